@@ -1,0 +1,56 @@
+"""carviz explains a convolutional network filter by filter.
+
+CAR is the Classification Accuracy Reduction of a network after one filter is pruned (Abbasi-Asl
+and Yu, arXiv 1711.02329). This is the only door for users: each name is loaded on first use, so
+that ``import carviz`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_WHERE = {
+    "CarTable": "carviz.results",
+    "Run": "carviz.ablation",
+    "SelectivityTable": "carviz.results",
+    "iter_car": "carviz.car",
+    "list_banks": "carviz.banks",
+    "load_data": "carviz.zoo",
+    "load_model": "carviz.zoo",
+    "measure_car": "carviz.car",
+    "measure_selectivity": "carviz.selectivity",
+    "plot_bank": "carviz.plots",
+    "plot_classes": "carviz.plots",
+    "plot_filter": "carviz.plots",
+    "rgb_weights": "carviz.pictures",
+}
+
+if TYPE_CHECKING:
+    from carviz.ablation import Run as Run
+    from carviz.banks import list_banks as list_banks
+    from carviz.car import iter_car as iter_car
+    from carviz.car import measure_car as measure_car
+    from carviz.pictures import rgb_weights as rgb_weights
+    from carviz.plots import plot_bank as plot_bank
+    from carviz.plots import plot_classes as plot_classes
+    from carviz.plots import plot_filter as plot_filter
+    from carviz.results import CarTable as CarTable
+    from carviz.results import SelectivityTable as SelectivityTable
+    from carviz.selectivity import measure_selectivity as measure_selectivity
+    from carviz.zoo import load_data as load_data
+    from carviz.zoo import load_model as load_model
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'carviz' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,387 @@
+"""The table of facts behind every CAR: what the network says of each image without each filter."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.results.record import Record
+from carviz.results.statistics import (
+    benjamini_hochberg,
+    paired_interval,
+    paired_stderr,
+    sign_test,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CarTable(Record):
+    """CAR of the filters of one bank, whole and class by class, with the facts it derives from.
+
+    CAR(i) = Acc(f) - Acc(f without filter i), and CAR_c(i) the same over the images of class c
+    only (Abbasi-Asl and Yu, arXiv 1711.02329, section 2). Accuracies and CAR are fractions;
+    CAR > 0 means that accuracy falls without the filter.
+
+    Axes are always filter (F), image (M), class (K).
+
+    Parameters
+    ----------
+    layer
+        The bank's name.
+    filters
+        (F,) numbers of the measured filters in their bank.
+    classes
+        K names, one a logit.
+    images
+        (M,) numbers of the measured images in the data, ascending.
+    total
+        Images in the data: more than M while a table is still being filled, or after a cancel.
+    targets
+        (M,) true class of each image.
+    baseline
+        (M,) class that the whole network predicts.
+    predictions
+        (F, M) class that the network without the filter predicts.
+    log_prob_drop
+        (F, K) mean fall of log p(true class | image), in nats, over the images of a class;
+        NaN for a class without images. It breaks ties in CAR_c.
+
+    Examples
+    --------
+    >>> table = CarTable("conv", filters=[0, 1], classes=("cat", "dog"), images=[0, 1, 2],
+    ...     total=3, targets=[0, 1, 1], baseline=[0, 1, 0], predictions=[[0, 0, 0], [0, 1, 1]],
+    ...     log_prob_drop=[[0.0, 0.4], [0.0, -0.3]])
+    >>> table.accuracy, table.car.round(2).tolist()
+    (0.6666666666666666, [0.33, -0.33])
+    >>> table.class_car.tolist()
+    [[0.0, 0.5], [0.0, -0.5]]
+    """
+
+    filters: Integers
+    classes: tuple[str, ...]
+    images: Integers
+    total: int
+    targets: NDArray[np.int32]
+    baseline: NDArray[np.int32]
+    predictions: NDArray[np.int32]
+    log_prob_drop: Floats
+
+    _dtypes: ClassVar[Mapping[str, type]] = {
+        "filters": np.int64,
+        "images": np.int64,
+        "targets": np.int32,
+        "baseline": np.int32,
+        "predictions": np.int32,
+        "log_prob_drop": np.float64,
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
+        F, M, K = len(self.filters), len(self.images), len(self.classes)
+        shapes = {
+            "filters": (F,), "images": (M,), "targets": (M,), "baseline": (M,),
+            "predictions": (F, M), "log_prob_drop": (F, K),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise self._reject(
+                    f"`{name}` has shape {shape} (filters {F}, images {M}, classes {K})",
+                    str(getattr(self, name).shape),
+                )
+        if M == 0 or F == 0:
+            raise self._reject("a table holds an image and a filter at least", f"{M} and {F}")
+        if len(np.unique(self.filters)) != F:
+            raise self._reject("each filter appears once", str(self.filters.tolist()))
+        for name in ("targets", "baseline", "predictions"):
+            values = getattr(self, name)
+            if values.min() < 0 or values.max() >= K:
+                raise self._reject(
+                    f"`{name}` are classes 0 to {K - 1}", f"{values.min()} to {values.max()}"
+                )
+
+    def __repr__(self) -> str:
+        seen = f"{len(self.images):,}"
+        of = seen if self.complete else f"{seen} of {self.total:,}"
+        return (
+            f"<CarTable of {self.layer!r}: {len(self.filters)} filters, {of} images, "
+            f"{len(self.classes)} classes, accuracy {self.accuracy:.3f}>"
+        )
+
+    # -- facts
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image of the data is in the table."""
+        return len(self.images) == self.total
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Top-1 accuracy of the whole network, a fraction."""
+        return float(np.mean(self.baseline == self.targets))
+
+    @cached_property
+    def class_images(self) -> Integers:
+        """(K,) images of each class."""
+        return np.bincount(self.targets, minlength=len(self.classes)).astype(np.int64)
+
+    @cached_property
+    def class_accuracy(self) -> Floats:
+        """(K,) accuracy of the whole network over each class; NaN without images."""
+        right = np.bincount(
+            self.targets[self.baseline == self.targets], minlength=len(self.classes)
+        )
+        return _fraction(right, self.class_images)
+
+    @cached_property
+    def lost(self) -> Integers:
+        """(F, K) images of each class that turn from right to wrong without the filter."""
+        return self._count((self.baseline == self.targets) & (self.predictions != self.targets))
+
+    @cached_property
+    def gained(self) -> Integers:
+        """(F, K) images of each class that turn from wrong to right without the filter."""
+        return self._count((self.baseline != self.targets) & (self.predictions == self.targets))
+
+    def _count(self, flipped: NDArray[np.bool_]) -> Integers:
+        # Flips are few: counting their positions is far cheaper than a product with one-hot labels.
+        filters, images = np.nonzero(flipped)
+        F, K = len(self.filters), len(self.classes)
+        flat = np.bincount(filters * K + self.targets[images], minlength=F * K)
+        return flat.reshape(F, K).astype(np.int64)
+
+    @cached_property
+    def lost_all(self) -> Integers:
+        """(F,) images that turn from right to wrong."""
+        return np.asarray(self.lost.sum(axis=1))
+
+    @cached_property
+    def gained_all(self) -> Integers:
+        """(F,) images that turn from wrong to right."""
+        return np.asarray(self.gained.sum(axis=1))
+
+    # -- what derives from them
+
+    @cached_property
+    def car(self) -> Floats:
+        """(F,) CAR of each filter: (lost - gained) / images."""
+        return (self.lost_all - self.gained_all) / len(self.images)
+
+    @cached_property
+    def class_car(self) -> Floats:
+        """(F, K) class-wise CAR; NaN for a class without images."""
+        return _fraction(self.lost - self.gained, self.class_images)
+
+    @cached_property
+    def stderr_all(self) -> Floats:
+        """(F,) standard error of CAR, Agresti-Min's."""
+        return paired_stderr(self.lost_all, self.gained_all, len(self.images))
+
+    @cached_property
+    def stderr(self) -> Floats:
+        """(F, K) standard error of class-wise CAR, Agresti-Min's; NaN without images."""
+        return paired_stderr(self.lost, self.gained, self.class_images)
+
+    @cached_property
+    def log_prob_drop_all(self) -> Floats:
+        """(F,) mean fall of log p(true class | image) over all images, in nats."""
+        drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
+        return np.asarray(drop @ self.class_images / len(self.images))
+
+    @cached_property
+    def order(self) -> Integers:
+        """(F,) filter numbers from the highest CAR to the lowest; ties by fall of log p."""
+        rows = np.lexsort((self.filters, -self.log_prob_drop_all, -self.car))
+        return self.filters[rows]
+
+    def rank(self, filter: int) -> int:
+        """Return the filter's place in `order`: 1 for the highest CAR."""
+        self.row(filter)
+        return int(np.flatnonzero(self.order == filter)[0]) + 1
+
+    def row(self, filter: int) -> int:
+        """Return the row of filter number `filter`.
+
+        Raises
+        ------
+        ValueError
+            If the table does not hold that filter.
+        """
+        found = np.flatnonzero(self.filters == filter)
+        if len(found) == 0:
+            held = f"{self.filters.min()} to {self.filters.max()}"
+            raise ValueError(
+                f"A filter is asked for by its number in its bank; this table of {self.layer!r} "
+                f"holds {len(self.filters)} filters ({held}), not {filter!r}."
+            )
+        return int(found[0])
+
+    # -- what a reader asks for
+
+    def top_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
+        """Return the `k` classes with the highest class-wise CAR: the filter matters to them most.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a class, highest first: class, car, lost, gained, images, low, high (95%
+            interval), p_value (exact two-sided sign test), q_value (Benjamini-Hochberg over all
+            classes of the filter that have images), log_prob_drop, tied (another class has
+            exactly this CAR, and the fall of log p decided the place).
+        """
+        return self._class_frame(filter, np.array([1, 1]), k)
+
+    def bottom_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
+        """Return the `k` classes with the lowest class-wise CAR, lowest first; see `top_classes`.
+
+        These are better off without the filter, or indifferent to it.
+        """
+        return self._class_frame(filter, np.array([-1, -1]), k)
+
+    def _class_frame(self, filter: int, sign: NDArray[np.int64], k: int) -> pd.DataFrame:
+        import pandas as pd
+
+        if k < 1:
+            raise ValueError(f"k is the number of classes wanted, 1 or more; found {k}.")
+        i = self.row(filter)
+        car, drop = self.class_car[i], self.log_prob_drop[i]
+        p_value = np.where(self.class_images > 0, sign_test(self.lost[i], self.gained[i]), np.nan)
+        q_value = benjamini_hochberg(p_value)
+        order = np.lexsort((-sign[1] * drop, -sign[0] * car))
+        order = order[self.class_images[order] > 0][:k]
+        low, high = paired_interval(self.lost[i], self.gained[i], self.class_images)
+        values, counts = np.unique(car[self.class_images > 0], return_counts=True)
+        times = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        return pd.DataFrame(
+            {
+                "class": [self.classes[c] for c in order],
+                "car": car[order],
+                "lost": self.lost[i, order],
+                "gained": self.gained[i, order],
+                "images": self.class_images[order],
+                "low": low[order],
+                "high": high[order],
+                "p_value": p_value[order],
+                "q_value": q_value[order],
+                "log_prob_drop": drop[order],
+                "tied": [times[float(car[c])] > 1 for c in order],
+            }
+        )
+
+    def flips(self, filter: int, class_name: str | int | None = None) -> pd.DataFrame:
+        """Return the images whose prediction changes without the filter, and what it becomes.
+
+        Parameters
+        ----------
+        filter
+            The filter's number in its bank.
+        class_name
+            A class by name or number; None for the images of all classes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an image, in the data's order: image (its number in the data), class, before,
+            after (class names), change ("lost", "gained", or "still wrong").
+        """
+        import pandas as pd
+
+        i = self.row(filter)
+        changed = self.predictions[i] != self.baseline
+        if class_name is not None:
+            changed &= self.targets == self.class_number(class_name)
+        columns = np.flatnonzero(changed)
+        target, before, after = (
+            a[columns] for a in (self.targets, self.baseline, self.predictions[i])
+        )
+        change = np.where(
+            before == target, "lost", np.where(after == target, "gained", "still wrong")
+        )
+        names = np.array(self.classes, dtype=object)
+        return pd.DataFrame(
+            {
+                "image": self.images[columns],
+                "class": names[target],
+                "before": names[before],
+                "after": names[after],
+                "change": change.astype(object),
+            }
+        )
+
+    def class_number(self, class_name: str | int) -> int:
+        """Return the number of a class given by name or number; ValueError if there is none."""
+        if isinstance(class_name, (int, np.integer)) and not isinstance(class_name, bool):
+            if 0 <= class_name < len(self.classes):
+                return int(class_name)
+        elif class_name in self.classes:
+            return self.classes.index(str(class_name))
+        import difflib
+
+        near = difflib.get_close_matches(str(class_name), self.classes, n=3)
+        hint = f" Near: {', '.join(near)}." if near else ""
+        raise ValueError(
+            f"A class is one of the table's {len(self.classes)} names or numbers; "
+            f"found {class_name!r}.{hint}"
+        )
+
+    def to_frame(self, by: Literal["filter", "class"] = "filter") -> pd.DataFrame:
+        """Return the numbers as a table, one row a filter, or one a filter and class.
+
+        Returns
+        -------
+        pandas.DataFrame
+            filter, (class,) car, lost, gained, images, low, high, p_value, q_value (over all rows),
+            log_prob_drop. Classes without images are left out.
+        """
+        import pandas as pd
+
+        if by not in ("filter", "class"):
+            raise ValueError(f"`by` is 'filter' or 'class'; found {by!r}.")
+        F, K = len(self.filters), len(self.classes)
+        lost: NDArray[Any]
+        gained: NDArray[Any]
+        car: NDArray[Any]
+        if by == "filter":
+            keys: dict[str, Any] = {"filter": self.filters}
+            lost, gained = self.lost_all, self.gained_all
+            n, car = np.full(F, len(self.images)), self.car
+            drop = self.log_prob_drop_all
+        else:
+            kept = np.tile(self.class_images > 0, F)
+            keys = {
+                "filter": np.repeat(self.filters, K)[kept],
+                "class": np.tile(np.array(self.classes, dtype=object), F)[kept],
+            }
+            lost, gained, car = (a.ravel()[kept] for a in (self.lost, self.gained, self.class_car))
+            n, drop = np.tile(self.class_images, F)[kept], self.log_prob_drop.ravel()[kept]
+        low, high = paired_interval(lost, gained, n)
+        p_value = sign_test(lost, gained)
+        return pd.DataFrame(
+            {
+                **keys,
+                "car": car,
+                "lost": lost,
+                "gained": gained,
+                "images": n,
+                "low": low,
+                "high": high,
+                "p_value": p_value,
+                "q_value": benjamini_hochberg(p_value),
+                "log_prob_drop": drop,
+            }
+        )
+
+
+def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:
+    return np.where(of > 0, count / np.maximum(of, 1), np.nan)

@@ -1,0 +1,105 @@
+"""Colour against shape, filter by filter: the record that `measure_selectivity` returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.results.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("color", "shape", "dead")
+FAINT = 0.10
+"""Counts are given again without filters under this share of the bank's median energy."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SelectivityTable(Record):
+    """Which filters of a bank select colour and which select shape.
+
+    Parameters
+    ----------
+    layer
+        The bank's name.
+    threshold
+        A filter is colour-selective above this colour index.
+    color_index
+        (F,) share of the weight's variance across R, G and B in all its energy, in [0, 1];
+        NaN for a dead filter.
+    kind
+        (F,) of "color", "shape", "dead".
+    energy
+        (F,) sum of squared weights, per unit of raw RGB.
+    """
+
+    threshold: float
+    color_index: NDArray[np.float64]
+    kind: NDArray[np.str_]
+    energy: NDArray[np.float64]
+
+    _dtypes: ClassVar[Mapping[str, type]] = {
+        "color_index": np.float64,
+        "kind": np.str_,
+        "energy": np.float64,
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        F = len(self.energy)
+        for name in ("color_index", "kind", "energy"):
+            if getattr(self, name).shape != (F,):
+                raise self._reject(f"`{name}` has shape ({F},)", str(getattr(self, name).shape))
+        if unknown := set(self.kind.tolist()) - set(KINDS):
+            raise self._reject(f"a kind is one of {', '.join(KINDS)}", str(sorted(unknown)))
+        if not np.array_equal(np.isnan(self.color_index), self.kind == "dead"):
+            raise self._reject("a dead filter, and no other, has index NaN", "a mismatch")
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{int((self.kind == k).sum())} {k}" for k in KINDS)
+        return f"<SelectivityTable of {self.layer!r}: {counts}; threshold {self.threshold:g}>"
+
+    @property
+    def faint(self) -> NDArray[np.bool_]:
+        """(F,) filters under 10% of the bank's median energy: training hardly shaped them."""
+        return np.asarray(self.energy < FAINT * np.median(self.energy))
+
+    def counts(self) -> pd.DataFrame:
+        """Return how many filters are of each kind, with and without the faint ones.
+
+        Random weights read as "color" (their index is 2/3), so a count of colour-selective
+        filters is told twice: over all filters, and over those that training shaped.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows "all" and "without faint"; columns color, shape, dead and color_share, the share
+            of colour-selective filters among those that are not dead.
+        """
+        import pandas as pd
+
+        rows: dict[str, dict[str, Any]] = {}
+        for name, kept in (("all", np.ones_like(self.faint)), ("without faint", ~self.faint)):
+            row: dict[str, Any] = {k: int(((self.kind == k) & kept).sum()) for k in KINDS}
+            alive = row["color"] + row["shape"]
+            rows[name] = {**row, "color_share": row["color"] / alive if alive else np.nan}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a filter: filter, kind, color_index, energy, faint."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "filter": np.arange(len(self.energy)),
+                "kind": self.kind.astype(object),
+                "color_index": self.color_index,
+                "energy": self.energy,
+                "faint": self.faint,
+            }
+        )

@@ -1,0 +1,81 @@
+"""Honest numbers for few images: an interval, a test and a correction for paired counts.
+
+Everything here works on two whole numbers a cell: the images that an ablation *lost* (right before,
+wrong after) and those that it *gained* (wrong before, right after), out of *n*.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Z95 = 1.959963984540054
+"""Standard normal quantile of a two-sided 95% interval."""
+
+
+def _shifted(
+    lost: ArrayLike, gained: ArrayLike, n: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Agresti-Min's estimate and its standard error: half a count added to each of four cells."""
+    lost, gained, n = (np.asarray(a, dtype=np.float64) for a in (lost, gained, n))
+    total = n + 2.0
+    difference = lost - gained
+    stderr = np.sqrt(lost + gained + 1.0 - difference**2 / total) / total
+    empty = n == 0
+    return np.where(empty, np.nan, difference / total), np.where(empty, np.nan, stderr)
+
+
+def paired_stderr(lost: ArrayLike, gained: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
+    """Return the standard error of an accuracy reduction, a fraction; NaN where n is 0.
+
+    Agresti and Min, *Simple improved confidence intervals for comparing matched proportions*,
+    Statistics in Medicine 24 (2005): half a count is added to each of the four cells, so that a
+    filter without a flip has an interval and not ±0.
+    """
+    return _shifted(lost, gained, n)[1]
+
+
+def paired_interval(
+    lost: ArrayLike, gained: ArrayLike, n: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the 95% interval (low, high) of an accuracy reduction, in [-1, 1]; NaN where n is 0.
+
+    Agresti and Min (2005), see `paired_stderr`. The interval's centre is (lost - gained)/(n + 2).
+    """
+    centre, stderr = _shifted(lost, gained, n)
+    return np.clip(centre - Z95 * stderr, -1, 1), np.clip(centre + Z95 * stderr, -1, 1)
+
+
+def sign_test(lost: ArrayLike, gained: ArrayLike) -> NDArray[np.float64]:
+    """Return the exact two-sided sign test's p-value of *lost* against *gained* (McNemar's exact).
+
+    Under the null a changed image is lost or gained with probability 1/2 each. 1 where nothing
+    changed.
+    """
+    from scipy.stats import binom
+
+    lost, gained = np.asarray(lost), np.asarray(gained)
+    changed = lost + gained
+    tail = binom.cdf(np.minimum(lost, gained), changed, 0.5)
+    return np.asarray(np.minimum(1.0, 2.0 * tail), dtype=np.float64)
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return Benjamini-Hochberg's adjusted p-values (false discovery rate), NaN where p is NaN.
+
+    They run over all of `p_values` that are numbers, whatever its shape: give all classes of a
+    filter, never only the ones that were picked for showing.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p_values.shape, np.nan)
+    known = ~np.isnan(p_values)
+    p = p_values[known]
+    if p.size == 0:
+        return adjusted
+    order = np.argsort(p)
+    scaled = p[order] * p.size / np.arange(1, p.size + 1)
+    monotone = np.minimum.accumulate(scaled[::-1])[::-1]
+    result = np.empty_like(p)
+    result[order] = np.minimum(monotone, 1.0)
+    adjusted[known] = result
+    return adjusted

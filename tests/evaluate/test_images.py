@@ -1,0 +1,149 @@
+"""Every kind of data that crosses the front door, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+)
+
+from carviz.evaluate import Images
+
+IMAGES, LABELS = torch.rand(10, 3, 4, 4), torch.arange(10) % 3
+
+
+class Named(Dataset):
+    """As torchvision's datasets are: classes, targets, samples."""
+
+    classes = ("a", "b", "c")
+    targets = tuple(LABELS.tolist())
+    samples = tuple((f"{i}.png", int(y)) for i, y in enumerate(LABELS))
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        return IMAGES[index], int(LABELS[index])
+
+
+SOURCES = {
+    "pair": (IMAGES, LABELS),
+    "arrays": [IMAGES.numpy(), LABELS.numpy()],
+    "dataset": Named(),
+    "tensor dataset": TensorDataset(IMAGES, LABELS),
+    "list": [(x, int(y)) for x, y in zip(IMAGES, LABELS, strict=True)],
+    "loader": DataLoader(Named(), batch_size=3, shuffle=True),
+    "loader with workers": DataLoader(Named(), batch_size=3, shuffle=True, num_workers=1),
+    "collated": DataLoader(
+        Named(), collate_fn=lambda items: (
+            torch.stack([x for x, _ in items]), torch.tensor([y for _, y in items]),
+        ),
+    ),
+    "subset": Subset(ConcatDataset([Named(), Named()]), list(range(10, 20))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_images_are_read_by_number(source):
+    images = Images(source)
+    assert len(images) == 10
+    chunks = [[7, 2, 4, 1], [0], [9, 8]]
+    for chunk, (found, labels) in zip(chunks, images.batches(chunks), strict=True):
+        torch.testing.assert_close(found, IMAGES[chunk])
+        assert labels.tolist() == LABELS[chunk].tolist()
+        assert labels.dtype == torch.int64
+    assert images.read([3])[1].tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["dataset", "loader", "subset"])
+def test_class_names_and_labels_are_found_through_wrappers(name):
+    images = Images(SOURCES[name])
+    assert images.classes == ("a", "b", "c")
+    assert images.hints.tolist() == LABELS.tolist()
+
+
+def test_labels_may_be_unknown_before_reading():
+    assert Images(SOURCES["list"]).hints is None
+    assert Images(SOURCES["list"]).classes is None
+
+
+def test_synonyms_give_their_first_name():
+    data = Named()
+    data.classes = [("tench", "Tinca tinca"), ("goldfish",), "shark"]
+    assert Images(data).classes == ("tench", "goldfish", "shark")
+
+
+class Broken(Named):
+    def __getitem__(self, index):
+        if index == 6:
+            raise OSError("cannot identify image file")
+        return super().__getitem__(index)
+
+
+def test_an_unreadable_image_names_its_file():
+    with pytest.raises(ValueError, match=r"image 6 \(6\.png\) is not: OSError") as caught:
+        Images(Broken()).read([5, 6])
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+class Endless(IterableDataset):
+    def __iter__(self):
+        yield IMAGES[0], 0
+
+
+def items(change):
+    return [change(i, x, int(y)) for i, (x, y) in enumerate(zip(IMAGES, LABELS, strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (Endless(), TypeError, "map-style"),
+        (DataLoader(Endless()), TypeError, "map-style"),
+        ({"x": 1}, TypeError, "found dict"),
+        (None, TypeError, "found NoneType"),
+        ([], ValueError, "one image at least"),
+        ((IMAGES[:3], LABELS), ValueError, "3 images and 10 labels"),
+        ((IMAGES.byte(), LABELS), TypeError, r"torch\.uint8"),
+        ((IMAGES[:, 0], LABELS), ValueError, r"\(10, 4, 4\)"),
+        ((IMAGES, LABELS.float()), TypeError, r"torch\.float32"),
+        ((IMAGES, torch.eye(10)), TypeError, r"\(10, 10\)"),
+        (items(lambda i, x, y: x), TypeError, r"item \d is Tensor"),
+        (items(lambda i, x, y: (x.numpy(), y)), TypeError, "is a ndarray"),
+        (items(lambda i, x, y: (x, "cat")), TypeError, "has 'cat'"),
+        (items(lambda i, x, y: (x, 0.5)), TypeError, r"has 0\.5"),
+        (items(lambda i, x, y: (x[:, i:], y)), ValueError, "one size; image 3"),
+    ],
+)
+def test_other_data_is_refused(data, kind, words):
+    with pytest.raises(kind, match=words):
+        Images(data).read([0, 3])
+
+
+def test_the_first_bad_image_is_named():
+    bad = IMAGES.clone()
+    bad[4, 0, 0, 0] = float("inf")
+    with pytest.raises(ValueError, match="image 4 holds NaN or infinity"):
+        Images((bad, LABELS)).read([2, 4, 5])
+    with pytest.raises(ValueError, match="image 8 has label -2"):
+        Images((IMAGES, torch.where(torch.arange(10) == 8, -2, LABELS))).read([1, 8])
+
+
+class Random(Named):
+    def __getitem__(self, index):
+        return torch.rand(3, 4, 4), 0
+
+
+def test_data_that_changes_between_readings_is_refused():
+    with pytest.raises(ValueError, match="twice gave others"):
+        Images(Random())
+
+
+def test_numpy_numbers_serve_as_well():
+    found, _ = Images(SOURCES["pair"]).read(np.array([1, 5]))
+    torch.testing.assert_close(found, IMAGES[[1, 5]])

@@ -1,0 +1,160 @@
+"""The table of facts and everything that derives from it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carviz.results import CarTable
+
+
+def table(**changes):
+    """Three filters, six images, four classes; class "d" has no image."""
+    fields = {
+        "layer": "conv",
+        "filters": [0, 2, 5],
+        "classes": ("a", "b", "c", "d"),
+        "images": [3, 4, 5, 7, 8, 9],
+        "total": 10,
+        "targets": [0, 0, 0, 1, 1, 2],
+        "baseline": [0, 0, 1, 1, 0, 2],
+        "predictions": [
+            [0, 1, 1, 1, 0, 2],  # loses image 4
+            [0, 0, 0, 0, 1, 2],  # gains 5 and 8, loses 7
+            [0, 0, 2, 1, 0, 2],  # image 5 stays wrong, otherwise
+        ],
+        "log_prob_drop": [
+            [0.5, 0.1, 0.2, np.nan], [-0.1, 0.0, 0.3, np.nan], [0.2, 0.0, -0.4, np.nan],
+        ],
+    }  # fmt: skip
+    return CarTable(**(fields | changes))
+
+
+def test_counts_and_car_by_hand():
+    t = table()
+    assert t.accuracy == pytest.approx(4 / 6)
+    assert t.class_images.tolist() == [3, 2, 1, 0]
+    assert t.lost.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    assert t.gained.tolist() == [[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    assert t.lost_all.tolist() == [1, 1, 0]
+    assert t.gained_all.tolist() == [0, 2, 0]
+    assert t.car == pytest.approx([1 / 6, -1 / 6, 0])
+    assert t.class_car[:, :3] == pytest.approx(np.array([[1 / 3, 0, 0], [-1 / 3, 0, 0], [0, 0, 0]]))
+    assert np.isnan(t.class_car[:, 3]).all()
+    assert np.isnan(t.stderr[:, 3]).all()
+    assert t.class_accuracy[:3] == pytest.approx([2 / 3, 1 / 2, 1])
+    assert t.log_prob_drop_all[0] == pytest.approx((3 * 0.5 + 2 * 0.1 + 0.2) / 6)
+
+
+def test_order_and_rank():
+    t = table()
+    assert t.order.tolist() == [0, 5, 2]
+    assert [t.rank(f) for f in (0, 5, 2)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="not 1"):
+        t.rank(1)
+
+
+def test_top_and_bottom_classes():
+    t = table()
+    top = t.top_classes(5, k=2)
+    assert top["class"].tolist() == ["a", "b"]  # all CAR 0: the fall of log p decides
+    assert top.tied.tolist() == [True, True]
+    assert t.bottom_classes(5, k=2)["class"].tolist() == ["c", "b"]
+    top = t.top_classes(0)
+    assert top["class"].tolist() == ["a", "c", "b"]  # never "d", which has no images
+    assert top.tied.tolist() == [False, True, True]
+    assert top.images.tolist() == [3, 1, 2]
+    assert top.lost.tolist() == [1, 0, 0]
+    assert (top.low < top.car).all()
+    assert (top.high > top.car).all()
+    assert list(top.columns[:8]) == [
+        "class", "car", "lost", "gained", "images", "low", "high", "p_value",
+    ]  # fmt: skip
+
+
+def test_the_correction_runs_over_all_classes_with_images_not_the_ones_shown():
+    lost = 9
+    targets = np.repeat([0, 1, 2], 10)
+    predictions = targets.copy()
+    predictions[:lost] = 1
+    t = CarTable(
+        "conv", filters=[0], classes=("a", "b", "c"), images=range(30), total=30, targets=targets,
+        baseline=targets, predictions=[predictions], log_prob_drop=[[1, 0, 0]],
+    )  # fmt: skip
+    row = t.top_classes(0, k=1).iloc[0]
+    assert row.p_value == pytest.approx(2 / 2**lost)
+    assert row.q_value == pytest.approx(3 * row.p_value)
+
+
+def test_flips():
+    flips = table().flips(2)
+    assert flips.image.tolist() == [5, 7, 8]
+    assert flips.change.tolist() == ["gained", "lost", "gained"]
+    assert flips.after.tolist() == ["a", "a", "b"]
+    assert table().flips(2, "b").image.tolist() == [7, 8]
+    assert table().flips(2, 1).image.tolist() == [7, 8]
+    assert table().flips(5).change.tolist() == ["still wrong"]
+    with pytest.raises(ValueError, match="found 'x'"):
+        table().flips(2, "x")
+
+
+def test_frames():
+    t = table()
+    frame = t.to_frame()
+    assert frame["filter"].tolist() == [0, 2, 5]
+    assert frame.car.tolist() == t.car.tolist()
+    frame = t.to_frame("class")
+    assert len(frame) == 3 * 3
+    assert frame[frame["filter"] == 2].gained.tolist() == [1, 1, 0]
+    with pytest.raises(ValueError, match="'image'"):
+        t.to_frame("image")
+
+
+def test_a_partial_table_says_how_many_it_has_seen():
+    assert not table().complete
+    assert "6 of 10 images" in repr(table())
+    assert table(total=6).complete
+
+
+def test_tables_are_frozen():
+    t = table()
+    with pytest.raises(ValueError, match="read-only"):
+        t.predictions[0, 0] = 1
+    with pytest.raises(AttributeError):
+        t.layer = "other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"targets": [0, 0]}, "`targets` has shape"),
+        ({"predictions": [[0] * 6] * 2}, "`predictions` has shape"),
+        ({"baseline": [0, 0, 1, 1, 0, 4]}, "`baseline` are classes 0 to 3"),
+        ({"filters": [1, 1, 2]}, "once"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        table(**changes)
+
+
+@given(st.integers(0, 10_000))
+def test_laws(seed):
+    rng = np.random.default_rng(seed)
+    F, M, K = rng.integers(1, 6), rng.integers(1, 60), rng.integers(2, 7)
+    targets, baseline = rng.integers(0, K, (2, M))
+    t = CarTable(
+        "conv", filters=range(F), classes=[str(i) for i in range(K)], images=range(M), total=M,
+        targets=targets, baseline=baseline, predictions=rng.integers(0, K, (F, M)),
+        log_prob_drop=rng.normal(size=(F, K)),
+    )  # fmt: skip
+    assert t.car * M == pytest.approx(np.nan_to_num(t.class_car) @ t.class_images)
+    assert ((t.lost - t.gained).sum(1) == t.lost_all - t.gained_all).all()
+    assert (t.lost + t.gained <= t.class_images).all()
+    present = t.class_images > 0
+    for i in range(F):
+        top, bottom = t.top_classes(i, k=K), t.bottom_classes(i, k=K)
+        assert len(top) == present.sum()
+        assert top.car.tolist() == sorted(top.car, reverse=True)
+        assert bottom["class"].tolist() == top["class"].tolist()[::-1]
+        assert (t.flips(i).change == "lost").sum() == t.lost_all[i]

@@ -1,0 +1,78 @@
+"""Intervals that cover, a test that is exact, a correction that corrects."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carviz.results.statistics import (
+    benjamini_hochberg,
+    paired_interval,
+    paired_stderr,
+    sign_test,
+)
+
+counts = st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+
+
+def test_stderr_by_hand():
+    # n 50, lost 5, gained 1: N = 52, sqrt(7 - 16/52) / 52
+    assert paired_stderr(5, 1, 50) == pytest.approx(np.sqrt(7 - 16 / 52) / 52)
+    low, high = paired_interval(5, 1, 50)
+    assert (low + high) / 2 == pytest.approx(4 / 52)
+    assert (high - low) / 2 == pytest.approx(1.959964 * np.sqrt(7 - 16 / 52) / 52, rel=1e-6)
+
+
+def test_no_flip_has_an_interval_and_no_image_has_none():
+    low, high = paired_interval(0, 0, 50)
+    assert low < 0 < high
+    assert np.isnan(paired_interval(0, 0, 0)).all()
+    assert np.isnan(paired_stderr(0, 0, 0))
+
+
+@given(counts)
+def test_an_interval_holds_its_estimate_and_is_symmetric(case):
+    lost, gained, rest = case
+    n = lost + gained + rest + 1
+    low, high = paired_interval(lost, gained, n)
+    assert -1 <= low <= (lost - gained) / n <= high <= 1
+    swapped = paired_interval(gained, lost, n)
+    assert (-swapped[1], -swapped[0]) == pytest.approx((low, high))
+
+
+def test_intervals_cover():
+    """95% of the intervals, and not far from all of them, hold the truth."""
+    generator = np.random.default_rng(0)
+    n, lose, gain = 50, 0.06, 0.03
+    drawn = generator.multinomial(n, [lose, gain, 1 - lose - gain], size=20_000)
+    low, high = paired_interval(drawn[:, 0], drawn[:, 1], n)
+    covered = np.mean((low <= lose - gain) & (lose - gain <= high))
+    assert 0.93 < covered < 0.99
+
+
+def test_sign_test_by_hand():
+    assert sign_test([0, 1, 5, 3], [0, 0, 0, 3]) == pytest.approx([1, 1, 2 / 32, 1])
+    # 8 against 1: 2 * (1 + 9) / 2**9
+    assert sign_test(8, 1) == pytest.approx(20 / 512)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_sign_test_agrees_with_scipy(lost, gained):
+    from scipy.stats import binomtest
+
+    expected = binomtest(lost, lost + gained, 0.5).pvalue if lost + gained else 1.0
+    assert sign_test(lost, gained) == pytest.approx(expected)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_hochberg_agrees_with_scipy(p):
+    from scipy.stats import false_discovery_control
+
+    assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+
+
+def test_benjamini_hochberg_leaves_unknown_out():
+    adjusted = benjamini_hochberg([[0.01, np.nan], [0.5, 0.02]])
+    assert np.isnan(adjusted[0, 1])
+    assert adjusted[~np.isnan(adjusted)] == pytest.approx(benjamini_hochberg([0.01, 0.5, 0.02]))
+    assert np.isnan(benjamini_hochberg([np.nan])).all()
