@@ -1,0 +1,18 @@
+"""Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
+
+from carviz.banks.cut import Cut, cut, zero_filters
+from carviz.banks.listing import Bank, banks_of, list_banks
+from carviz.banks.network import Network, find_layer, open_network, reads_through
+
+__all__ = [
+    "Bank",
+    "Cut",
+    "Network",
+    "banks_of",
+    "cut",
+    "find_layer",
+    "list_banks",
+    "open_network",
+    "reads_through",
+    "zero_filters",
+]

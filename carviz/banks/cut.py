@@ -1,0 +1,153 @@
+"""Cut a traced network at a bank: head | bank | tail, for any directed graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, fx
+
+from carviz.banks.network import Network, unit_end
+
+MayMove = Callable[[Network, fx.Node], bool]
+
+
+def zero_filters(maps: Tensor, filters: Tensor) -> Tensor:
+    """Return a copy of feature maps with one channel of each row zeroed.
+
+    Parameters
+    ----------
+    maps
+        ``(row, channel, …)``.
+    filters
+        (row,) channel to zero in each row; negative leaves the row whole.
+    """
+    zeroed = maps.clone()
+    rows = torch.nonzero(filters >= 0).flatten()
+    zeroed[rows, filters[rows]] = 0
+    return zeroed
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Cut:
+    """A network cut at a bank.
+
+    Parameters
+    ----------
+    layer
+        The bank.
+    head
+        Everything that no filter of the bank can change: maps images to (bank, carried, …), the
+        bank's output after its unit (and after what else was moved into the head) and the other
+        tensors that the tail reads.
+    tail
+        Maps (filters, bank, carried, …) to logits, where `filters` (row,) is the channel that is
+        removed in each row, negative for none.
+    where
+        The ablation in words: which output is zeroed.
+    """
+
+    layer: str
+    head: fx.GraphModule
+    tail: fx.GraphModule
+    where: str
+
+
+def cut(network: Network, layer: str, may_move: MayMove | None = None) -> Cut:
+    """Cut a traced network at the bank `layer`.
+
+    Parameters
+    ----------
+    may_move
+        Says of a node whether it works channel by channel and maps 0 to 0: such steps directly
+        behind the bank join the head, as zeroing before or after them is the same.
+    """
+    assert network.graph is not None
+    calls = network.calls(layer)
+    units = [unit_end(network, call) for call in calls]
+    sites = list(units)
+    if len(units) == 1 and may_move is not None:
+        sites[0] = _move(network, units[0], may_move)
+    names = list(dict.fromkeys(str(unit.target) for unit in units))
+    where = f"zero at the output of {' and '.join(repr(n) for n in names)}"
+    if names != [layer]:
+        where += ", the convolution's own BatchNorm"
+    tail_nodes = _descendants(network.graph.graph, sites[0])
+    carried = _carried(sites[0], tail_nodes)
+    head = _head(network.graph, sites[0], carried)
+    return Cut(layer, head, _tail(network.graph, sites, carried, tail_nodes), where)
+
+
+def _move(network: Network, site: fx.Node, may_move: MayMove) -> fx.Node:
+    while len(site.users) == 1:
+        reader = next(iter(site.users))
+        if reader.all_input_nodes != [site] or not may_move(network, reader):
+            break
+        site = reader
+    return site
+
+
+def _descendants(graph: fx.Graph, site: fx.Node) -> set[fx.Node]:
+    below = {site}
+    for node in graph.nodes:  # in forward order
+        if any(read in below for read in node.all_input_nodes):
+            below.add(node)
+    return below - {site}
+
+
+def ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
+    """Return all that the nodes are computed from, themselves excluded unless one needs another."""
+    found: set[fx.Node] = set()
+    waiting = [source for node in nodes for source in node.all_input_nodes]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(current.all_input_nodes)
+    return found
+
+
+def _carried(site: fx.Node, tail_nodes: set[fx.Node]) -> list[fx.Node]:
+    """Head tensors that the tail reads beside the bank; constants are repeated in the tail."""
+    read = [
+        source
+        for node in site.graph.nodes
+        if node in tail_nodes
+        for source in node.all_input_nodes
+        if source not in tail_nodes and source is not site and source.op != "get_attr"
+    ]
+    return list(dict.fromkeys(read))
+
+
+def _head(module: fx.GraphModule, site: fx.Node, carried: list[fx.Node]) -> fx.GraphModule:
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    outputs = [site, *carried]
+    needed = ancestors(outputs) | set(outputs)
+    for node in module.graph.nodes:
+        if node in needed or node.op == "placeholder":
+            copies[node] = graph.node_copy(node, lambda n: copies[n])
+    graph.output(tuple(copies[node] for node in outputs))
+    return fx.GraphModule(module, graph, "Head")
+
+
+def _tail(
+    module: fx.GraphModule, sites: list[fx.Node], carried: list[fx.Node], tail_nodes: set[fx.Node]
+) -> fx.GraphModule:
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    filters = graph.placeholder("filters")
+    bank = graph.placeholder("bank")
+    for i, node in enumerate(carried):
+        copies[node] = graph.placeholder(f"carried_{i}")
+    copies[sites[0]] = graph.call_function(zero_filters, (bank, filters))
+    needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
+    for node in module.graph.nodes:
+        if node.op == "get_attr" and node in needed:
+            copies[node] = graph.node_copy(node)
+        elif node in tail_nodes and (node in needed or node.op == "output"):
+            copies[node] = graph.node_copy(node, lambda n: copies[n])
+            if node in sites[1:]:  # a bank that is used again loses the filter there too
+                copies[node] = graph.call_function(zero_filters, (copies[node], filters))
+    return fx.GraphModule(module, graph, "Tail")
