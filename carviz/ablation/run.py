@@ -1,0 +1,147 @@
+"""Run one chunk of images through a plan, for all filters of a bank."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carviz.ablation.plan import GraphPlan, HookPlan, Values
+
+Tick = Callable[[int], None]
+"""Told after every batch how many (filter, image) pairs were done; what it raises ends the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What one chunk of m images says: axes filter (F) and image (m).
+
+    Parameters
+    ----------
+    baseline
+        (m,) predicted class.
+    predictions
+        (F, m) predicted class without the filter.
+    drop
+        (F, m) fall of log p(true class), in nats.
+    """
+
+    baseline: NDArray[np.int32]
+    predictions: NDArray[np.int32]
+    drop: NDArray[np.float64]
+
+
+def run_chunk(
+    plan: GraphPlan | HookPlan,
+    images: Tensor,
+    targets: Tensor,
+    filters: Sequence[int],
+    *,
+    numbers: Sequence[int],
+    batch_size: int,
+    tick: Tick | None = None,
+) -> Facts:
+    """Return the facts of one chunk.
+
+    Parameters
+    ----------
+    images, targets
+        ``(image, channel, height, width)`` and ``(image,)`` on the network's device.
+    numbers
+        The images' numbers in the data, for error messages.
+    batch_size
+        Rows of the tail that run together.
+
+    Raises
+    ------
+    ValueError
+        If logits are not finite; the first image is named.
+    """
+    with torch.inference_mode(), _exact_float32():
+        values = plan.head(images)
+        nothing = torch.full((len(images),), -1, device=images.device)
+        parts = [
+            _read(
+                plan.tail(values, *_rows(plan, rows, nothing[: len(rows)])),
+                targets[rows], rows, numbers, None,
+            )
+            for rows in _split(torch.arange(len(images), device=images.device), batch_size, plan)
+        ]  # fmt: skip
+        baseline, log_p = (torch.cat(p) for p in zip(*parts, strict=True))
+        predictions = baseline.repeat(len(filters), 1)
+        drop = torch.zeros(len(filters), len(images), dtype=torch.float64, device=images.device)
+        chosen = torch.as_tensor(list(filters), device=images.device)
+        for places, rows in _batches(plan, values, chosen, len(images), batch_size):
+            logits = plan.tail(values, *_rows(plan, rows, chosen[places]))
+            predicted, now = _read(logits, targets[rows], rows, numbers, chosen[places])
+            predictions[places, rows] = predicted
+            drop[places, rows] = (log_p[rows] - now).double()
+            if tick is not None:
+                tick(len(rows))
+    return Facts(baseline.int().cpu().numpy(), predictions.int().cpu().numpy(), drop.cpu().numpy())
+
+
+def _batches(
+    plan: GraphPlan | HookPlan, values: Values, filters: Tensor, images: int, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (place of the filter, row of the image) pairs that must run, batch by batch.
+
+    An image on which the channel is zero wherever it is read keeps its prediction. Batches are
+    filled across filters, so the tail always runs on full ones.
+    """
+    places, rows = torch.meshgrid(
+        torch.arange(len(filters), device=filters.device),
+        torch.arange(images, device=filters.device),
+        indexing="ij",
+    )
+    places, rows = places.flatten(), rows.flatten()
+    active = plan.active(values) if plan.rows_independent else None
+    if active is not None:
+        needed = active[rows, filters[places]]
+        places, rows = places[needed], rows[needed]
+    size = batch_size if plan.rows_independent else images
+    yield from zip(torch.split(places, size), torch.split(rows, size), strict=True)
+
+
+def _split(rows: Tensor, batch_size: int, plan: GraphPlan | HookPlan) -> tuple[Tensor, ...]:
+    return torch.split(rows, batch_size) if plan.rows_independent else (rows,)
+
+
+def _rows(
+    plan: GraphPlan | HookPlan, rows: Tensor, filters: Tensor
+) -> tuple[Tensor | None, Tensor]:
+    # Where the tail's numbers are tied to the batch, a batch is the whole chunk in its order.
+    return (rows if plan.rows_independent else None), filters
+
+
+def _read(
+    logits: Tensor, targets: Tensor, rows: Tensor, numbers: Sequence[int], filters: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the predicted class and log p(true class) of each row."""
+    finite = torch.isfinite(logits).all(1)
+    if not finite.all():
+        bad = int(torch.nonzero(~finite)[0])
+        without = "" if filters is None else f" without filter {int(filters[bad])}"
+        raise ValueError(
+            f"Logits must be finite; image {numbers[int(rows[bad])]} has NaN or infinity"
+            f"{without}. Look at the image, and at the weights' range (half precision overflows)."
+        )
+    log_p = torch.log_softmax(logits.float(), 1).gather(1, targets[:, None]).squeeze(1)
+    return logits.argmax(1), log_p
+
+
+@contextmanager
+def _exact_float32() -> Iterator[None]:
+    """float32 means float32: cuDNN's TF32 is off while a chunk runs, and put back."""
+    with torch.backends.cudnn.flags(
+        enabled=torch.backends.cudnn.enabled,
+        benchmark=torch.backends.cudnn.benchmark,
+        deterministic=torch.backends.cudnn.deterministic,
+        allow_tf32=False,
+    ):
+        yield

@@ -1,0 +1,73 @@
+"""How to run: one frozen record that measuring, pruning and the explorer share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import psutil
+
+GIB = 2**30
+MOST = 1 * GIB
+"""No more than this by default: a container is killed rather than told."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How to run a measurement. The default serves a laptop.
+
+    Parameters
+    ----------
+    batch_size
+        Rows of the tail that run together; None for 128, or fewer where memory asks for it.
+    memory
+        Bytes that feature maps may take; None for a quarter of what is free under the container's
+        limit, MEM_LIMIT and the machine, and 1 GiB at most.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not a positive whole number.
+    """
+
+    batch_size: int | None = None
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "memory"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(
+                    f"Run({name}=…) is a whole number or None; found {type(value).__name__}."
+                )
+            if value < 1:
+                raise ValueError(f"Run({name}=…) is 1 or more; found {value}.")
+
+    def budget(self) -> int:
+        """Return the bytes that feature maps may take."""
+        return self.memory if self.memory is not None else min(MOST, _free() // 4)
+
+
+def _free() -> int:
+    """Return the memory that is free under every limit that can be seen, in bytes."""
+    limits = [int(psutil.virtual_memory().available)]
+    used = int(psutil.Process().memory_info().rss)
+    group = Path("/sys/fs/cgroup")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _number(group / name)
+        if limit is not None:
+            limits.append(max(0, limit - used))
+    if (stated := os.environ.get("MEM_LIMIT", "")).isdigit():
+        limits.append(max(0, int(stated) - used))
+    return max(min(limits), 64 * 2**20)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
