@@ -161,8 +161,7 @@ def prepare_car(
     order = stratified_order(images.hints, len(images), SEED)
     # One image is shown twice where there is one only: the plan wants to see a batch.
     numbers = (order.tolist() * 2)[: max(2, min(SAMPLE, len(images)))]
-    place = _placement(network)
-    sample = images.read(numbers)[0].to(**place)
+    sample = _placed(images.read(numbers)[0], network)
     plan, remark = make_plan(network, name, sample)
     if remark:
         import warnings
@@ -233,7 +232,6 @@ class Measurement:
         self, images: Tensor, targets: Tensor, numbers: list[int],
         progress: Callable[[float], None] | None, seen: int,
     ) -> Facts:  # fmt: skip
-        place = _placement(self.network)
         pairs, total = 0, len(self.filters) * len(numbers)
 
         def tick(count: int) -> None:
@@ -244,8 +242,8 @@ class Measurement:
 
         return run_chunk(
             self.plan,
-            images.to(**place),
-            targets.to(place["device"]),
+            _placed(images, self.network),
+            targets.to(_placement(self.network)["device"]),
             self.filters,
             numbers=numbers,
             batch_size=self._rows(),
@@ -303,6 +301,11 @@ def _placement(network: Network) -> dict[str, Any]:
     if first is None:
         return {"device": torch.device("cpu"), "dtype": torch.float32}
     return {"device": first.device, "dtype": first.dtype}
+
+
+def _placed(images: Tensor, network: Network) -> Tensor:
+    """Return images where the network is, of its type, in its memory layout."""
+    return images.to(**_placement(network), memory_format=torch.channels_last)
 
 
 def _check_filters(filters: Sequence[int] | None, count: int, layer: str) -> list[int]:

@@ -64,13 +64,20 @@ def open_network(model: Any, device: str | torch.device | None = None) -> Networ
     if isinstance(model, Network):
         return model
     check_model(model)
-    copy = shadow(model, device_of(model, device))
+    place = device_of(model, device)
+    copy = _copy(model, place)
     _refuse_batch_statistics(copy)
     try:
         return Network(copy, trace(copy))
     except UntraceableError as error:
         # A failed trace may have changed the copy's in-place flags: take a fresh one.
-        return Network(shadow(model, device_of(model, device)), None, str(error))
+        return Network(_copy(model, place), None, str(error))
+
+
+def _copy(model: nn.Module, device: torch.device) -> nn.Module:
+    # Convolutions run faster with channels last, half as fast again on a CPU; the copy's weights
+    # are laid out anew, the model's stay as they are.
+    return shadow(model, device).to(memory_format=torch.channels_last)
 
 
 def find_layer(network: Network, model: Any, layer: Any) -> str:

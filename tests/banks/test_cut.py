@@ -20,7 +20,9 @@ def test_head_and_tail_make_the_network(network, may_move):
     opened = open_network(model)
     for layer in opened.layers():
         parts = cut(opened, layer, may_move)
-        torch.testing.assert_close(parts.tail(WHOLE, *parts.head(IMAGES)), model(IMAGES))
+        torch.testing.assert_close(
+            parts.tail(WHOLE, *parts.head(IMAGES)), model(IMAGES), rtol=1e-4, atol=1e-4
+        )
 
 
 def test_nothing_happens_in_place():

@@ -5,6 +5,7 @@ import torch
 from small import Residual
 from torch import nn
 
+from carviz.banks import open_network
 from carviz.evaluate import check_model, device_of, fingerprint_model, shadow
 
 
@@ -62,6 +63,7 @@ def test_fingerprints_see_every_weight():
     model = Residual()
     first = fingerprint_model(model)
     assert fingerprint_model(shadow(model)) == first
+    assert fingerprint_model(open_network(model).model) == first
     with torch.no_grad():
         model.third.bias[3] += 1e-6
     assert fingerprint_model(model) != first

@@ -1,0 +1,111 @@
+"""The house stands: imports run downward only, and the front door stays light."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import carviz
+
+PACKAGE = Path(carviz.__file__).parent
+FLOORS = {
+    "results": 0, "evaluate": 0,
+    "banks": 1, "zoo": 1,
+    "ablation": 2, "pictures": 2,
+    "car": 3, "selectivity": 3, "siblings": 3,
+    "pruning": 4, "compression": 4,
+    "plots": 5,
+    "cards": 6,
+    "cli": 7, "explorer": 7,
+}  # fmt: skip
+"""Floor of each room; `carviz/__init__.py` is the door."""
+HEAVY = ("ipywidgets", "matplotlib.pyplot", "torchvision", "pandas", "scipy", "skimage")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules of carviz that a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {n for n in names if n.split(".")[0] == "carviz"}
+
+
+FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_downward_only(path):
+    room = room_of(path)
+    if room == "__main__":
+        return
+    assert room in FLOORS, f"{room!r} has no floor"
+    for name in imported(path):
+        parts = name.split(".")
+        if len(parts) == 1 or (len(parts) == 2 and parts[1] not in FLOORS):
+            assert FLOORS[room] == 7, f"{path} goes out by the front door"
+            continue
+        below = FLOORS.get(parts[1])
+        assert below is not None, f"{path} imports {name}"
+        assert parts[1] == room or below < FLOORS[room], f"{path} ({FLOORS[room]}) imports {name}"
+
+
+def test_the_files_of_a_room_import_one_another_one_way_round():
+    modules = {"carviz." + ".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in FILES}
+    reads = {n: {m for m in imported(p) if m in modules} for n, p in modules.items()}
+    done: set[str] = set()
+    while ready := {n for n in reads if n not in done and reads[n] <= done}:
+        done |= ready
+    assert done == set(reads), f"a circle of imports among {sorted(set(reads) - done)}"
+
+
+def test_importing_carviz_is_light():
+    code = (
+        "import sys, carviz; carviz.CarTable; carviz.Run; carviz.measure_car; "
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_plain_import_pulls_in_nothing_at_all():
+    code = "import sys, carviz; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False False"
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in carviz.__all__:
+        assert getattr(carviz, name).__doc__, name
+    assert set(carviz.__all__) <= set(dir(carviz))
+    with pytest.raises(AttributeError, match="no attribute 'measure_cat'"):
+        carviz.measure_cat  # noqa: B018
+
+
+def test_no_room_is_a_lumber_room():
+    assert not [p for p in FILES if re.search(r"utils|core|common|helpers", p.name)]
+
+
+def test_docstrings_run():
+    import doctest
+    from importlib import import_module
+
+    tried = 0
+    for path in FILES:
+        if ">>>" in path.read_text():
+            name = "carviz." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+            failed, count = doctest.testmod(import_module(name))
+            assert failed == 0, name
+            tried += count
+    assert tried >= 10
