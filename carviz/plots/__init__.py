@@ -1,0 +1,8 @@
+"""Floor 5: matplotlib figures from results. A plot touches no model and never shows itself."""
+
+from carviz.plots.bank import plot_bank
+from carviz.plots.classes import plot_classes
+from carviz.plots.filter import plot_filter
+from carviz.plots.style import CarvizFigure
+
+__all__ = ["CarvizFigure", "plot_bank", "plot_classes", "plot_filter"]

@@ -1,0 +1,164 @@
+"""One filter at a glance: what it looks like, what it costs to lose it, and whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from carviz.plots.classes import (
+    MARGIN,
+    accuracy_words,
+    bars_height,
+    class_blocks,
+    describe_blocks,
+    draw_bars,
+)
+from carviz.plots.style import (
+    BODY,
+    HEAD,
+    INK,
+    KIND_COLORS,
+    KIND_MARKERS,
+    LARGE,
+    PAPER,
+    SMALL,
+    SOFT,
+    TITLE,
+    CarvizFigure,
+    bare,
+    box,
+    check_picture,
+    check_selectivity,
+    check_table,
+    fit,
+    interval_words,
+    points,
+    write_at,
+)
+from carviz.results import CarTable, SelectivityTable
+from carviz.results.statistics import paired_interval
+
+WIDTH = 13.2
+COLUMN = 3.6
+"""Inches of the left column: picture, badge and numbers."""
+TOP = 1.2
+
+
+def plot_filter(
+    table: CarTable,
+    filter: int,
+    *,
+    picture: Any = None,
+    selectivity: SelectivityTable | None = None,
+    k: int = 5,
+) -> CarvizFigure:
+    """Show one filter at a glance.
+
+    Left its weights, whether it selects colour or shape, its CAR in percentage points with the
+    95% interval and the images behind it, and its rank in the bank. Right the classes that it
+    matters to most and least, as in `plot_classes`.
+
+    Parameters
+    ----------
+    table
+        A `CarTable`; one of part of the images says how many it has seen.
+    filter
+        The filter's number in its bank.
+    picture
+        (height, width, 3), floats in [0, 1], as `carviz.rgb_weights` gives it; None for none.
+    selectivity
+        The bank's `SelectivityTable`; None for no badge.
+    k
+        Classes at each end, 1 or more.
+
+    Returns
+    -------
+    CarvizFigure
+        A matplotlib Figure, not shown, that Jupyter displays.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If the table does not hold the filter, `selectivity` is of another bank, the picture has
+        another shape or range, or `k` is less than 1.
+    """
+    check_table(table)
+    table.row(filter)
+    picture = check_picture(picture, "(height, width, 3)")
+    selectivity = check_selectivity(selectivity, table, filter)
+    blocks = class_blocks(table, filter, k)
+    facts = _facts(table, filter)
+    left = (COLUMN if picture is not None else 0.2) + (0.75 if selectivity is not None else 0.1)
+    height = TOP + max(left + 2.2, bars_height(blocks)) + 0.2
+    figure = CarvizFigure(WIDTH, height)
+    heading = fit(figure, f"Filter {filter} of {table.layer}", WIDTH - 2 * MARGIN, TITLE)
+    write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
+    write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
+    top = TOP
+    if picture is not None:
+        _draw_picture(figure, picture, top)
+        top += COLUMN + 0.05
+    badge = ""
+    if selectivity is not None:
+        badge = _draw_badge(figure, selectivity, filter, top + 0.4)
+        top += 0.75
+    _draw_facts(figure, facts, top)
+    bars = MARGIN + COLUMN + 0.55
+    draw_bars(figure, blocks, bars, TOP - 0.1, WIDTH - bars - MARGIN, height - TOP - 0.1)
+    words = [heading, badge, *facts, accuracy_words(table), describe_blocks(blocks)]
+    figure.description = ". ".join(w for w in words if w)
+    return figure
+
+
+def _facts(table: CarTable, filter: int) -> list[str]:
+    """Return CAR, its interval, its counts and its rank, in words."""
+    row, n = table.row(filter), len(table.images)
+    lost, gained = int(table.lost_all[row]), int(table.gained_all[row])
+    low, high = (float(x) for x in paired_interval(lost, gained, n))
+    F = len(table.filters)
+    whole = table.filters.max() == F - 1
+    same = int((table.car == table.car[row]).sum()) - 1
+    rank = f"rank {table.rank(filter)} of {F}" + ("" if whole else " measured")
+    return [
+        points(table.car[row]),
+        f"95% interval {interval_words(low, high)}",
+        f"{lost:,} lost, {gained:,} gained of {n:,} images",
+        rank + (f", CAR tied with {same} other{'s' if same > 1 else ''}" if same else ""),
+    ]
+
+
+def _draw_picture(figure: Figure, picture: Any, top: float) -> None:
+    height, width = picture.shape[:2]
+    side = COLUMN / max(height, width)
+    axes = box(figure, MARGIN, top, side * width, side * height)
+    bare(axes, keep="left right top bottom")
+    axes.imshow(picture, interpolation="nearest", aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _draw_badge(figure: Figure, selectivity: SelectivityTable, filter: int, middle: float) -> str:
+    """Draw "color", "shape" or "dead" as a mark on a coloured ground, and return it in words."""
+    kind = str(selectivity.kind[filter])
+    index = f"colour index {selectivity.color_index[filter]:.2f}" if kind != "dead" else "no index"
+    text = write_at(
+        figure, MARGIN + 0.5, middle, kind, fontsize=HEAD, weight="bold", color=PAPER,
+        bbox={"boxstyle": "round,pad=0.32", "facecolor": KIND_COLORS[kind], "edgecolor": "none"},
+    )  # fmt: skip
+    axes = box(figure, MARGIN, middle - 0.16, 0.32, 0.32)
+    bare(axes)
+    axes.set_axis_off()
+    axes.plot([0], [0], KIND_MARKERS[kind], color=KIND_COLORS[kind], ms=15, mec=INK, mew=1.2)
+    edge = text.get_window_extent().x1 / figure.dpi
+    write_at(figure, edge + 0.22, middle, index)
+    return f"{kind}, {index}"
+
+
+def _draw_facts(figure: Figure, facts: list[str], top: float) -> None:
+    write_at(figure, MARGIN, top + 0.2, "CAR, accuracy lost without it", fontsize=SMALL, color=SOFT)
+    write_at(figure, MARGIN, top + 0.62, facts[0], fontsize=LARGE, weight="bold")
+    for i, words in enumerate(facts[1:]):
+        write_at(figure, MARGIN, top + 1.08 + 0.31 * i, fit(figure, words, COLUMN + 0.4, BODY))

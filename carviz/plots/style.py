@@ -1,0 +1,225 @@
+"""The look of every figure, in one place: colours, letters, sizes, and how numbers are written.
+
+Colours are Okabe and Ito's, which colour-blind people can tell apart; each comes with a shape or a
+letter, so that a figure printed in grey says the same. Nothing here is pyplot's: figures are made
+and drawn without global state, so they can be made in any thread.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from carviz.results import CarTable, SelectivityTable
+
+PAPER = "#FFFFFF"
+INK = "#1A1A1A"
+SOFT = "#595959"
+"""Text of second rank: 7:1 against the paper."""
+LINE = "#C8C8C8"
+EDGE = "#0072B2"
+FILLED, HOLLOW = "#56B4E9", PAPER
+"""Bars that pass a test are filled, the others hollow: it shows in grey as well."""
+FAINT = "#8C8C8C"
+KIND_COLORS = {"color": "#D55E00", "shape": "#0072B2", "dead": "#6B6B6B"}
+KIND_MARKERS = {"color": "o", "shape": "s", "dead": "X"}
+KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
+
+SMALL, BODY, HEAD, TITLE, LARGE = 11.5, 13.0, 14.5, 19.0, 26.0
+"""Sizes of letters in points; nothing is written smaller than the first."""
+DPI = 100
+SIGNIFICANT = 0.05
+MINUS = "\N{MINUS SIGN}"
+
+
+class CarvizFigure(Figure):
+    """A matplotlib figure that Jupyter displays without pyplot.
+
+    Attributes
+    ----------
+    description
+        What the figure says, in words: the text alternative for those who cannot see it.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER)
+        self.description = ""
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", facecolor=PAPER)
+        return buffer.getvalue()
+
+
+def write(place: Axes | Figure, x: float, y: float, words: str, **style: Any) -> Text:
+    """Write words in the house's letters; a "$" in a class name is a dollar, not mathematics."""
+    settings: dict[str, Any] = {"color": INK, "fontsize": BODY, "va": "center", **style}
+    return place.text(x, y, words, parse_math=False, **settings)
+
+
+def bare(axes: Axes, *, keep: str = "") -> Axes:
+    """Take off an axes what is not needed; `keep` names the spines that stay."""
+    axes.set_facecolor(PAPER)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in keep.split())
+        spine.set_color(SOFT)
+    axes.tick_params(colors=INK, labelcolor=INK, labelsize=SMALL, length=4, width=0.8)
+    axes.set_axisbelow(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_color(INK)
+    return axes
+
+
+def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return an axes placed in inches from the figure's upper left corner."""
+    W, H = figure.get_size_inches()
+    return figure.add_axes((left / W, 1 - (top + height) / H, width / W, height / H))
+
+
+def write_at(figure: Figure, left: float, top: float, words: str, **style: Any) -> Text:
+    """Write on the figure itself, placed in inches from its upper left corner."""
+    W, H = figure.get_size_inches()
+    return write(figure, left / W, 1 - top / H, words, **style)
+
+
+def width_of(figure: Figure, words: str, size: float, **style: Any) -> float:
+    """Return how wide words will be, in inches."""
+    text = write(figure, 0, 0, words, fontsize=size, **style)
+    width = text.get_window_extent().width
+    text.remove()
+    return float(width / figure.dpi)
+
+
+def fit(figure: Figure, words: str, width: float, size: float, keep: str = "both") -> str:
+    """Shorten words wider than `width` inches; keep "both" ends, the "start" or the "end"."""
+    words = " ".join(words.split())
+    if width_of(figure, words, size) <= width:
+        return words
+    few, many = 1, len(words)
+    while many - few > 1:
+        half = (few + many) // 2
+        if width_of(figure, _shortened(words, half, keep), size) <= width:
+            few = half
+        else:
+            many = half
+    return _shortened(words, few, keep)
+
+
+def fit_names(figure: Figure, names: list[str], width: float, size: float) -> list[str]:
+    """Shorten names so that different ones stay different, wherever it is that they differ."""
+    fitted: list[str] = []
+    for keep in ("both", "start", "end"):
+        fitted = [fit(figure, name, width, size, keep) for name in names]
+        if len(set(fitted)) == len(set(names)):
+            break
+    return fitted
+
+
+def _shortened(words: str, kept: int, keep: str) -> str:
+    end = {"both": kept // 2, "start": 0, "end": kept}[keep]
+    return words[: kept - end].rstrip() + "…" + words[len(words) - end :].lstrip()
+
+
+# -- how numbers are written
+
+
+def points(fraction: float, unit: bool = True) -> str:
+    """Write a fraction as percentage points with its sign: 0.024 is "+2.4 points"."""
+    value = 100 * float(fraction)
+    words = f"{abs(value):.1f}"
+    if 0 < abs(value) < 0.0995:  # what is not zero does not read as zero
+        words = f"{abs(value):.1g}"
+    sign = "" if value == 0 else "+" if value > 0 else MINUS
+    return f"{sign}{words} points" if unit else f"{sign}{words}"
+
+
+def interval_words(low: float, high: float) -> str:
+    """Write an interval of fractions in percentage points."""
+    return f"{points(low, unit=False)} to {points(high)}"
+
+
+def counts_words(lost: int, gained: int, images: int) -> str:
+    """Write the images behind a CAR: "12 lost, 3 gained of 50"."""
+    parts = [f"{n:,} {word}" for n, word in ((lost, "lost"), (gained, "gained")) if n]
+    return f"{', '.join(parts) or '0'} of {images:,}"
+
+
+def seen_words(table: CarTable) -> str:
+    """Write how many images a table holds, and whether that is all."""
+    seen = len(table.images)
+    if table.complete:
+        return f"{seen:,} image{'s' if seen > 1 else ''}"
+    return f"{seen:,} of {table.total:,} images so far"
+
+
+def set_points_axis(axes: Axes, low: float, high: float, *, on: str = "x") -> None:
+    """Give an axis of CAR (fractions in, percentage points shown) few, signed ticks."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    room = 0.04 * max(high - low, 1e-6)
+    axis = axes.xaxis if on == "x" else axes.yaxis
+    (axes.set_xlim if on == "x" else axes.set_ylim)(100 * (low - room), 100 * (high + room))
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
+    axis.set_major_formatter(
+        FuncFormatter(lambda v, _: f"{v:+g}".replace("-", MINUS) if v else "0")
+    )
+
+
+# -- what the plots ask of their arguments
+
+
+def check_table(table: Any) -> CarTable:
+    """Return `table` if it is a CarTable; TypeError otherwise."""
+    if not isinstance(table, CarTable):
+        raise TypeError(
+            "A plot shows a CarTable, which carviz.measure_car returns or CarTable.load reads; "
+            f"found {type(table).__name__}."
+        )
+    return table
+
+
+def check_selectivity(selectivity: Any, table: CarTable, most: int) -> SelectivityTable | None:
+    """Return `selectivity` if it belongs to the table's bank and reaches filter `most`."""
+    if selectivity is None:
+        return None
+    if not isinstance(selectivity, SelectivityTable):
+        raise TypeError(
+            "selectivity is what carviz.measure_selectivity returns, or None; "
+            f"found {type(selectivity).__name__}."
+        )
+    if selectivity.layer != table.layer or len(selectivity.energy) <= most:
+        raise ValueError(
+            f"selectivity is of the table's own bank, {table.layer!r}; found one of "
+            f"{selectivity.layer!r} with {len(selectivity.energy)} filters. "
+            f"carviz.measure_selectivity(model, {table.layer!r}) gives it."
+        )
+    return selectivity
+
+
+def check_picture(picture: Any, axes: str) -> NDArray[np.float64] | None:
+    """Return a picture, or a bank of them, as floats; `axes` is how its shape is called."""
+    if picture is None:
+        return None
+    array = np.asarray(picture)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"Pictures are float arrays {axes} in [0, 1], as carviz.rgb_weights gives them; "
+            f"found {array.dtype}."
+        )
+    wanted = axes.count(",") + 1
+    if array.ndim != wanted or array.shape[-1] != 3 or not array.size:
+        raise ValueError(f"Pictures are {axes}; found an array of shape {array.shape}.")
+    if not (array.min() >= 0 and array.max() <= 1):  # NaN too
+        raise ValueError(
+            f"Pictures have values in [0, 1], with 0.5 for no weight; found {array.min():g} to "
+            f"{array.max():g}. carviz.rgb_weights scales weights so."
+        )
+    return array.astype(np.float64)
