@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from carviz.ablation.readers import own_batch_norm
+from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of
 from carviz.ablation.steps import moves_into_head
 from carviz.banks import Cut, Network, cut, zero_filters
 
@@ -29,6 +30,7 @@ class GraphPlan:
     """The traced network, cut at the bank."""
 
     cut: Cut
+    shares: tuple[ConvolutionShare | LinearShare, ...]
     uses: int
     rows_independent: bool = True
     how: str = "graph"
@@ -44,9 +46,33 @@ class GraphPlan:
 
     def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
         """Run what follows the bank, row by row without the row's filter."""
+        bank, *others = values
+        wholes, carried = others[: len(self.shares)], others[len(self.shares) :]
         if rows is not None:
-            values = tuple(v[rows] for v in values)
-        return self.cut.tail(filters, *values)  # type: ignore[no-any-return]
+            wholes, carried = [v[rows] for v in wholes], [v[rows] for v in carried]
+        without = self._without(bank, wholes, rows, filters)
+        if self.cut.reads_bank and rows is not None:
+            bank = bank[rows]
+        return self.cut.tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
+
+    def _without(
+        self, bank: Tensor, wholes: list[Tensor], rows: Tensor | None, filters: Tensor
+    ) -> list[Tensor]:
+        """Subtract each row's channel from the outputs of the layers that sum over channels."""
+        if not self.shares:
+            return []
+        numbers, counts = torch.unique_consecutive(filters, return_counts=True)
+        pieces: list[list[Tensor]] = [[] for _ in self.shares]
+        start = 0
+        for filter, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            part = slice(start, start + count)
+            start += count
+            if filter >= 0:
+                maps = bank[:, filter][part if rows is None else rows[part]]
+            for piece, share, whole in zip(pieces, self.shares, wholes, strict=True):
+                here = whole[part]
+                piece.append(here if filter < 0 else share.subtract(here, maps, filter))
+        return [torch.cat(piece) if len(piece) > 1 else piece[0] for piece in pieces]
 
     def active(self, values: Values) -> Tensor | None:
         """Look at the one place where the bank is read; a bank used twice has two."""
@@ -106,7 +132,9 @@ def make_plan(network: Network, layer: str, sample: Tensor) -> tuple[GraphPlan |
     expected = _reference(network.model, sample)
     reason = network.untraceable
     if network.graph is not None:
-        plan = GraphPlan(cut(network, layer, moves_into_head), len(network.calls(layer)))
+        parts = cut(network, layer, moves_into_head, find_readers)
+        shares = tuple(share_of(network, reader) for reader in parts.readers)
+        plan = GraphPlan(parts, shares, len(network.calls(layer)))
         try:
             if _agrees(plan, sample, expected):
                 return plan, ""

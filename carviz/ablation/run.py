@@ -105,6 +105,8 @@ def _batches(
         needed = active[rows, filters[places]]
         places, rows = places[needed], rows[needed]
     size = batch_size if plan.rows_independent else images
+    if len(rows) == 0:  # splitting nothing gives one empty batch
+        return
     yield from zip(torch.split(places, size), torch.split(rows, size), strict=True)
 
 

@@ -1,6 +1,6 @@
 """Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
 
-from carviz.banks.cut import Cut, cut, zero_filters
+from carviz.banks.cut import Cut, Reader, cut, zero_filters
 from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Network, find_layer, open_network, reads_through
 
@@ -8,6 +8,7 @@ __all__ = [
     "Bank",
     "Cut",
     "Network",
+    "Reader",
     "banks_of",
     "cut",
     "find_layer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -11,6 +12,24 @@ from torch import Tensor, fx
 from carviz.banks.network import Network, unit_end
 
 MayMove = Callable[[Network, fx.Node], bool]
+
+
+class Reader(NamedTuple):
+    """A reader of the bank whose output is a sum over the bank's channels.
+
+    Parameters
+    ----------
+    start
+        The node that reads the bank.
+    end
+        The node whose output is the sum: the same, or a linear layer behind a flattening.
+    """
+
+    start: fx.Node
+    end: fx.Node
+
+
+FindReaders = Callable[[Network, fx.Node], list[Reader]]
 
 
 def zero_filters(maps: Tensor, filters: Tensor) -> Tensor:
@@ -38,23 +57,35 @@ class Cut:
     layer
         The bank.
     head
-        Everything that no filter of the bank can change: maps images to (bank, carried, …), the
-        bank's output after its unit (and after what else was moved into the head) and the other
-        tensors that the tail reads.
+        Everything that no filter of the bank can change: maps images to (bank, whole, …,
+        carried, …), the bank's output after its unit (and after what else was moved into the
+        head), the whole outputs of `readers`, and the other tensors that the tail reads.
     tail
-        Maps (filters, bank, carried, …) to logits, where `filters` (row,) is the channel that is
-        removed in each row, negative for none.
+        Maps (filters, bank, without, …, carried, …) to logits, where `filters` (row,) is the
+        channel that is removed in each row, negative for none, and `without` are the outputs of
+        `readers` without it.
     where
         The ablation in words: which output is zeroed.
+    readers
+        Layers behind the bank whose outputs without a channel are given to the tail.
+    reads_bank
+        Whether the tail reads the bank itself, beside what `readers` make of it.
     """
 
     layer: str
     head: fx.GraphModule
     tail: fx.GraphModule
     where: str
+    readers: tuple[Reader, ...] = ()
+    reads_bank: bool = True
 
 
-def cut(network: Network, layer: str, may_move: MayMove | None = None) -> Cut:
+def cut(
+    network: Network,
+    layer: str,
+    may_move: MayMove | None = None,
+    find_readers: FindReaders | None = None,
+) -> Cut:
     """Cut a traced network at the bank `layer`.
 
     Parameters
@@ -62,6 +93,8 @@ def cut(network: Network, layer: str, may_move: MayMove | None = None) -> Cut:
     may_move
         Says of a node whether it works channel by channel and maps 0 to 0: such steps directly
         behind the bank join the head, as zeroing before or after them is the same.
+    find_readers
+        Finds readers whose output is a sum over the bank's channels: they join the head too.
     """
     assert network.graph is not None
     calls = network.calls(layer)
@@ -73,10 +106,15 @@ def cut(network: Network, layer: str, may_move: MayMove | None = None) -> Cut:
     where = f"zero at the output of {' and '.join(repr(n) for n in names)}"
     if names != [layer]:
         where += ", the convolution's own BatchNorm"
-    tail_nodes = _descendants(network.graph.graph, sites[0])
-    carried = _carried(sites[0], tail_nodes)
-    head = _head(network.graph, sites[0], carried)
-    return Cut(layer, head, _tail(network.graph, sites, carried, tail_nodes), where)
+    readers = find_readers(network, sites[0]) if find_readers and len(sites) == 1 else []
+    graph = network.graph.graph
+    rest = [user for user in sites[0].users if user not in {r.start for r in readers}]
+    tail_nodes = _behind(graph, rest, [r.end for r in readers])
+    given = [sites[0], *(r.end for r in readers)]
+    carried = _carried(graph, given, tail_nodes)
+    head = _head(network.graph, [*given, *carried])
+    tail = _tail(network.graph, sites, given, carried, tail_nodes)
+    return Cut(layer, head, tail, where, tuple(readers), bool(rest))
 
 
 def _move(network: Network, site: fx.Node, may_move: MayMove) -> fx.Node:
@@ -88,12 +126,13 @@ def _move(network: Network, site: fx.Node, may_move: MayMove) -> fx.Node:
     return site
 
 
-def _descendants(graph: fx.Graph, site: fx.Node) -> set[fx.Node]:
-    below = {site}
+def _behind(graph: fx.Graph, starts: list[fx.Node], ends: list[fx.Node]) -> set[fx.Node]:
+    """Return `starts` and all that is computed from them or from `ends`, `ends` left out."""
+    below = {*starts, *ends}
     for node in graph.nodes:  # in forward order
         if any(read in below for read in node.all_input_nodes):
             below.add(node)
-    return below - {site}
+    return below - {*ends}
 
 
 def ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
@@ -108,22 +147,21 @@ def ancestors(nodes: list[fx.Node]) -> set[fx.Node]:
     return found
 
 
-def _carried(site: fx.Node, tail_nodes: set[fx.Node]) -> list[fx.Node]:
-    """Head tensors that the tail reads beside the bank; constants are repeated in the tail."""
+def _carried(graph: fx.Graph, given: list[fx.Node], tail_nodes: set[fx.Node]) -> list[fx.Node]:
+    """Head tensors that the tail reads beside `given`; constants are repeated in the tail."""
     read = [
         source
-        for node in site.graph.nodes
+        for node in graph.nodes
         if node in tail_nodes
         for source in node.all_input_nodes
-        if source not in tail_nodes and source is not site and source.op != "get_attr"
+        if source not in tail_nodes and source not in given and source.op != "get_attr"
     ]
     return list(dict.fromkeys(read))
 
 
-def _head(module: fx.GraphModule, site: fx.Node, carried: list[fx.Node]) -> fx.GraphModule:
+def _head(module: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
-    outputs = [site, *carried]
     needed = ancestors(outputs) | set(outputs)
     for node in module.graph.nodes:
         if node in needed or node.op == "placeholder":
@@ -133,15 +171,22 @@ def _head(module: fx.GraphModule, site: fx.Node, carried: list[fx.Node]) -> fx.G
 
 
 def _tail(
-    module: fx.GraphModule, sites: list[fx.Node], carried: list[fx.Node], tail_nodes: set[fx.Node]
+    module: fx.GraphModule,
+    sites: list[fx.Node],
+    given: list[fx.Node],
+    carried: list[fx.Node],
+    tail_nodes: set[fx.Node],
 ) -> fx.GraphModule:
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     filters = graph.placeholder("filters")
     bank = graph.placeholder("bank")
+    for i, node in enumerate(given[1:]):
+        copies[node] = graph.placeholder(f"without_{i}")
     for i, node in enumerate(carried):
         copies[node] = graph.placeholder(f"carried_{i}")
-    copies[sites[0]] = graph.call_function(zero_filters, (bank, filters))
+    if any(given[0] in node.all_input_nodes for node in tail_nodes):
+        copies[given[0]] = graph.call_function(zero_filters, (bank, filters))
     needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
     for node in module.graph.nodes:
         if node.op == "get_attr" and node in needed:

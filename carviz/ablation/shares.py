@@ -1,0 +1,130 @@
+"""What one channel contributes to the layer that reads it next.
+
+A convolution or a linear layer is a sum over its input channels. So its whole output runs once, in
+the head, and the output without a filter is the whole minus that one channel's share: 1/C of the
+layer's work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from carviz.banks import Network, Reader, reads_through
+
+FLATTENING = {torch.flatten, "flatten"}
+
+
+def find_readers(network: Network, site: fx.Node) -> list[Reader]:
+    """Return the readers of a node whose output is a sum over the node's channels."""
+    found = []
+    for user in site.users:
+        if user.all_input_nodes != [site]:
+            continue
+        if _is_sum(network, user, nn.Conv2d):
+            found.append(Reader(user, user))
+        elif (end := _linear_behind(network, user)) is not None:
+            found.append(Reader(user, end))
+    return found
+
+
+def _is_sum(network: Network, node: fx.Node, kind: type[nn.Module]) -> bool:
+    if node.op != "call_module":
+        return False
+    module = network.model.get_submodule(str(node.target))
+    # A subclass may compute anything, and so may a layer with hooks or a parametrised weight's.
+    hooked = bool(module._forward_hooks or module._forward_pre_hooks)
+    if type(module) is not kind or hooked:
+        return False
+    # In half precision a difference of two large sums says little.
+    weight: Tensor = module.get_parameter("weight")
+    return weight.dtype in (torch.float32, torch.float64)
+
+
+def _linear_behind(network: Network, node: fx.Node) -> fx.Node | None:
+    """Return the linear layer behind a flattening of all but the first axis, if that is all."""
+    if not _flattens(network, node):
+        return None
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        if _is_sum(network, node, nn.Linear):
+            return node
+        if not reads_through(node, network.model):
+            break
+    return None
+
+
+def _flattens(network: Network, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        module = network.model.get_submodule(str(node.target))
+        return type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1)
+    if node.target not in FLATTENING or node.op not in ("call_function", "call_method"):
+        return False
+    arguments = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | node.kwargs
+    return arguments.get("start_dim", 0) == 1 and arguments.get("end_dim", -1) == -1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConvolutionShare:
+    """One channel's share in a convolution's output."""
+
+    module: nn.Conv2d
+
+    def subtract(self, whole: Tensor, maps: Tensor, filter: int) -> Tensor:
+        """Return the convolution's output without one channel of its input.
+
+        Parameters
+        ----------
+        whole
+            ``(row, channel, height, width)``, the output with all channels.
+        maps
+            ``(row, height, width)``, the channel that goes.
+        filter
+            The channel's number.
+        """
+        conv = self.module
+        inside = conv.in_channels // conv.groups
+        outside = conv.out_channels // conv.groups
+        group = filter // inside
+        reached = slice(group * outside, (group + 1) * outside)
+        weight = conv.weight[reached, filter % inside : filter % inside + 1]
+        share = self._convolve(maps[:, None], weight)
+        if conv.groups == 1:
+            return whole - share
+        without = whole.clone()
+        without[:, reached] -= share
+        return without
+
+    def _convolve(self, maps: Tensor, weight: Tensor) -> Tensor:
+        conv = self.module
+        padding: Any = conv.padding
+        if conv.padding_mode != "zeros":
+            maps = F.pad(maps, conv._reversed_padding_repeated_twice, mode=conv.padding_mode)
+            padding = 0
+        return F.conv2d(maps, weight, None, conv.stride, padding, conv.dilation)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LinearShare:
+    """One channel's share in the output of a linear layer behind a flattening."""
+
+    module: nn.Linear
+
+    def subtract(self, whole: Tensor, maps: Tensor, filter: int) -> Tensor:
+        """Return the linear layer's output without one channel; see `ConvolutionShare`."""
+        places = maps[0].numel()
+        weight = self.module.weight[:, filter * places : (filter + 1) * places]
+        return torch.addmm(whole, maps.flatten(1), weight.t(), alpha=-1)
+
+
+def share_of(network: Network, reader: Reader) -> ConvolutionShare | LinearShare:
+    """Return how to subtract a channel from a reader's output."""
+    module = network.model.get_submodule(str(reader.end.target))
+    if isinstance(module, nn.Conv2d):
+        return ConvolutionShare(module)
+    assert isinstance(module, nn.Linear)
+    return LinearShare(module)

@@ -1,0 +1,117 @@
+"""A layer's output without a channel is the whole minus that channel's share."""
+
+import pytest
+import torch
+from small import random_images
+from torch import nn
+
+from carviz.ablation.shares import find_readers, share_of
+from carviz.ablation.steps import moves_into_head
+from carviz.banks import cut, open_network
+
+CONVOLUTIONS = {
+    "plain": {"kernel_size": 3},
+    "padded": {"kernel_size": 5, "padding": 2},
+    "same": {"kernel_size": 5, "padding": "same"},
+    "strided": {"kernel_size": 3, "stride": (2, 1), "padding": (0, 1)},
+    "dilated": {"kernel_size": 3, "dilation": 2, "padding": 2},
+    "circular": {"kernel_size": 3, "padding": 1, "padding_mode": "circular"},
+    "reflect": {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"},
+    "grouped": {"kernel_size": 3, "groups": 3},
+    "depthwise": {"kernel_size": 3, "groups": 6},
+    "one by one": {"kernel_size": 1, "bias": False},
+}
+
+
+@pytest.mark.parametrize("options", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+@pytest.mark.parametrize("filter", [0, 3, 5])
+def test_a_convolution_without_a_channel(options, filter):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 12, **options))
+    network = open_network(model)
+    (reader,) = find_readers(network, network.calls("0")[0])
+    maps = torch.randn(4, 6, 9, 9)
+    zeroed = maps.clone()
+    zeroed[:, filter] = 0
+    whole = model[1](maps)
+    kept = whole.clone()
+    found = share_of(network, reader).subtract(whole, maps[:, filter], filter)
+    torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
+    assert torch.equal(whole, kept)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [nn.Flatten()],
+        [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout()],
+        [nn.ReLU(), nn.Flatten()],
+    ],
+    ids=["flat", "pooled", "rectified"],
+)
+def test_a_linear_layer_behind_a_flattening(between):
+    images, _ = random_images(size=6)
+    before = nn.Sequential(nn.Conv2d(3, 4, 3), *between)
+    width = before(images).shape[1]
+    model = nn.Sequential(*before, nn.Linear(width, 7), nn.ReLU(), nn.Linear(7, 5)).eval()
+    network = open_network(model)
+    parts = cut(network, "0", moves_into_head, find_readers)
+    (reader,) = parts.readers
+    assert not parts.reads_bank
+    bank, whole = parts.head(images)
+    share = share_of(network, reader)
+    for filter in range(4):
+        zeroed = bank.clone()
+        zeroed[:, filter] = 0
+        expected = network.model.get_submodule(reader.end.target)(zeroed.flatten(1))
+        found = share.subtract(whole, bank[:, filter], filter)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+class Fork(nn.Module):
+    """A bank read by two convolutions and, in one kind, by a skip as well."""
+
+    def __init__(self, skip: bool):
+        super().__init__()
+        self.skip = skip
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.narrow = nn.Conv2d(4, 4, 1)
+        self.wide = nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, images):
+        maps = torch.relu(self.first(images))
+        both = torch.cat([self.narrow(maps), self.wide(maps)], 1)
+        if self.skip:
+            both = both + torch.cat([maps, maps], 1)
+        return self.last(torch.relu(both).mean((2, 3)))
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_several_readers(skip):
+    parts = cut(open_network(Fork(skip)), "first", moves_into_head, find_readers)
+    assert [r.end.target for r in parts.readers] == ["narrow", "wide"]
+    assert parts.reads_bank is skip
+
+
+class Doubling(nn.Conv2d):
+    def forward(self, maps):
+        return super().forward(2 * maps) ** 2
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        Doubling(4, 2, 1),
+        nn.Sequential(nn.Flatten(2), nn.Linear(100, 3)),
+        nn.Conv2d(4, 2, 1).half(),
+        nn.BatchNorm2d(4),
+        nn.Sigmoid(),
+    ],
+    ids=["subclass", "not all flattened", "half precision", "norm", "sigmoid"],
+)
+def test_what_is_no_sum_over_channels_is_left_alone(reader):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Identity(), reader)
+    network = open_network(model)
+    identity = next(iter(network.calls("0")[0].users))
+    assert find_readers(network, identity) == []
