@@ -59,13 +59,20 @@ def _linear_behind(network: Network, node: fx.Node) -> fx.Node | None:
 
 
 def _flattens(network: Network, node: fx.Node) -> bool:
+    """Whether a node flattens all axes but the first."""
+    first: Any = 0
+    last: Any = -1
     if node.op == "call_module":
         module = network.model.get_submodule(str(node.target))
-        return type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1)
-    if node.target not in FLATTENING or node.op not in ("call_function", "call_method"):
+        if not isinstance(module, nn.Flatten):
+            return False
+        first, last = module.start_dim, module.end_dim
+    elif node.op in ("call_function", "call_method") and node.target in FLATTENING:
+        given = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | node.kwargs
+        first, last = given.get("start_dim", first), given.get("end_dim", last)
+    else:
         return False
-    arguments = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | node.kwargs
-    return arguments.get("start_dim", 0) == 1 and arguments.get("end_dim", -1) == -1
+    return (first, last) == (1, -1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -87,7 +87,7 @@ class Record:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             with temporary.open("xb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
+                np.savez_compressed(file, **arrays)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
