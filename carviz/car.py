@@ -7,6 +7,7 @@ the caller's thread (tracing belongs there) and only then run.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -121,6 +122,8 @@ def iter_car(
     those of `measure_car`; they are checked at once, before the first table is asked for.
     """
     measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    if remark := measurement.passport["remark"]:
+        warnings.warn(f"carviz: {remark}", stacklevel=2)
     if progress is True:
         return _with_bar(measurement)
     return measurement.tables(None if progress is False else progress)
@@ -149,6 +152,7 @@ def prepare_car(
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
+    What a reader should know of how it will run stands in the passport, under "remark".
     `model` may also be a network that `carviz.banks.open_network` opened, so that several banks
     share one trace.
     """
@@ -163,10 +167,6 @@ def prepare_car(
     numbers = (order.tolist() * 2)[: max(2, min(SAMPLE, len(images)))]
     sample = _placed(images.read(numbers)[0], network)
     plan, remark = make_plan(network, name, sample)
-    if remark:
-        import warnings
-
-        warnings.warn(f"carviz: {remark}", stacklevel=3)
     with torch.inference_mode():
         values = plan.head(sample[:1])
         count = network.model(sample[:1]).shape[1]

@@ -3,7 +3,6 @@
 import copy
 import math
 import threading
-import warnings
 
 import numpy as np
 import pytest
@@ -67,7 +66,7 @@ def test_small_networks_agree_with_the_slow_reference(network):
         filters = list(range(model.get_submodule(layer).out_channels))
         expected = reference_logits(model, images, site, filters)
         assert (expected.argmax(2) != model.eval()(images).argmax(1)).any(), "nothing moves"
-        measurement = prepare_quietly(model, (images, labels), layer)
+        measurement = prepare_car(model, (images, labels), layer)
         table = last(measurement.tables())
         assert table.passport["engine"] == ("hooks" if network is Stubborn else "graph")
         np.testing.assert_array_equal(
@@ -80,13 +79,6 @@ def last(tables):
     return final
 
 
-def prepare_quietly(*arguments, **options):
-    """Prepare without the warning that an untraceable network is given."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return prepare_car(*arguments, **options)
-
-
 def test_an_untraceable_network_is_told_once_that_it_is_slower():
     images, labels = random_images()
     with pytest.warns(UserWarning, match="whole network runs once per filter"):
@@ -97,7 +89,7 @@ def test_an_untraceable_network_is_told_once_that_it_is_slower():
 def test_hooks_find_the_convolutions_own_batch_norm(own, site):
     images, labels = random_images()
     model = wake(Stubborn(own=own), images)
-    table = last(prepare_quietly(model, (images, labels), "conv").tables())
+    table = last(prepare_car(model, (images, labels), "conv").tables())
     assert f"output of {site!r}" in table.passport["ablation"]
     expected = reference_logits(model, images, site, range(6))
     np.testing.assert_array_equal(table.predictions, expected.argmax(2).numpy())
@@ -243,7 +235,7 @@ def test_the_model_comes_back_bitwise_untouched(network):
     model = wake(network(), images).train()
     layer = next(n for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
     before = state_of(model)
-    measurement = prepare_quietly(model, (images, labels), layer)
+    measurement = prepare_car(model, (images, labels), layer)
     last(measurement.tables())
     assert_untouched(model, before)
 
