@@ -10,6 +10,7 @@ import dataclasses
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.ablation import Facts, GraphPlan, HookPlan, Run, make_plan, run_chunk
+from carviz.ablation import (
+    Checkpoint,
+    Chunk,
+    Facts,
+    GraphPlan,
+    HookPlan,
+    Run,
+    Work,
+    make_plan,
+    run_elsewhere,
+)
 from carviz.banks import Network, find_layer, open_network
 from carviz.evaluate import (
     Images,
@@ -166,15 +177,16 @@ def prepare_car(
     # One image is shown twice where there is one only: the plan wants to see a batch.
     numbers = (order.tolist() * 2)[: max(2, min(SAMPLE, len(images)))]
     sample = _placed(images.read(numbers)[0], network)
-    plan, remark = make_plan(network, name, sample)
+    run = run or Run()
+    plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
     with torch.inference_mode():
         values = plan.head(sample[:1])
         count = network.model(sample[:1]).shape[1]
     classes = _class_names(images, model, network, count)
     return Measurement(
-        network, plan, name, chosen, images, order, classes, run or Run(),
+        network, plan, name, chosen, images, order, classes, run,
         sum(v.nbytes for v in values if isinstance(v, Tensor)),
-        _passport(network, plan, images, model, data, remark),
+        _passport(network, plan, images, data, run, remark),
     )  # fmt: skip
 
 
@@ -195,17 +207,22 @@ class Measurement:
 
     def tables(self, progress: Callable[[float], None] | None = None) -> Iterator[CarTable]:
         """Yield ever fuller tables; see `iter_car`."""
-        chunks = self._chunks()
+        chunks, total = self._chunks(), len(self.images)
         done = _Gathered(self)
-        seen = 0
-        for chunk, (images, targets) in zip(chunks, self.images.batches(chunks), strict=True):
-            self._check_labels(targets, chunk)
-            for block, numbers in self._blocks(chunk):
-                facts = self._facts(images[block], targets[block], numbers, progress, seen)
-                done.add(numbers, targets[block], facts)
-                seen += len(numbers)
+        checkpoint = self._checkpoint()
+        kept = [] if checkpoint is None else [checkpoint.load(p) for p in range(len(chunks))]
+        for place, facts in enumerate(kept):
+            if facts is not None:
+                done.add(place, chunks[place], facts)
+        if done.seen:
+            yield done.table()
+        missing = [p for p in range(len(chunks)) if not kept or kept[p] is None]
+        for chunk, facts in self._measured(chunks, missing, done, progress):
+            if checkpoint is not None:
+                checkpoint.save(chunk.place, facts)
+            done.add(chunk.place, chunk.numbers, facts)
             if progress is not None:
-                progress(seen / len(self.images))
+                progress(done.seen / total)
             yield done.table()
 
     def _chunks(self) -> list[list[int]]:
@@ -216,39 +233,64 @@ class Measurement:
             numbers, size = numbers[size:], min(2 * size, LARGEST_CHUNK)
         return chunks
 
-    def _blocks(self, chunk: list[int]) -> Iterator[tuple[slice, list[int]]]:
-        """Cut a chunk where its cached maps would take more than half of the memory."""
-        size = max(1, self.run.budget() // 2 // max(1, self.bytes_per_image))
-        for start in range(0, len(chunk), size):
-            yield slice(start, start + size), chunk[start : start + size]
+    def _checkpoint(self) -> Checkpoint | None:
+        if self.run.checkpoint is None:
+            return None
+        decides = {k: v for k, v in self.passport.items() if k not in ("versions", "remark")}
+        chunks = [FIRST_CHUNK, LARGEST_CHUNK]
+        identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
+        return Checkpoint(Path(self.run.checkpoint), self.layer, identity)
 
-    def _rows(self) -> int:
-        if self.run.batch_size is not None:
-            return self.run.batch_size
+    def _read(self, chunks: list[list[int]], places: list[int]) -> Iterator[Chunk]:
+        read = self.images.batches([chunks[place] for place in places])
+        for place, (images, targets) in zip(places, read, strict=True):
+            self._check_labels(targets, chunks[place])
+            yield Chunk(place, chunks[place], images, targets)
+
+    def _measured(
+        self, chunks: list[list[int]], places: list[int], done: _Gathered,
+        progress: Callable[[float], None] | None,
+    ) -> Iterator[tuple[Chunk, Facts]]:  # fmt: skip
+        work = self._work()
+        reading = self._read(chunks, places)
+        if self.run.executor is not None:
+            yield from run_elsewhere(work, reading, self.run.executor)
+            return
+        for chunk in reading:
+            facts = work.run(chunk, self._tick(done, chunk, progress))
+            if self.run.precision != "float32" and "changed_by_precision" not in self.passport:
+                exact = dataclasses.replace(work, precision="float32").run(chunk)
+                changed = np.mean(exact.predictions != facts.predictions)
+                self.passport["changed_by_precision"] = float(changed)
+            yield chunk, facts
+
+    def _work(self) -> Work:
+        budget, each = self.run.budget() // 2, max(1, self.bytes_per_image)
         # The tail's own maps take about as much again as the ones that it reads, twice over.
-        return int(min(ROWS, max(1, self.run.budget() // 2 // max(1, 3 * self.bytes_per_image))))
+        rows = int(min(ROWS, max(1, budget // (3 * each))))
+        return Work(
+            self.plan,
+            self.filters,
+            batch_size=self.run.batch_size or rows,
+            block=max(1, budget // each),
+            precision=self.run.precision,
+            **_placement(self.network),
+        )
 
-    def _facts(
-        self, images: Tensor, targets: Tensor, numbers: list[int],
-        progress: Callable[[float], None] | None, seen: int,
-    ) -> Facts:  # fmt: skip
-        pairs, total = 0, len(self.filters) * len(numbers)
+    def _tick(
+        self, done: _Gathered, chunk: Chunk, progress: Callable[[float], None] | None
+    ) -> Callable[[int], None] | None:
+        if progress is None:
+            return None
+        pairs, seen, images = 0, done.seen, len(chunk.numbers)
 
         def tick(count: int) -> None:
             nonlocal pairs
             pairs += count
-            if progress is not None:
-                progress((seen + len(numbers) * pairs / total) / len(self.images))
+            share = pairs / (len(self.filters) * images)
+            progress((seen + images * share) / len(self.images))
 
-        return run_chunk(
-            self.plan,
-            _placed(images, self.network),
-            targets.to(_placement(self.network)["device"]),
-            self.filters,
-            numbers=numbers,
-            batch_size=self._rows(),
-            tick=tick,
-        )
+        return tick
 
     def _check_labels(self, targets: Tensor, chunk: list[int]) -> None:
         K = len(self.classes)
@@ -261,36 +303,43 @@ class Measurement:
 
 
 class _Gathered:
-    """The reducer: facts of the chunks so far, merged in chunk order."""
+    """The reducer: facts of the chunks so far. Sums are taken in the order of the chunks."""
 
     def __init__(self, measurement: Measurement) -> None:
         self._of = measurement
-        self._parts: list[tuple[list[int], NDArray[np.int64], Facts]] = []
-        F, K = len(measurement.filters), len(measurement.classes)
-        self._drop = np.zeros((F, K))
-        self._count = np.zeros(K)
+        self._parts: dict[int, tuple[list[int], Facts]] = {}
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self.seen = 0
 
-    def add(self, numbers: list[int], targets: Tensor, facts: Facts) -> None:
-        labels = targets.cpu().numpy()
-        self._parts.append((numbers, labels, facts))
-        np.add.at(self._drop.T, labels, facts.drop.T)
-        np.add.at(self._count, labels, 1)
+    def add(self, place: int, numbers: list[int], facts: Facts) -> None:
+        """Take in a finished chunk; chunks may come in any order."""
+        of = self._of
+        total = np.zeros((len(of.classes), len(of.filters)))
+        np.add.at(total, facts.targets, facts.drop.T)
+        # Of the falls of log p only the sums by class enter the table: the rest may go.
+        self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+        self._sums[place] = total
+        self.seen += len(numbers)
 
     def table(self) -> CarTable:
-        numbers = np.concatenate([part[0] for part in self._parts])
+        """Return the table of the images so far."""
+        of, places = self._of, sorted(self._parts)
+        numbers = np.concatenate([self._parts[p][0] for p in places])
+        facts = [self._parts[p][1] for p in places]
         order = np.argsort(numbers)
-        of = self._of
-        mean = np.where(self._count > 0, self._drop / np.maximum(self._count, 1), np.nan)
+        targets = np.concatenate([f.targets for f in facts])
+        count = np.bincount(targets, minlength=len(of.classes))
+        drop = np.sum([self._sums[p] for p in places], axis=0).T
         return CarTable(
             layer=of.layer,
             filters=of.filters,  # type: ignore[arg-type]
             classes=of.classes,
             images=numbers[order],
             total=len(of.images),
-            targets=np.concatenate([part[1] for part in self._parts])[order].astype(np.int32),
-            baseline=np.concatenate([part[2].baseline for part in self._parts])[order],
-            predictions=np.concatenate([part[2].predictions for part in self._parts], 1)[:, order],
-            log_prob_drop=mean,
+            targets=targets[order].astype(np.int32),
+            baseline=np.concatenate([f.baseline for f in facts])[order],
+            predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
+            log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
             passport=of.passport,
         )
 
@@ -344,7 +393,7 @@ def _class_names(images: Images, model: Any, network: Network, count: int) -> tu
 
 
 def _passport(
-    network: Network, plan: GraphPlan | HookPlan, images: Images, model: Any, data: Any, remark: str
+    network: Network, plan: GraphPlan | HookPlan, images: Images, data: Any, run: Run, remark: str
 ) -> dict[str, Any]:
     found = find_normalization(data, network.model)
     return {
@@ -355,6 +404,7 @@ def _passport(
         "remark": remark,
         "device": str(_placement(network)["device"].type),
         "dtype": str(_placement(network)["dtype"]),
+        "precision": run.precision,
         "normalization": None
         if found is None
         else {"mean": found.mean, "std": found.std, "source": found.source},

@@ -1,7 +1,20 @@
 """Floor 2: the engine. Ablate filters, exactly, without computing what cannot change."""
 
+from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.plan import GraphPlan, HookPlan, make_plan
-from carviz.ablation.run import Facts, run_chunk
+from carviz.ablation.pool import run_elsewhere
+from carviz.ablation.run import Chunk, Facts, Work, run_chunk
 from carviz.ablation.settings import Run
 
-__all__ = ["Facts", "GraphPlan", "HookPlan", "Run", "make_plan", "run_chunk"]
+__all__ = [
+    "Checkpoint",
+    "Chunk",
+    "Facts",
+    "GraphPlan",
+    "HookPlan",
+    "Run",
+    "Work",
+    "make_plan",
+    "run_chunk",
+    "run_elsewhere",
+]

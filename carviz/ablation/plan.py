@@ -10,12 +10,12 @@ import dataclasses
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from carviz.ablation.readers import own_batch_norm
 from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of
 from carviz.ablation.steps import moves_into_head
-from carviz.banks import Cut, Network, cut, zero_filters
+from carviz.banks import FindReaders, Network, cut, zero_filters
 
 AGREEMENT = 1e-3
 """Largest difference of logits, as a share of their scale, between a model and its graph.
@@ -29,20 +29,18 @@ Values = tuple[Any, ...]
 class GraphPlan:
     """The traced network, cut at the bank."""
 
-    cut: Cut
+    cut_head: fx.GraphModule
+    cut_tail: fx.GraphModule
+    where: str
     shares: tuple[ConvolutionShare | LinearShare, ...]
+    reads_bank: bool
     uses: int
     rows_independent: bool = True
     how: str = "graph"
 
-    @property
-    def where(self) -> str:
-        """The ablation in words."""
-        return self.cut.where
-
     def head(self, images: Tensor) -> Values:
         """Run everything up to the bank once."""
-        return tuple(self.cut.head(images))
+        return tuple(self.cut_head(images))
 
     def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
         """Run what follows the bank, row by row without the row's filter."""
@@ -51,9 +49,9 @@ class GraphPlan:
         if rows is not None:
             wholes, carried = [v[rows] for v in wholes], [v[rows] for v in carried]
         without = self._without(bank, wholes, rows, filters)
-        if self.cut.reads_bank and rows is not None:
+        if self.reads_bank and rows is not None:
             bank = bank[rows]
-        return self.cut.tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
+        return self.cut_tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
 
     def _without(
         self, bank: Tensor, wholes: list[Tensor], rows: Tensor | None, filters: Tensor
@@ -115,13 +113,18 @@ class HookPlan:
 
 
 @torch.inference_mode()
-def make_plan(network: Network, layer: str, sample: Tensor) -> tuple[GraphPlan | HookPlan, str]:
+def make_plan(
+    network: Network, layer: str, sample: Tensor, *, subtract: bool = True
+) -> tuple[GraphPlan | HookPlan, str]:
     """Return a plan that was tried on a few images, and a remark ("" when there is none).
 
     Parameters
     ----------
     sample
         ``(image, channel, height, width)`` on the network's device, two images or more.
+    subtract
+        Whether the next layer's output without a channel may be had by subtracting its share,
+        which wants float32.
 
     Raises
     ------
@@ -132,9 +135,7 @@ def make_plan(network: Network, layer: str, sample: Tensor) -> tuple[GraphPlan |
     expected = _reference(network.model, sample)
     reason = network.untraceable
     if network.graph is not None:
-        parts = cut(network, layer, moves_into_head, find_readers)
-        shares = tuple(share_of(network, reader) for reader in parts.readers)
-        plan = GraphPlan(parts, shares, len(network.calls(layer)))
+        plan = _cut(network, layer, find_readers if subtract else None)
         try:
             if _agrees(plan, sample, expected):
                 return plan, ""
@@ -147,6 +148,13 @@ def make_plan(network: Network, layer: str, sample: Tensor) -> tuple[GraphPlan |
         "network runs once per filter; the numbers are as exact, only slower."
     )
     return plan_b, remark
+
+
+def _cut(network: Network, layer: str, find: FindReaders | None) -> GraphPlan:
+    parts = cut(network, layer, moves_into_head, find)
+    shares = tuple(share_of(network, reader) for reader in parts.readers)
+    uses = len(network.calls(layer))
+    return GraphPlan(parts.head, parts.tail, parts.where, shares, parts.reads_bank, uses)
 
 
 def _reference(model: nn.Module, sample: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ class Facts:
 
     Parameters
     ----------
+    targets
+        (m,) true class.
     baseline
         (m,) predicted class.
     predictions
@@ -31,9 +33,107 @@ class Facts:
         (F, m) fall of log p(true class), in nats.
     """
 
+    targets: NDArray[np.int64]
     baseline: NDArray[np.int32]
     predictions: NDArray[np.int32]
     drop: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Facts]) -> Facts:
+        """Return the facts of several blocks of images as one."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chunk:
+    """Images that are measured together and merged as one.
+
+    Parameters
+    ----------
+    place
+        The chunk's place in the order of chunks.
+    numbers
+        (m,) the images' numbers in the data.
+    images, targets
+        ``(image, channel, height, width)`` and ``(image,)``, on the CPU.
+    """
+
+    place: int
+    numbers: list[int]
+    images: Tensor
+    targets: Tensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Work:
+    """What is done with every chunk; it travels to other processes.
+
+    Parameters
+    ----------
+    plan
+        How to ablate.
+    filters
+        Numbers of the filters.
+    batch_size
+        Rows of the tail that run together.
+    block
+        Images whose maps are held at once.
+    device, dtype
+        Where images go, and their type.
+    precision
+        "float32", "tf32" or "bf16".
+    """
+
+    plan: GraphPlan | HookPlan
+    filters: list[int]
+    batch_size: int
+    block: int
+    device: torch.device
+    dtype: torch.dtype
+    precision: str = "float32"
+
+    def run(self, chunk: Chunk, tick: Tick | None = None) -> Facts:
+        """Return the facts of a chunk; where memory runs out, in smaller and smaller batches."""
+        done, batch_size, block = 0, self.batch_size, self.block
+
+        def count(pairs: int) -> None:
+            nonlocal done
+            done += pairs
+            if tick is not None:
+                tick(pairs)
+
+        while True:
+            try:
+                return self._run(chunk, batch_size, block, count)
+            except torch.OutOfMemoryError:
+                if batch_size == 1 and block == 1:
+                    raise
+            count(-done)
+            batch_size, block = max(1, batch_size // 2), max(1, min(block, len(chunk.numbers)) // 2)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _run(self, chunk: Chunk, batch_size: int, block: int, tick: Tick) -> Facts:
+        parts = []
+        for start in range(0, len(chunk.numbers), block):
+            part = slice(start, start + block)
+            images = chunk.images[part].to(
+                device=self.device, dtype=self.dtype, memory_format=torch.channels_last
+            )
+            parts.append(
+                run_chunk(
+                    self.plan,
+                    images,
+                    chunk.targets[part].to(self.device),
+                    self.filters,
+                    numbers=chunk.numbers[part],
+                    batch_size=batch_size,
+                    precision=self.precision,
+                    tick=tick,
+                )
+            )
+        return Facts.joined(parts)
 
 
 def run_chunk(
@@ -44,6 +144,7 @@ def run_chunk(
     *,
     numbers: Sequence[int],
     batch_size: int,
+    precision: str = "float32",
     tick: Tick | None = None,
 ) -> Facts:
     """Return the facts of one chunk.
@@ -56,13 +157,15 @@ def run_chunk(
         The images' numbers in the data, for error messages.
     batch_size
         Rows of the tail that run together.
+    precision
+        "float32", "tf32" or "bf16".
 
     Raises
     ------
     ValueError
         If logits are not finite; the first image is named.
     """
-    with torch.inference_mode(), _exact_float32():
+    with torch.inference_mode(), _arithmetic(precision, images.device.type):
         values = plan.head(images)
         nothing = torch.full((len(images),), -1, device=images.device)
         parts = [
@@ -83,7 +186,12 @@ def run_chunk(
             drop[places, rows] = (log_p[rows] - now).double()
             if tick is not None:
                 tick(len(rows))
-    return Facts(baseline.int().cpu().numpy(), predictions.int().cpu().numpy(), drop.cpu().numpy())
+    return Facts(
+        targets.cpu().numpy(),
+        baseline.int().cpu().numpy(),
+        predictions.int().cpu().numpy(),
+        drop.cpu().numpy(),
+    )
 
 
 def _batches(
@@ -138,12 +246,15 @@ def _read(
 
 
 @contextmanager
-def _exact_float32() -> Iterator[None]:
-    """float32 means float32: cuDNN's TF32 is off while a chunk runs, and put back."""
-    with torch.backends.cudnn.flags(
-        enabled=torch.backends.cudnn.enabled,
-        benchmark=torch.backends.cudnn.benchmark,
-        deterministic=torch.backends.cudnn.deterministic,
-        allow_tf32=False,
+def _arithmetic(precision: str, device: str) -> Iterator[None]:
+    """Compute as asked for while a chunk runs: float32 means float32, with cuDNN's TF32 off."""
+    with (
+        torch.backends.cudnn.flags(
+            enabled=torch.backends.cudnn.enabled,
+            benchmark=torch.backends.cudnn.benchmark,
+            deterministic=torch.backends.cudnn.deterministic,
+            allow_tf32=precision == "tf32",
+        ),
+        torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
     ):
         yield

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from concurrent.futures import Executor
 from pathlib import Path
 
 import psutil
 
 GIB = 2**30
+PRECISIONS = ("float32", "tf32", "bf16")
 MOST = 1 * GIB
 """No more than this by default: a container is killed rather than told."""
 
@@ -24,17 +26,43 @@ class Run:
     memory
         Bytes that feature maps may take; None for a quarter of what is free under the container's
         limit, MEM_LIMIT and the machine, and 1 GiB at most.
+    precision
+        "float32", which means float32 (cuDNN's TF32 is off), or "tf32" or "bf16" for speed on a
+        GPU: the passport then tells the share of predictions that this changed, of the first
+        images.
+    executor
+        Any `concurrent.futures.Executor` that runs functions in other processes, or on other
+        machines; None for this process.
+    checkpoint
+        A folder that keeps finished chunks: the same measurement resumes there.
 
     Raises
     ------
     TypeError, ValueError
-        If a number is not a positive whole number.
+        If a number is not a positive whole number, or a value is not of these.
     """
 
     batch_size: int | None = None
     memory: int | None = None
+    precision: str = "float32"
+    executor: Executor | None = None
+    checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"Run(precision=…) is one of {', '.join(PRECISIONS)}; found {self.precision!r}."
+            )
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise TypeError(
+                "Run(executor=…) is a concurrent.futures.Executor or None; found "
+                f"{type(self.executor).__name__}. Dask's is Client(...).get_executor()."
+            )
+        if not isinstance(self.checkpoint, (str, os.PathLike, type(None))):
+            raise TypeError(
+                "Run(checkpoint=…) is a folder's path or None; found "
+                f"{type(self.checkpoint).__name__}."
+            )
         for name in ("batch_size", "memory"):
             value = getattr(self, name)
             if value is None:

@@ -1,12 +1,13 @@
 """Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
 
-from carviz.banks.cut import Cut, Reader, cut, zero_filters
+from carviz.banks.cut import Cut, FindReaders, Reader, cut, zero_filters
 from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Network, find_layer, open_network, reads_through
 
 __all__ = [
     "Bank",
     "Cut",
+    "FindReaders",
     "Network",
     "Reader",
     "banks_of",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from carviz.banks.network import Network, unit_end
+
+ZERO = "carviz_zero_filters"
 
 MayMove = Callable[[Network, fx.Node], bool]
 
@@ -46,6 +49,14 @@ def zero_filters(maps: Tensor, filters: Tensor) -> Tensor:
     rows = torch.nonzero(filters >= 0).flatten()
     zeroed[rows, filters[rows]] = 0
     return zeroed
+
+
+class ZeroFilters(nn.Module):
+    """`zero_filters` as a module: torch.fx keeps modules whole when it unpickles a graph."""
+
+    def forward(self, maps: Tensor, filters: Tensor) -> Tensor:
+        """Return `maps` with one channel of each row zeroed."""
+        return zero_filters(maps, filters)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -167,7 +178,7 @@ def _head(module: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
         if node in needed or node.op == "placeholder":
             copies[node] = graph.node_copy(node, lambda n: copies[n])
     graph.output(tuple(copies[node] for node in outputs))
-    return fx.GraphModule(module, graph, "Head")
+    return _module(module, graph, "Head")
 
 
 def _tail(
@@ -186,7 +197,7 @@ def _tail(
     for i, node in enumerate(carried):
         copies[node] = graph.placeholder(f"carried_{i}")
     if any(given[0] in node.all_input_nodes for node in tail_nodes):
-        copies[given[0]] = graph.call_function(zero_filters, (bank, filters))
+        copies[given[0]] = graph.call_module(ZERO, (bank, filters))
     needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
     for node in module.graph.nodes:
         if node.op == "get_attr" and node in needed:
@@ -194,5 +205,17 @@ def _tail(
         elif node in tail_nodes and (node in needed or node.op == "output"):
             copies[node] = graph.node_copy(node, lambda n: copies[n])
             if node in sites[1:]:  # a bank that is used again loses the filter there too
-                copies[node] = graph.call_function(zero_filters, (copies[node], filters))
-    return fx.GraphModule(module, graph, "Tail")
+                copies[node] = graph.call_module(ZERO, (copies[node], filters))
+    return _module(module, graph, "Tail")
+
+
+def _module(root: fx.GraphModule, graph: fx.Graph, name: str) -> fx.GraphModule:
+    """Return the graph as a module that holds the parts it uses and no others."""
+    parts: dict[str, Any] = {ZERO: ZeroFilters()}
+    for node in graph.nodes:
+        target = str(node.target)
+        if node.op == "call_module" and target != ZERO:
+            parts[target] = root.get_submodule(target)
+        elif node.op == "get_attr":
+            parts[target] = operator.attrgetter(target)(root)
+    return fx.GraphModule(parts, graph, name)

@@ -83,7 +83,7 @@ class Record:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             content[field.name] = json.dumps(dict(value)) if field.name == "passport" else value
-        arrays = {name: np.asarray(value) for name, value in content.items()}
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in content.items()}
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             with temporary.open("xb") as file:

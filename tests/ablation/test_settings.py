@@ -21,3 +21,12 @@ def test_the_budget_heeds_every_limit(monkeypatch):
     assert 0 < carviz.Run().budget() <= settings.MOST
     monkeypatch.setenv("MEM_LIMIT", "1")
     assert carviz.Run().budget() == 16 * 2**20  # a quarter of the least that is assumed
+
+
+def test_precision_executor_and_checkpoint_are_checked():
+    with pytest.raises(ValueError, match="one of float32, tf32, bf16; found 'fp8'"):
+        carviz.Run(precision="fp8")
+    with pytest.raises(TypeError, match="get_executor"):
+        carviz.Run(executor="pool")
+    with pytest.raises(TypeError, match="folder's path"):
+        carviz.Run(checkpoint=3)

@@ -1,0 +1,146 @@
+"""The same table whatever the workers, also when some are lost."""
+
+import os
+import signal
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+import torch
+from small import random_images
+from torch import nn
+from woken import wake
+
+import carviz
+
+IMAGES, LABELS = random_images(600, classes=5)
+
+
+def model():
+    """A network of torch's own layers, which any process can unpickle."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 5),
+    )  # fmt: skip
+    return wake(network, random_images()[0])
+
+
+def measure(executor=None, **options):
+    return carviz.measure_car(
+        model(), (IMAGES, LABELS), "0", progress=False, run=carviz.Run(executor=executor, **options)
+    )
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return measure()
+
+
+def assert_same(table, expected):
+    """Equal facts; log p to the last bits, which depend on the number of threads."""
+    assert table.complete
+    np.testing.assert_array_equal(table.predictions, expected.predictions)
+    np.testing.assert_array_equal(table.baseline, expected.baseline)
+    np.testing.assert_allclose(table.log_prob_drop, expected.log_prob_drop, atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads(expected, workers):
+    with ThreadPoolExecutor(workers) as executor:
+        assert measure(executor) == expected
+
+
+def test_spawned_processes(expected, tmp_path):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        assert_same(measure(executor, checkpoint=tmp_path), expected)
+    assert len(list((tmp_path / "0").glob("chunk-*.npz"))) == 5
+
+
+class Reversed(Executor):
+    """Finishes what it is given in the opposite order."""
+
+    _max_workers = 3
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, function, *arguments):
+        future = Future()
+        self.waiting.append((future, function, arguments))
+        if len(self.waiting) == 5:
+            for waiting, f, a in reversed(self.waiting):
+                waiting.set_result(f(*a))
+        return future
+
+
+def test_chunks_may_come_in_any_order(expected):
+    seen = []
+    run = carviz.Run(executor=Reversed())
+    for table in carviz.iter_car(model(), (IMAGES, LABELS), "0", progress=seen.append, run=run):
+        last = table
+    assert last == expected
+    assert seen == sorted(seen)
+
+
+class Failing(Executor):
+    """A pool whose workers fail: at some chunks, or for good."""
+
+    def __init__(self, fails_at, broken_after=99):
+        self.count = 0
+        self.fails_at, self.broken_after = fails_at, broken_after
+
+    def submit(self, function, *arguments):
+        self.count += 1
+        if self.count > self.broken_after:
+            raise RuntimeError("the pool is broken")
+        future = Future()
+        if self.count in self.fails_at:
+            future.set_exception(OSError("worker lost"))
+        else:
+            future.set_result(function(*arguments))
+        return future
+
+
+@pytest.mark.parametrize("executor", [Failing({2, 3}), Failing(set(), 2), Failing({1}, 1)])
+def test_what_a_lost_worker_leaves_is_finished_here(expected, executor):
+    with pytest.warns(UserWarning, match="measured in this process"):
+        assert measure(executor) == expected
+
+
+def test_a_broken_pool_of_processes_is_finished_here(expected):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        executor.submit(os._exit, 1)
+        with pytest.warns(UserWarning, match="measured in this process"):
+            assert measure(executor) == expected
+
+
+def test_what_is_wrong_with_the_data_is_raised():
+    bad = IMAGES.clone()
+    bad[400] *= 1e38
+    with ThreadPoolExecutor(2) as executor, pytest.raises(ValueError, match="image 400"):
+        carviz.measure_car(
+            model(), (bad, LABELS), "0", progress=False, run=carviz.Run(executor=executor)
+        )
+
+
+@pytest.mark.slow
+def test_dask_with_a_worker_killed_in_mid_run(expected):
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert_same(measure(client.get_executor()), expected)
+        tables = carviz.iter_car(
+            model(), (IMAGES, LABELS), "0", progress=False,
+            run=carviz.Run(executor=client.get_executor()),
+        )  # fmt: skip
+        next(tables)
+        victim = next(iter(client.run(os.getpid).values()))
+        os.kill(victim, signal.SIGKILL)
+        *_, table = tables
+        assert_same(table, expected)

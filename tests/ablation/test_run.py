@@ -1,0 +1,82 @@
+"""Memory that runs out, arithmetic that was asked for, and settings put back."""
+
+import numpy as np
+import pytest
+import torch
+from small import Residual, random_images
+from woken import wake
+
+import carviz
+from carviz.ablation.plan import GraphPlan
+
+IMAGES, LABELS = random_images(70)
+
+
+def model():
+    return wake(Residual(), random_images()[0])
+
+
+def measure(**options):
+    return carviz.measure_car(
+        model(), (IMAGES, LABELS), "first", progress=False, run=carviz.Run(**options)
+    )
+
+
+@pytest.mark.parametrize("most", [1, 5, 40])
+def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch, most):
+    expected = measure()
+    original, sizes = GraphPlan.tail, []
+
+    def tail(self, values, rows, filters):
+        if rows is not None and len(rows) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(filters))
+        return original(self, values, rows, filters)
+
+    monkeypatch.setattr(GraphPlan, "tail", tail)
+    shares = []
+    table = carviz.measure_car(
+        model(), (IMAGES, LABELS), "first", progress=shares.append, run=carviz.Run(batch_size=64)
+    )
+    np.testing.assert_array_equal(table.predictions, expected.predictions)
+    assert max(sizes) <= max(most, 4)  # the plan is tried on four images
+    assert shares[-1] == 1
+    assert max(shares) == 1
+
+
+def test_out_of_memory_for_one_row_is_raised(monkeypatch):
+    original = GraphPlan.tail
+
+    def failing(self, values, rows, filters):
+        if rows is not None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, values, rows, filters)
+
+    monkeypatch.setattr(GraphPlan, "tail", failing)
+    with pytest.raises(torch.OutOfMemoryError):
+        measure()
+
+
+def test_half_precision_is_near_and_says_how_near():
+    exact, table = measure(), measure(precision="bf16")
+    agree = (table.predictions == exact.predictions).mean()
+    assert agree > 0.9
+    assert table.passport["precision"] == "bf16"
+    assert table.passport["changed_by_precision"] == pytest.approx(
+        (table.predictions != exact.predictions)[:, np.isin(table.images, first_chunk())].mean(),
+        abs=0.02,
+    )
+    assert "changed_by_precision" not in exact.passport
+
+
+def first_chunk():
+    tables = carviz.iter_car(model(), (IMAGES, LABELS), "first", progress=False)
+    return next(tables).images
+
+
+def test_switches_are_put_back():
+    before = torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cpu")
+    measure(precision="bf16")
+    tables = carviz.iter_car(model(), (IMAGES, LABELS), "first", progress=False)
+    next(tables)  # also while the iterator waits
+    assert (torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cpu")) == before
