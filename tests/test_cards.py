@@ -1,0 +1,236 @@
+"""Pages are whole, self-contained, escaped, and say what the table says."""
+
+import base64
+import io
+import itertools
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_plots import LONG, kinds_of, known_table, pictures_of, random_table
+
+from carviz.cards import bank_page, filter_page, save_page
+from carviz.results import CarTable
+
+VOID = {"meta", "img", "br", "link"}
+NASTY = "<script>alert(\"x\")</script> & 'co'"
+
+
+class Page(HTMLParser):
+    """Reads a page, and refuses one whose elements are not properly nested."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.elements, self.words = [], [], []
+        self.feed(html)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def nasty_table():
+    return CarTable(
+        f"{NASTY}.0", filters=[0, 1], classes=(NASTY, "dog"), images=[0, 1, 2], total=3,
+        targets=[0, 1, 1], baseline=[0, 1, 0], predictions=[[1, 0, 0], [0, 1, 1]],
+        log_prob_drop=np.zeros((2, 2)), passport={"remark": NASTY, "model": NASTY},
+    )  # fmt: skip
+
+
+def pages():
+    table, nasty = random_table(count=5), nasty_table()
+    kinds, pictures = kinds_of(5, dead=[2]), pictures_of(5)
+    changed = {int(i): pictures[0] for i in table.flips(3).image}
+    return {
+        "filter, bare": filter_page(table, 3),
+        "filter, dead": filter_page(table, 2, picture=pictures[2], selectivity=kinds),
+        "filter, images": filter_page(table, 3, selectivity=kinds, thumbnails=changed),
+        "filter, nasty": filter_page(nasty, 0, about=NASTY, thumbnails={0: pictures[0]}),
+        "bank, bare": bank_page(table),
+        "bank, full": bank_page(table, selectivity=kinds, pictures=pictures, about="a network"),
+        "bank, nasty": bank_page(nasty, about=NASTY),
+        "bank, long names": bank_page(random_table(count=3, names=LONG, empty=[4])),
+    }
+
+
+PAGES = pages()
+
+
+@pytest.mark.parametrize("html", PAGES.values(), ids=PAGES)
+def test_a_page_is_whole_and_fetches_nothing(html):
+    page = Page(html)
+    assert html.startswith("<!DOCTYPE html>")
+    assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in page.elements)
+    addresses = [a[k] for _, a in page.elements for k in ("src", "href", "srcset") if k in a]
+    assert addresses
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert not re.search(r"@import|url\(|https?:", html)
+    assert not any(name.startswith("on") for _, a in page.elements for name in a)
+    for address in addresses:
+        Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).verify()
+
+
+@pytest.mark.parametrize("html", PAGES.values(), ids=PAGES)
+def test_a_page_can_be_read_aloud(html):
+    page = Page(html)
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(image["alt"].strip() for image in page.all("img"))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    assert {attrs["scope"] for attrs in page.all("th")} == {"row", "col"}
+
+
+def test_names_are_shown_and_not_run():
+    for html in (filter_page(nasty_table(), 0, about=NASTY), bank_page(nasty_table(), about=NASTY)):
+        assert "<script" not in html
+        assert Page(html).text.count('<script>alert("x")</script>') >= 3
+
+
+def rows_of(html, number=0):
+    """Return the cells of the page's table of that number, row by row."""
+    table = re.findall(r"<tbody>(.*?)</tbody>", html, re.DOTALL)[number]
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+    return [[re.sub("<[^>]+>", "", cell).strip() for cell in row] for row in cells]
+
+
+def test_a_filter_page_says_what_the_table_says():
+    html = filter_page(known_table(), 0, selectivity=kinds_of(2, "conv1"), about="a net on pets")
+    text = Page(html).text
+    assert "Filter 0 of conv1" in text
+    assert "a net on pets" in text
+    assert "CAR +2.0 points" in text
+    assert "3 lost, 1 gained of 100" in text
+    assert "1 of 2, highest CAR first" in text
+    assert "S shape colour index 0.00" in text
+    # cat loses 3 of 50: two-sided sign test 2/8, twice that after looking at two classes
+    assert rows_of(html) == [
+        ["cat", "+6.0", "−1.6 to +13.1", "3", "0", "50", "0.25", "0.50"],
+        ["dog", "−2.0", "−7.2 to +3.4", "0", "1", "50", "1.00", "1.00"],
+    ]
+    assert "3 lost Right with the filter, wrong without." in text
+    assert rows_of(html, 1)[0] == ["0", "cat", "cat", "dog", "lost"]
+    assert rows_of(html, 1)[-1] == ["50", "dog", "cat", "dog", "gained"]
+
+
+def test_the_intervals_are_those_of_the_table():
+    top = known_table().top_classes(0, 1).iloc[0]
+    assert 100 * top.low == pytest.approx(-1.6, abs=0.05)
+    assert 100 * top.high == pytest.approx(13.1, abs=0.05)
+
+
+def test_a_bank_page_has_every_filter_in_order():
+    table = random_table(count=40)
+    html = bank_page(table, selectivity=kinds_of(40, dead=[7]), pictures=pictures_of(40))
+    rows = rows_of(html)
+    assert [int(row[1]) for row in rows] == table.order.tolist()
+    row = dict(zip(("lost", "gained"), rows[0][5:7], strict=True))
+    first = table.row(table.order[0])
+    assert row == {"lost": str(table.lost_all[first]), "gained": str(table.gained_all[first])}
+    assert next(row for row in rows if row[1] == "7")[2] == "× dead"
+    top = table.top_classes(table.order[0], 1).iloc[0]
+    assert rows[0][-2].startswith(f"{top['class']} +")
+
+
+def test_classes_are_marked_by_the_test_over_all_of_them():
+    null = random_table(count=20, strength=0.4, seed=1)
+    frame = null.to_frame("class")
+    assert (frame.p_value < 0.001).any()
+    assert (frame.q_value > 0.05).all()
+    assert not any("*" in row[-1] + row[-2] for row in rows_of(bank_page(null)))
+    strong = random_table(count=20, strength=3.0)
+    q_value = strong.to_frame("class").q_value
+    assert (q_value <= 0.05).any()
+    assert any("*" in row[-2] for row in rows_of(bank_page(strong)))
+
+
+def test_an_unfinished_table_says_so():
+    for html in (filter_page(known_table(total=900), 0), bank_page(known_table(total=900))):
+        assert "100 of 900 images so far" in Page(html).text
+        assert "was not finished" in Page(html).text
+
+
+def test_a_filter_that_changes_nothing():
+    text = Page(filter_page(known_table(), 1)).text
+    assert "says the same of every image" in text
+    assert "no class changes" in Page(bank_page(known_table())).text
+
+
+def test_thumbnails_of_each_kind_of_change_up_to_a_number():
+    table = random_table(count=2, strength=5)
+    flips = table.flips(0)
+    counts = flips.change.value_counts()
+    assert counts["lost"] > 24 > counts["still wrong"] > 0
+    shown = {int(i): pictures_of(1)[0] for i in flips.image}
+    html = filter_page(table, 0, thumbnails=shown)
+    alts = [i["alt"] for i in Page(html).all("img") if "thumbnail" in i.get("class", "")]
+    assert len(alts) == sum(min(24, count) for count in counts)
+    assert f"{counts['lost']:,} lost" in Page(html).text
+    assert "24 are shown" in Page(html).text
+    assert len(rows_of(html, -1)) == len(flips)
+
+
+def test_pictures_keep_their_pixels():
+    picture = np.array([[[0.0, 0.5, 1.0], [1.0, 1.0, 1.0]]])
+    html = filter_page(known_table(), 0, picture=picture)
+    (weights,) = [i for i in Page(html).all("img") if i.get("class") == "weights"]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(weights["src"].split(",")[1]))))
+    assert max(pixels.shape[:2]) >= 96
+    assert pixels[0, 0].tolist() == [0, 128, 255]
+    assert pixels[-1, -1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda: filter_page("table", 0), TypeError, "CarTable"),
+        (lambda: filter_page(known_table(), 5), ValueError, "0 to 1"),
+        (lambda: filter_page(known_table(), 0, k=0), ValueError, "1 or more"),
+        (lambda: filter_page(known_table(), 0, picture=[[1, 2]]), TypeError, "float"),
+        (lambda: filter_page(known_table(), 0, thumbnails=[1]), TypeError, "found list"),
+        (lambda: filter_page(known_table(), 0, thumbnails={0: np.full((2, 2, 3), 9.0)}),
+         ValueError, "9"),
+        (lambda: filter_page(known_table(), 0, selectivity=kinds_of(2)), ValueError, "conv1"),
+        (lambda: bank_page(known_table(), pictures=pictures_of(1)), ValueError, "found 1"),
+        (lambda: save_page(b"", "x.html"), TypeError, "found bytes"),
+    ],
+)  # fmt: skip
+def test_errors_say_what_was_found(call, error, told):
+    with pytest.raises(error, match=told):
+        call()
+
+
+def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    html = filter_page(known_table(), 0)
+    assert save_page(html, str(path)) == path
+    assert path.read_text(encoding="utf-8") == html
+    with pytest.raises(FileNotFoundError, match="does not"):
+        save_page(html, tmp_path / "no" / "page.html")
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        save_page("other", path)
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+    assert path.read_text(encoding="utf-8") == html
