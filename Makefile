@@ -1,7 +1,7 @@
 # The same few words for people and for CI.
 PYTHON ?= python
 
-.PHONY: test lint format types
+.PHONY: test lint format types notebooks screenshot benchmark
 
 test:
 	$(PYTHON) -m pytest
@@ -16,3 +16,12 @@ format:
 
 types:
 	$(PYTHON) -m mypy
+
+notebooks:
+	$(PYTHON) tests/execute_notebooks.py
+
+screenshot:
+	$(PYTHON) tests/browser/screenshot.py
+
+benchmark:
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.ablation import (
+    CarPlan,
     Checkpoint,
     Chunk,
     Facts,
@@ -26,6 +27,7 @@ from carviz.ablation import (
     HookPlan,
     Run,
     Work,
+    count_costs,
     make_plan,
     run_elsewhere,
 )
@@ -150,6 +152,34 @@ def _with_bar(measurement: Measurement) -> Iterator[CarTable]:
             bar.update(min(share, 1.0) - bar.n)
 
         yield from measurement.tables(show)
+
+
+def plan_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    run: Run | None = None,
+) -> CarPlan:
+    """Tell how a bank will be measured and what that saves; nothing is measured yet.
+
+    Arguments and errors are those of `measure_car`. Print the result: it tells in multiply-adds
+    what runs once an image, what runs once a filter, and what a loop over the whole network would
+    do.
+    """
+    measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    numbers = measurement.order[:FIRST_CHUNK].tolist()
+    sample = _placed(measurement.images.read(numbers)[0], measurement.network)
+    return count_costs(
+        measurement.network,
+        measurement.plan,
+        sample,
+        layer=measurement.layer,
+        filters=measurement.filters,
+        images=len(measurement.images),
+    )
 
 
 def prepare_car(

@@ -1,0 +1,124 @@
+"""What a measurement costs, in multiply-adds, and what it does not compute."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from carviz.ablation.plan import GraphPlan, HookPlan
+from carviz.banks import Network
+
+
+@dataclasses.dataclass(frozen=True)
+class CarPlan:
+    """How a bank will be measured: what is cached, recomputed and saved. Print it.
+
+    Multiply-adds are those of convolutions and linear layers, for one image.
+
+    Parameters
+    ----------
+    layer
+        The bank.
+    filters, images
+        How many there are to measure.
+    where
+        The ablation in words.
+    how
+        "graph", or "hooks" for a network that torch.fx cannot trace.
+    network
+        The whole network once: what a loop of hooks pays for every filter.
+    head
+        What runs once, for all filters.
+    tail
+        What runs for a filter that is not zero on the image.
+    active
+        Share of (filter, image) pairs on which the channel is not zero, of a few images.
+    cached
+        Bytes that the head keeps of an image.
+    """
+
+    layer: str
+    filters: int
+    images: int
+    where: str
+    how: str
+    network: float
+    head: float
+    tail: float
+    active: float
+    cached: int
+
+    @property
+    def loop_cost(self) -> float:
+        """Multiply-adds of a loop that runs the network for every filter."""
+        return self.network * (self.filters + 1)
+
+    @property
+    def plan_cost(self) -> float:
+        """Multiply-adds of this plan."""
+        return self.head + self.tail * (1 + self.active * self.filters)
+
+    def __str__(self) -> str:
+        ratio = self.loop_cost / self.plan_cost if self.plan_cost else float("inf")
+        return "\n".join(
+            [
+                f"CAR of {self.layer}: {self.filters} filters, {self.images:,} images",
+                f"  ablation        {self.where}",
+                f"  once an image   {_count(self.head)} multiply-adds; "
+                f"{self.cached / 1024:,.0f} KiB are kept",
+                f"  once a filter   {_count(self.tail)}, on the {self.active:.0%} of images where "
+                "its channel is not zero",
+                f"  in all          {_count(self.plan_cost)} an image, where a loop over the whole "
+                f"network ({_count(self.network)}) does {_count(self.loop_cost)}: "
+                f"{ratio:.1f} times as much",
+            ]
+        )
+
+
+@torch.inference_mode()
+def count_costs(
+    network: Network,
+    plan: GraphPlan | HookPlan,
+    sample: Tensor,
+    *,
+    layer: str,
+    filters: list[int],
+    images: int,
+) -> CarPlan:
+    """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
+    one = sample[:1]
+    first = torch.tensor(filters[:1], device=sample.device)
+    whole = _multiply_adds(lambda: network.model(one))
+    values = plan.head(sample)
+    alone = plan.head(one)
+    active = plan.active(values) if plan.rows_independent else None
+    share = 1.0 if active is None else float(active[:, filters].float().mean())
+    return CarPlan(
+        layer,
+        len(filters),
+        images,
+        plan.where,
+        plan.how,
+        network=whole,
+        head=_multiply_adds(lambda: plan.head(one)),
+        tail=_multiply_adds(lambda: plan.tail(alone, None, first)),
+        active=share,
+        cached=sum(v.nbytes for v in alone if isinstance(v, Tensor)),
+    )
+
+
+def _multiply_adds(run: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return float(counter.get_total_flops()) / 2
+
+
+def _count(multiply_adds: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if multiply_adds >= size:
+            return f"{multiply_adds / size:,.3g} {unit}"
+    return f"{multiply_adds:.0f}"

@@ -1,0 +1,50 @@
+"""What a plan costs, counted against what can be counted by hand."""
+
+import pytest
+import torch
+from small import Stubborn, random_images
+from torch import nn
+
+import carviz
+
+IMAGES, LABELS = random_images(8, size=6)
+
+
+def network():
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.ReLU(), nn.Flatten(),
+        nn.Linear(20, 5),
+    )  # fmt: skip
+
+
+def test_multiply_adds_by_hand():
+    plan = carviz.plan_car(network(), (IMAGES, LABELS), "0")
+    first, second, last = 4 * 16 * 27, 5 * 4 * 36, 100
+    assert plan.network == first + second + last
+    assert plan.head == first + second  # the next layer's whole output runs once too
+    assert plan.tail == second / 4 + last
+    assert plan.cached == 4 * (4 * 16 + 5 * 4)
+    assert plan.loop_cost == 5 * plan.network
+    assert plan.plan_cost == pytest.approx(plan.head + plan.tail * (1 + plan.active * 4))
+
+
+def test_it_tells_of_images_that_are_skipped():
+    model = network()
+    with torch.no_grad():
+        model[0].bias[:2] = -100
+    assert carviz.plan_car(model, (IMAGES, LABELS), "0").active <= 0.5
+    assert carviz.plan_car(model, (IMAGES, LABELS), "0", filters=[0]).active == 0
+
+
+def test_it_reads_well():
+    told = str(carviz.plan_car(network(), (IMAGES, LABELS), "0", filters=[1, 2]))
+    assert "CAR of 0: 2 filters, 8 images" in told
+    assert "times as much" in told
+    assert max(len(line) for line in told.splitlines()) <= 120
+
+
+def test_a_network_without_a_graph_saves_nothing():
+    plan = carviz.plan_car(Stubborn(), (IMAGES, LABELS), "conv")
+    assert plan.how == "hooks"
+    assert plan.head == 0
+    assert plan.tail == plan.network
