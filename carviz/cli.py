@@ -1,7 +1,10 @@
-"""The command line: `carviz demo`, `carviz banks`, `carviz car`. A thin shell."""
+"""The command line: `carviz demo`, `carviz banks`, `carviz car`, `carviz lab`. A thin shell."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +60,8 @@ def demo(
         table = carviz.measure_car(model, data, layer)
         selectivity = carviz.measure_selectivity(model, layer, data=data)
         _print_bank(table, selectivity)
-        for filter in table.order[:shown]:
-            _print_filter(table, int(filter), selectivity)
+        for filter in _telling(table, selectivity, shown):
+            _print_filter(table, filter, selectivity)
         pictures = carviz.rgb_weights(model, layer)
         best = int(table.order[0])
         figure = carviz.plot_filter(table, best, picture=pictures[best], selectivity=selectivity)
@@ -121,6 +124,27 @@ def car(
             _print_filter(table, int(filter), selectivity)
 
 
+@app.command()
+def lab(
+    folder: Annotated[Path, typer.Argument(help="Where your copies of the notebooks go.")] = Path(
+        "carviz-notebooks"
+    ),
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Open no browser; for servers.")
+    ] = False,
+    copy_only: Annotated[
+        bool, typer.Option("--copy-only", help="Copy the notebooks and stop.")
+    ] = False,
+) -> None:
+    """Copy the tutorial notebooks, overwriting nothing, and open JupyterLab on the first."""
+    with _errors():
+        for path, new in _copy_notebooks(folder):
+            console.print(f"{path}: {'copied' if new else '[yellow]kept as it was[/]'}")
+        if not copy_only:
+            console.print("Opening JupyterLab; Ctrl-C ends it.")
+            raise typer.Exit(_run_lab(folder, no_browser))
+
+
 def main() -> None:
     """Run the command line; the entry point of the `carviz` command."""
     app()
@@ -179,6 +203,71 @@ def _selectivity(model: nn.Module, layer: str) -> SelectivityTable | None:
 
     frame = carviz.list_banks(model).set_index("layer")
     return carviz.measure_selectivity(model, layer) if frame.reads_rgb[layer] else None
+
+
+# -- notebooks
+
+FIRST_NOTEBOOK = "1-explore.ipynb"
+
+
+def _shipped_notebooks() -> list[Path]:
+    """Return the notebooks: in the package from a wheel, beside it in a clone of the repository."""
+    package = Path(__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / FIRST_NOTEBOOK).is_file():
+            return sorted(folder.glob("*.ipynb"))
+    raise FileNotFoundError(
+        "The tutorial notebooks are installed with carviz; they are missing beside "
+        f"{str(package)!r}. Install carviz again."
+    )
+
+
+def _copy_notebooks(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Copy what is not there yet; yield each notebook's path and whether it is new."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in _shipped_notebooks():
+            target = folder / notebook.name
+            try:
+                with target.open("xb") as file:
+                    file.write(notebook.read_bytes())
+            except FileExistsError:
+                yield target, False
+            else:
+                yield target, True
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise ValueError(
+            f"Notebooks are copied into a folder that can be written; {str(folder)!r} is not one "
+            f"({error.strerror}). Name another: carviz lab FOLDER."
+        ) from error
+
+
+def _run_lab(folder: Path, no_browser: bool) -> int:
+    """Run JupyterLab in `folder` until it ends, and return its exit code."""
+    command = [sys.executable, "-m", "jupyterlab", "-y"]
+    command.append(f"--ServerApp.root_dir={folder.absolute()}")
+    command.append(f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}")  # the printed address too
+    if no_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # who runs carviz as root, in a container, is there already
+    with subprocess.Popen(command, cwd=folder) as server:
+        # Whatever ends carviz ends the server too, with its kernels; -y spares the question.
+        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                server.terminate()
+
+
+def _telling(table: CarTable, selectivity: SelectivityTable, count: int) -> list[int]:
+    """Return the filters with the highest CAR, the best one of each kind among them."""
+    order = [int(filter) for filter in table.order]
+    kinds = [str(selectivity.kind[filter]) for filter in order]
+    best = [order[kinds.index(kind)] for kind in ("shape", "color") if kind in kinds]
+    chosen = [*best, *(filter for filter in order if filter not in best)][:count]
+    return sorted(chosen, key=order.index)
 
 
 # -- printing
@@ -270,4 +359,5 @@ def _print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | 
 
 def _points(fraction: float) -> str:
     """Write an accuracy reduction in percentage points, with its sign."""
-    return f"{100 * fraction:+.1f}"
+    text = f"{100 * fraction:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text

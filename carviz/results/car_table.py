@@ -227,6 +227,40 @@ class CarTable(Record):
             )
         return int(found[0])
 
+    # -- together with another table
+
+    def merged(self, other: CarTable) -> CarTable:
+        """Return one table of the filters of both; where both hold one, `other` counts.
+
+        Raises
+        ------
+        ValueError
+            If the two were not measured alike: another bank, other images, another network or
+            settings, or a whole network that predicts otherwise.
+        """
+        if not isinstance(other, CarTable):
+            raise TypeError(f"A CarTable merges with a CarTable; found {type(other).__name__}.")
+        for name in ("layer", "classes", "total", "images", "targets", "baseline", "passport"):
+            mine, its = getattr(self, name), getattr(other, name)
+            if not (np.array_equal(mine, its) if isinstance(mine, np.ndarray) else mine == its):
+                raise ValueError(
+                    "Tables are merged when only their filters differ; these differ in "
+                    f"`{name}`. Measure the filters anew, on the same images."
+                )
+        kept = ~np.isin(self.filters, other.filters)
+        filters = np.concatenate([self.filters[kept], other.filters])
+        order = np.argsort(filters)
+
+        def rows(mine: NDArray[Any], its: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([mine[kept], its])[order]
+
+        return dataclasses.replace(
+            self,
+            filters=filters[order],
+            predictions=rows(self.predictions, other.predictions),
+            log_prob_drop=rows(self.log_prob_drop, other.log_prob_drop),
+        )
+
     # -- what a reader asks for
 
     def top_classes(self, filter: int, k: int = 5) -> pd.DataFrame:

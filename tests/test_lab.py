@@ -1,0 +1,145 @@
+"""`carviz lab`: the notebooks travel with the package, and JupyterLab opens on the first."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from carviz import cli
+
+ROOT = Path(__file__).parent.parent
+NAMES = ["1-explore.ipynb", "2-what-is-car.ipynb"]
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(cli.app, ["lab", *map(str, words)], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_copies_the_notebooks(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    assert run(folder, "--copy-only").count("copied") == len(NAMES)
+    assert sorted(p.name for p in folder.iterdir()) == NAMES
+    for name in NAMES:
+        assert (folder / name).read_bytes() == (ROOT / "notebooks" / name).read_bytes()
+
+
+def test_the_default_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("--copy-only")
+    assert sorted(p.name for p in (tmp_path / "carviz-notebooks").iterdir()) == NAMES
+
+
+def test_overwrites_nothing_and_says_so(tmp_path):
+    (tmp_path / NAMES[0]).write_text("my own work")
+    lines = run(tmp_path, "--copy-only").splitlines()
+    assert (tmp_path / NAMES[0]).read_text() == "my own work"
+    assert (tmp_path / NAMES[1]).exists()
+    assert [line.split(": ")[1] for line in lines] == ["kept as it was", "copied"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        out = run(path, "--copy-only", code=2)
+        assert "Name another" in out
+        assert "Traceback" not in out
+
+
+def test_missing_notebooks_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "carviz" / "cli.py"))
+    assert "Install carviz again" in run(tmp_path / "x", "--copy-only", code=2)
+
+
+def test_finds_the_notebooks_of_an_installed_wheel(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "carviz"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / NAMES[0]).write_text("{}")
+    monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
+    run(tmp_path / "x", "--copy-only")
+    assert (tmp_path / "x" / NAMES[0]).read_text() == "{}"
+
+
+@pytest.mark.parametrize("words", [[], ["--no-browser"]])
+def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
+    started = []
+
+    class Server:
+        def __init__(self, command, cwd):
+            started.append((command, Path(cwd)))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def wait(self):
+            return 7
+
+    monkeypatch.setattr(cli.subprocess, "Popen", Server)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    out = run("here", *words, code=7)  # JupyterLab's own exit code
+    ((command, folder),) = started
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert f"--LabApp.default_url=/lab/tree/{NAMES[0]}" in command
+    assert f"--ServerApp.root_dir={tmp_path / 'here'}" in command
+    assert ("--no-browser" in command) is bool(words)
+    assert folder == Path("here")
+    assert "Ctrl-C" in out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(tmp_path, how):
+    """The real server starts, and ends with the command, whether or not it hears Ctrl-C itself."""
+    log = tmp_path / "log"
+    private = {
+        f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")
+    }
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from carviz.cli import main; main()",
+             "lab", str(tmp_path / "nb"), "--no-browser"],
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, **private, "JUPYTER_PORT": "0"},
+        )  # fmt: skip
+    try:
+        end = time.monotonic() + 120
+        while "/lab/tree/1-explore.ipynb" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        os.kill(process.pid, how)
+        process.wait(60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "Traceback" not in log.read_text()
+    with pytest.raises(ProcessLookupError):  # nobody of its session is left
+        os.killpg(process.pid, 0)
+
+
+def test_the_wheel_carries_the_notebooks(tmp_path):
+    wheel = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    (path,) = wheel.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(path) as file:
+        held = {n for n in file.namelist() if "notebooks" in n}
+        assert held == {f"carviz/notebooks/{name}" for name in NAMES}
+        for name in NAMES:
+            shipped = file.read(f"carviz/notebooks/{name}")
+            assert shipped == (ROOT / "notebooks" / name).read_bytes()
+        assert not [n for n in file.namelist() if n.startswith(("tests", "binder"))]
+
+
+def test_every_notebook_ships():
+    assert sorted(p.name for p in (ROOT / "notebooks").glob("*.ipynb")) == NAMES
