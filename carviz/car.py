@@ -25,9 +25,11 @@ from carviz.ablation import (
     Facts,
     GraphPlan,
     HookPlan,
+    Needs,
     Run,
     Work,
     count_costs,
+    find_needs,
     make_plan,
     run_elsewhere,
 )
@@ -210,12 +212,11 @@ def prepare_car(
     run = run or Run()
     plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
     with torch.inference_mode():
-        values = plan.head(sample[:1])
         count = network.model(sample[:1]).shape[1]
     classes = _class_names(images, model, network, count)
     return Measurement(
         network, plan, name, chosen, images, order, classes, run,
-        sum(v.nbytes for v in values if isinstance(v, Tensor)),
+        find_needs(plan, sample[:1], chosen[0]),
         _passport(network, plan, images, data, run, remark),
     )  # fmt: skip
 
@@ -232,7 +233,7 @@ class Measurement:
     order: NDArray[np.int64]
     classes: tuple[str, ...]
     run: Run
-    bytes_per_image: int
+    needs: Needs
     passport: dict[str, Any]
 
     def tables(self, progress: Callable[[float], None] | None = None) -> Iterator[CarTable]:
@@ -295,14 +296,12 @@ class Measurement:
             yield chunk, facts
 
     def _work(self) -> Work:
-        budget, each = self.run.budget() // 2, max(1, self.bytes_per_image)
-        # The tail's own maps take about as much again as the ones that it reads, twice over.
-        rows = int(min(ROWS, max(1, budget // (3 * each))))
+        block, rows = self.needs.sizes(self.run.budget(), ROWS)
         return Work(
             self.plan,
             self.filters,
             batch_size=self.run.batch_size or rows,
-            block=max(1, budget // each),
+            block=block,
             precision=self.run.precision,
             **_placement(self.network),
         )

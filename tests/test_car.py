@@ -471,3 +471,15 @@ def test_a_shared_agreement_helper_notices_a_lie():
     lie = logits.argmax(1).repeat(6, 1)
     with pytest.raises(AssertionError):
         agree(expected, lie, own_log_probs(logits, labels).repeat(6, 1), labels)
+
+
+def test_a_cancel_need_not_wait_for_the_first_filter():
+    images, labels = random_images(50)
+
+    def stop(share):
+        assert share == 0
+        raise KeyboardInterrupt
+
+    measurement = prepare_car(wake(Residual(), images), (images, labels), "first")
+    with pytest.raises(KeyboardInterrupt):
+        last(measurement.tables(stop))

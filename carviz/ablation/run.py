@@ -167,15 +167,7 @@ def run_chunk(
     """
     with torch.inference_mode(), _arithmetic(precision, images.device.type):
         values = plan.head(images)
-        nothing = torch.full((len(images),), -1, device=images.device)
-        parts = [
-            _read(
-                plan.tail(values, *_rows(plan, rows, nothing[: len(rows)])),
-                targets[rows], rows, numbers, None,
-            )
-            for rows in _split(torch.arange(len(images), device=images.device), batch_size, plan)
-        ]  # fmt: skip
-        baseline, log_p = (torch.cat(p) for p in zip(*parts, strict=True))
+        baseline, log_p = _whole(plan, values, targets, numbers, batch_size, tick)
         predictions = baseline.repeat(len(filters), 1)
         drop = torch.zeros(len(filters), len(images), dtype=torch.float64, device=images.device)
         chosen = torch.as_tensor(list(filters), device=images.device)
@@ -192,6 +184,22 @@ def run_chunk(
         predictions.int().cpu().numpy(),
         drop.cpu().numpy(),
     )
+
+
+def _whole(
+    plan: GraphPlan | HookPlan, values: Values, targets: Tensor, numbers: Sequence[int],
+    batch_size: int, tick: Tick | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return the predicted class and log p(true class) of each image with all filters."""
+    nothing = torch.full((len(targets),), -1, device=targets.device)
+    parts = []
+    for rows in _split(torch.arange(len(targets), device=targets.device), batch_size, plan):
+        if tick is not None:
+            tick(0)  # a cancel need not wait for the filters
+        logits = plan.tail(values, *_rows(plan, rows, nothing[: len(rows)]))
+        parts.append(_read(logits, targets[rows], rows, numbers, None))
+    baseline, log_p = (torch.cat(part) for part in zip(*parts, strict=True))
+    return baseline, log_p
 
 
 def _batches(

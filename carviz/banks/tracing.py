@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import operator
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx, nn
@@ -29,7 +30,25 @@ class UntraceableError(Exception):
 
 
 class _Tracer(fx.Tracer):
-    """Keep convolutions and BatchNorms whole, also those of a user's own subclass."""
+    """Keep convolutions and BatchNorms whole, also those of a user's own subclass.
+
+    While it traces, torch.fx sends every call of every module of the process through here: what
+    another thread runs meanwhile is none of its business and goes straight on.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         own = isinstance(m, (nn.Conv2d, _BatchNorm))

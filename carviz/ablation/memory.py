@@ -1,0 +1,67 @@
+"""How much memory feature maps take, found by watching one image go through."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from carviz.ablation.plan import GraphPlan, HookPlan
+
+ALIVE = 3
+"""A step's input, its output and its workspace are alive at once, each as large as the largest."""
+
+
+class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Note the largest tensor that any operation makes."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self.bytes = max(self.bytes, leaf.nbytes)
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """Bytes that one image takes.
+
+    Parameters
+    ----------
+    head
+        While the head runs, what it keeps included.
+    tail
+        While the tail runs, a row.
+    """
+
+    head: int
+    tail: int
+
+    def sizes(self, budget: int, most_rows: int) -> tuple[int, int]:
+        """Return how many images the head, and how many rows the tail may take at once."""
+        images = budget // 2 // max(1, self.head)
+        rows = budget // 2 // max(1, self.tail)
+        return max(1, images), max(1, min(rows, most_rows))
+
+
+@torch.no_grad()
+def find_needs(plan: GraphPlan | HookPlan, image: Tensor, filter: int) -> Needs:
+    """Return what a plan takes for one image ``(1, channel, height, width)``."""
+    with _Largest() as head:
+        values = plan.head(image)
+    kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
+    with _Largest() as tail:
+        plan.tail(values, None, torch.tensor([filter], device=image.device))
+    return Needs(kept + ALIVE * head.bytes, ALIVE * tail.bytes)
