@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 _WHERE = {
     "CarTable": "carviz.results",
+    "Explorer": "carviz.explorer",
     "Run": "carviz.ablation",
     "SelectivityTable": "carviz.results",
+    "explore": "carviz.explorer",
     "iter_car": "carviz.car",
     "list_banks": "carviz.banks",
     "load_data": "carviz.zoo",
     "load_model": "carviz.zoo",
     "measure_car": "carviz.car",
     "measure_selectivity": "carviz.selectivity",
+    "plan_car": "carviz.car",
     "plot_bank": "carviz.plots",
     "plot_classes": "carviz.plots",
     "plot_filter": "carviz.plots",
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from carviz.banks import list_banks as list_banks
     from carviz.car import iter_car as iter_car
     from carviz.car import measure_car as measure_car
+    from carviz.car import plan_car as plan_car
+    from carviz.explorer import Explorer as Explorer
+    from carviz.explorer import explore as explore
     from carviz.pictures import rgb_weights as rgb_weights
     from carviz.plots import plot_bank as plot_bank
     from carviz.plots import plot_classes as plot_classes

@@ -107,24 +107,10 @@ def filter_page(
     """
     check_table(table)
     table.row(filter)
-    picture = check_picture(picture, "(height, width, 3)")
-    selectivity = check_selectivity(selectivity, table, filter)
-    images = _check_thumbnails(thumbnails)
     heading = f"Filter {filter} of {table.layer}"
+    parts = _filter_parts(table, filter, picture, selectivity, thumbnails, k)
     return _document(
-        heading,
-        [
-            _header(heading, table, about),
-            _at_a_glance(table, filter, picture, selectivity),
-            _section(
-                "Which classes it matters to",
-                _figure(plot_classes(table, filter, k=k))
-                + "".join(_class_table(*block) for block in class_blocks(table, filter, k))
-                + _note(NUMBERS_NOTE.format(family="all classes of the filter that have images")),
-            ),
-            _section("Images that changed", _changed(table.flips(filter), images)),
-            _passports(table, selectivity),
-        ],
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
     )
 
 
@@ -162,22 +148,36 @@ def bank_page(
     ValueError
         If `selectivity` or `pictures` are not of the table's bank.
     """
-    # The plot checks the arguments for both.
-    figure = plot_bank(table, selectivity=selectivity, pictures=pictures)
-    pictures = check_picture(pictures, "(filter, height, width, 3)")
+    parts = _bank_parts(table, selectivity, pictures, "At a glance")
     heading = f"Bank {table.layer}: {_count(len(table.filters), 'filter')}"
     return _document(
-        heading,
-        [
-            _header(heading, table, about),
-            _section("At a glance", _bank_facts(table, selectivity) + _figure(figure)),
-            _section(
-                "Filter by filter, highest CAR first",
-                _filter_table(table, selectivity, pictures)
-                + _note(NUMBERS_NOTE.format(family="all filters of this page") + ENDS_NOTE),
-            ),
-            _passports(table, selectivity),
-        ],
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+    )
+
+
+def whole_page(
+    table: CarTable,
+    filter: int,
+    *,
+    selectivity: SelectivityTable | None = None,
+    pictures: Any = None,
+    thumbnails: Mapping[int, Any] | None = None,
+    about: str = "",
+) -> str:
+    """Return a page about one filter, followed by its bank: what an explorer shows.
+
+    Arguments, and errors, are those of `filter_page` and `bank_page`.
+    """
+    check_table(table)
+    table.row(filter)
+    pictures = check_picture(pictures, "(filter, height, width, 3)")
+    picture = None if pictures is None else pictures[filter]
+    parts = _filter_parts(table, filter, picture, selectivity, thumbnails, 5)
+    if len(table.filters) > 1:
+        parts += _bank_parts(table, selectivity, pictures, f"The bank, {table.layer}")
+    heading = f"Filter {filter} of {table.layer}"
+    return _document(
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
     )
 
 
@@ -215,6 +215,29 @@ def save_page(html: str, path: str | os.PathLike[str]) -> Path:
 
 
 # -- one filter
+
+
+def _filter_parts(
+    table: CarTable,
+    filter: int,
+    picture: Any,
+    selectivity: SelectivityTable | None,
+    thumbnails: Mapping[int, Any] | None,
+    k: int,
+) -> list[str]:
+    picture = check_picture(picture, "(height, width, 3)")
+    selectivity = check_selectivity(selectivity, table, filter)
+    images = _check_thumbnails(thumbnails)
+    return [
+        _at_a_glance(table, filter, picture, selectivity),
+        _section(
+            "Which classes it matters to",
+            _figure(plot_classes(table, filter, k=k))
+            + "".join(_class_table(*block) for block in class_blocks(table, filter, k))
+            + _note(NUMBERS_NOTE.format(family="all classes of the filter that have images")),
+        ),
+        _section("Images that changed", _changed(table.flips(filter), images)),
+    ]
 
 
 def _at_a_glance(
@@ -346,6 +369,22 @@ def _check_thumbnails(thumbnails: Any) -> dict[int, NDArray[np.float64]]:
 
 
 # -- a bank
+
+
+def _bank_parts(
+    table: CarTable, selectivity: SelectivityTable | None, pictures: Any, title: str
+) -> list[str]:
+    # The plot checks the arguments for both.
+    figure = plot_bank(table, selectivity=selectivity, pictures=pictures)
+    pictures = check_picture(pictures, "(filter, height, width, 3)")
+    return [
+        _section(title, _bank_facts(table, selectivity) + _figure(figure)),
+        _section(
+            "Filter by filter, highest CAR first",
+            _filter_table(table, selectivity, pictures)
+            + _note(NUMBERS_NOTE.format(family="all filters of this page") + ENDS_NOTE),
+        ),
+    ]
 
 
 def _bank_facts(table: CarTable, selectivity: SelectivityTable | None) -> str:

@@ -1,0 +1,78 @@
+"""`carviz.explore`: where people come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from carviz.ablation import Run
+from carviz.banks import find_layer
+from carviz.explorer.cells import enter, retire_former, running_cell
+from carviz.explorer.known import read_tables
+from carviz.explorer.subject import open_subject
+from carviz.explorer.widget import Explorer
+
+
+def explore(
+    model: Any = None,
+    data: Any = None,
+    *,
+    layer: str | nn.Module | None = None,
+    device: str | torch.device | None = None,
+    tables: str | Path | None = None,
+    run: Run | None = None,
+) -> Explorer:
+    """Explore a network filter by filter, in a notebook whose kernel stays free.
+
+    Shown are a bank's filters, the chosen one with its CAR, and the classes that it matters to.
+    Nothing is measured before "Compute" is pressed or `Explorer.compute` called. Running the cell
+    again ends the jobs of the explorers that it made before.
+
+    Parameters
+    ----------
+    model
+        Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits
+        ``(image, class)``, or a name that `carviz.load_model` knows; None for the bundled network,
+        "shapes". It is not touched.
+    data
+        As in `carviz.measure_car`, or a name or a folder that `carviz.load_data` knows; None for
+        bundled images, 50 a class.
+    layer
+        The bank to begin with: a convolution's name or the module itself; None for the first.
+    device
+        Where to run; None for the GPU where there is one.
+    tables
+        A folder of tables that `carviz.CarTable.save` wrote: they are shown without computing.
+    run
+        How to run; None for the defaults.
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        If an argument cannot be explored; the message says the rule, what was found, and the way
+        out. What fails while computing is told in the explorer's status, and raised by its `wait`.
+
+    Examples
+    --------
+    >>> explorer = explore("shapes", "shapes")
+    >>> explorer.layer, explorer.busy, explorer.table
+    ('features.0', False, None)
+    """
+    cell = running_cell()
+    retire_former(cell)
+    subject = open_subject(model, data, device, run)
+    cars, kinds = ([], []) if tables is None else read_tables(tables, subject.network)
+    if layer is not None:
+        # A module given as the layer is one of the given model, not of the opened copy.
+        owner = model if isinstance(model, nn.Module) else subject.network
+        layer = find_layer(subject.network, owner, layer)
+    explorer = Explorer(subject, layer=layer, tables=cars, selectivity=kinds)
+    enter(explorer, cell)
+    return explorer

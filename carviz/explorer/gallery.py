@@ -1,0 +1,89 @@
+"""The gallery: a bank's filters as pictures, clickable and walkable with the arrow keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets as t
+from numpy.typing import NDArray
+
+from carviz.explorer.thumbnails import png
+from carviz.plots.style import KIND_LETTERS
+
+HERE = Path(__file__).parent
+
+
+class Gallery(anywidget.AnyWidget):
+    """Tiles of one bank. Python alone writes the traits; a choice comes back as a message."""
+
+    _esm = (HERE / "gallery.js").read_text(encoding="utf-8")
+    _css = (HERE / "style.css").read_text(encoding="utf-8")
+
+    bank = t.Unicode().tag(sync=True)
+    title = t.Unicode().tag(sync=True)
+    note = t.Unicode().tag(sync=True)
+    sprite = t.Bytes(b"").tag(sync=True)
+    tile_width = t.Int(1).tag(sync=True)
+    tile_height = t.Int(1).tag(sync=True)
+    columns = t.Int(1).tag(sync=True)
+    tiles = t.List(t.Dict()).tag(sync=True)
+    value = t.Int(0).tag(sync=True)
+
+    def __init__(self, choose: Callable[[int], None]) -> None:
+        super().__init__()
+        self._choose = choose
+        self.on_msg(self._heard)
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if isinstance(content, dict) and isinstance(content.get("choose"), int):
+            self._choose(content["choose"])
+
+    def show_bank(
+        self,
+        name: str,
+        pictures: NDArray[Any] | None,
+        tiles: list[dict[str, Any]],
+        value: int,
+        note: str,
+    ) -> None:
+        """Show another bank."""
+        count = len(tiles)
+        columns = math.ceil(math.sqrt(count))
+        with self.hold_sync():
+            if pictures is None:
+                self.sprite = b""
+            else:
+                self.tile_height, self.tile_width = pictures.shape[1:3]
+                self.sprite = png(_sheet(pictures, columns))
+            self.columns = columns
+            self.title = f"{count} filters of {name}"
+            self.note = note
+            self.tiles, self.value = tiles, value
+            # Last: it is what tells the browser to build anew.
+            self.bank = name
+
+
+def _sheet(pictures: NDArray[Any], columns: int) -> NDArray[np.float64]:
+    """Return all pictures as one, `columns` in a row."""
+    F, height, width, _ = pictures.shape
+    rows = math.ceil(F / columns)
+    full = np.full((rows * columns, height, width, 3), 0.5)
+    full[:F] = pictures
+    grid = full.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
+    return grid.reshape(rows * height, columns * width, 3)
+
+
+def make_tile(filter: int, kind: str, car: str) -> dict[str, Any]:
+    """Return one tile; `car` is in words, "" while it is not known."""
+    said = [f"Filter {filter}", kind, f"CAR {car} points" if car else "CAR not measured"]
+    return {
+        "filter": filter,
+        "mark": KIND_LETTERS.get(kind, ""),
+        "car": car,
+        "label": ", ".join(part for part in said if part),
+    }

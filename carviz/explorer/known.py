@@ -1,0 +1,99 @@
+"""What is known of one bank: tables of the same images are merged, others kept beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carviz.banks import Network, find_layer
+from carviz.evaluate import fingerprint_model
+from carviz.results import CarTable, SelectivityTable
+
+
+class Known:
+    """The tables of one bank; `best` chooses among them."""
+
+    def __init__(self) -> None:
+        self.tables: list[CarTable] = []
+
+    def add(self, table: CarTable) -> None:
+        """Take in a table: merged where it is of the same images, and dropping what it outdoes."""
+        for i, old in enumerate(self.tables):
+            try:
+                merged = old.merged(table)
+            except ValueError:  # of other images, or measured otherwise: both are true
+                continue
+            del self.tables[i]
+            table = merged
+            break
+        kept = [old for old in self.tables if not _outdone(old, table)]
+        self.tables = [*kept, table]
+
+
+def best(tables: list[CarTable], filter: int) -> CarTable | None:
+    """Return the table to show for a filter: of most images, then of most filters.
+
+    A table without that filter is better than none: it tells of its neighbours.
+    """
+
+    def worth(table: CarTable) -> tuple[bool, int, int]:
+        return filter in table.filters, len(table.images), len(table.filters)
+
+    return max(tables, key=worth, default=None)
+
+
+def _outdone(old: CarTable, new: CarTable) -> bool:
+    """Whether a new table says all that an old one says, of more images of the same data."""
+    same = old.passport.get("data") == new.passport.get("data")
+    fewer = len(old.images) < len(new.images)
+    return same and fewer and set(old.filters.tolist()) <= set(new.filters.tolist())
+
+
+def read_tables(
+    folder: str | Path, network: Network
+) -> tuple[list[CarTable], list[SelectivityTable]]:
+    """Read the records that were saved into a folder; those of another model are refused.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not there, or holds no CarTable.
+    ValueError
+        If a table was measured on another model; the file is named.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"tables is a folder of files that CarTable.save wrote; there is no {str(folder)!r}."
+        )
+    own = fingerprint_model(network.model)
+    cars: list[CarTable] = []
+    kinds: list[SelectivityTable] = []
+    for path in sorted(folder.glob("*.npz")):
+        table = _load(path)
+        found = table.passport.get("model")
+        if found != own:
+            raise ValueError(
+                f"Tables are shown beside the model that they were measured on, {own}; "
+                f"{path.name} is of another one, {found}. "
+                "Load that model, or take the file out of the folder."
+            )
+        find_layer(network, network, table.layer)
+        if isinstance(table, CarTable):
+            cars.append(table)
+        else:
+            kinds.append(table)
+    if not cars:
+        raise FileNotFoundError(
+            f"tables is a folder of .npz files that CarTable.save wrote; {str(folder)!r} holds "
+            "none. carviz.measure_car(model, data, layer).save(path) makes one."
+        )
+    return cars, kinds
+
+
+def _load(path: Path) -> CarTable | SelectivityTable:
+    try:
+        return CarTable.load(path)
+    except ValueError as error:
+        if "SelectivityTable" not in str(error):
+            raise
+        return SelectivityTable.load(path)

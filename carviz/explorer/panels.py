@@ -1,0 +1,122 @@
+"""Words and numbers around the pictures, as HTML: header, chosen filter, status line."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from numpy.typing import NDArray
+
+from carviz.explorer.thumbnails import png_uri
+from carviz.plots.style import KIND_LETTERS, interval_words, points, seen_words
+from carviz.results import CarTable, SelectivityTable
+from carviz.results.statistics import paired_interval
+
+KIND_WORDS = {"color": "color", "shape": "shape", "dead": "dead"}
+
+
+def header(
+    model: str, data: str, images: int, device: str, table: CarTable | None, remark: str
+) -> str:
+    """Return what was measured on what, and how good the whole network is."""
+    if table is None:
+        accuracy = "accuracy: <b>not measured yet</b>"
+    else:
+        so_far = "" if table.complete else f" on {len(table.images):,} images so far"
+        accuracy = f"whole network <b>{table.accuracy:.1%}</b> right{so_far}"
+    facts = [
+        f"model <b>{escape(model)}</b>",
+        f"data <b>{escape(data)}</b>, {images:,} image{'s' if images > 1 else ''}",
+        f"on <b>{escape(device)}</b>",
+        accuracy,
+    ]
+    if remark:
+        facts.append(escape(remark))
+    said = "".join(f"<span>{fact}</span>" for fact in facts)
+    return f'<div class="cv-header"><b class="cv-brand">carviz</b>{said}</div>'
+
+
+def filter_panel(
+    layer: str,
+    filter: int,
+    count: int,
+    picture: NDArray[Any] | None,
+    selectivity: SelectivityTable | None,
+    table: CarTable | None,
+) -> str:
+    """Return the chosen filter, large: picture, badge, CAR with counts and interval, rank."""
+    kind = "" if selectivity is None else str(selectivity.kind[filter])
+    if picture is None:
+        face = (
+            f'<div class="cv-large cv-number-face" role="img" '
+            f'aria-label="Filter {filter}: no picture yet">{filter}</div>'
+        )
+    else:
+        alt = f"Weights of filter {filter} of {escape(layer)} as RGB; grey is no weight"
+        face = f'<img class="cv-large" src="{png_uri(picture)}" alt="{alt}">'
+    return (
+        f'<section class="cv-filter" aria-label="Filter {filter}">{face}'
+        f"<h3>Filter {filter} <small>of {count} in {escape(layer)}</small></h3>"
+        f"{_badge(selectivity, filter, kind)}{_numbers(table, filter, count)}</section>"
+    )
+
+
+def _badge(selectivity: SelectivityTable | None, filter: int, kind: str) -> str:
+    if selectivity is None:
+        return ""
+    index = "<span>no colour index</span>"
+    if kind != "dead":
+        index = f"<span>colour index <b>{selectivity.color_index[filter]:.2f}</b></span>"
+    letter = KIND_LETTERS[kind]
+    return (
+        f'<div class="cv-kind"><span class="cv-badge cv-{kind}"><i class="cv-mark cv-{kind}">'
+        f"{letter}</i>{KIND_WORDS[kind]}</span> {index}</div>"
+    )
+
+
+def _numbers(table: CarTable | None, filter: int, count: int) -> str:
+    if table is None or filter not in table.filters:
+        return '<p class="cv-quiet">CAR, the accuracy lost without it: not measured yet.</p>'
+    row, n = table.row(filter), len(table.images)
+    lost, gained = int(table.lost_all[row]), int(table.gained_all[row])
+    low, high = (float(x) for x in paired_interval(lost, gained, n))
+    value = points(table.car[row], unit=False)
+    partial = "" if table.complete else f'<div class="cv-partial">{seen_words(table)}</div>'
+    interval = interval_words(low, high).removesuffix(" points")
+    return (
+        f'<div class="cv-car"><span>CAR</span><b>{value}</b><span>points</span></div>'
+        f"{partial}"
+        f'<div class="cv-facts"><div>95% interval {interval}</div>'
+        f"<div>{lost:,} lost, {gained:,} gained of {n:,} images</div>"
+        f"<div>{_rank(table, filter, count)}</div></div>"
+    )
+
+
+def _rank(table: CarTable, filter: int, count: int) -> str:
+    F = len(table.filters)
+    if F == 1:
+        return "rank: compute the bank to compare"
+    row = table.row(filter)
+    same = int((table.car == table.car[row]).sum()) - 1
+    words = f"rank <b>{table.rank(filter)}</b> of {F}" + ("" if count == F else " measured")
+    return words + (f", tied with {same}" if same else "")
+
+
+def status_line(progress: float, busy: bool, words: str, story: str) -> str:
+    """Return the progress bar and the status; `story` is a traceback, one click away."""
+    share = round(100 * progress)
+    bar = (
+        f'<div class="cv-progress" role="progressbar" aria-label="Images measured" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}">'
+        f'<span style="width:{100 * progress:.1f}%"></span></div>'
+    )
+    failed = " cv-failed" if story else ""
+    more = ""
+    if story:
+        more = f"<details><summary>Show the traceback</summary><pre>{escape(story)}</pre></details>"
+    sign = '<b class="cv-sign">Failed</b> ' if story else ""
+    hidden = "" if busy or 0 < progress < 1 else " cv-idle"
+    return (
+        f'<div class="cv-status{failed}{hidden}">{bar}'
+        f'<div class="cv-words" role="status">{sign}{escape(words)}{more}</div></div>'
+    )

@@ -1,0 +1,103 @@
+"""The images that a filter's removal changed, small, with what they were and what they became."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.evaluate import Images, Normalization
+from carviz.results import CarTable
+
+MOST = 12
+SIDE = 112
+"""Pixels of the longer side: twice what is shown, for sharp screens."""
+CHANGES = {"lost": "now wrong", "gained": "now right", "still wrong": "wrong before and after"}
+
+
+def changed_images(
+    table: CarTable,
+    filter: int,
+    class_number: int,
+    images: Images,
+    normalization: Normalization | None,
+) -> dict[str, Any]:
+    """Return what the browser shows of the images of one class that changed.
+
+    Returns
+    -------
+    dict
+        items: a list of (src, before, after, change, image); more: how many are not shown; note.
+    """
+    flips = table.flips(filter, class_number)
+    # Lost images first: they are what a filter is there for.
+    place = flips["change"].map({"lost": 0, "gained": 1, "still wrong": 2})
+    flips = flips.iloc[np.argsort(place.to_numpy(), kind="stable")]
+    shown = flips.iloc[:MOST]
+    numbers = [int(n) for n in shown["image"]]
+    pictures: Any = images.read(numbers)[0] if numbers else []
+    items = []
+    for picture, (_, row) in zip(pictures, shown.iterrows(), strict=True):
+        items.append(
+            {
+                "src": png_uri(_rgb(picture, normalization)),
+                "before": row["before"],
+                "after": row["after"],
+                "change": CHANGES[row["change"]],
+                "image": int(row["image"]),
+            }
+        )
+    note = (
+        ""
+        if normalization is not None or not items
+        else "Preprocessing unknown: colours stretched."
+    )
+    return {"items": items, "more": len(flips) - len(items), "note": note}
+
+
+def raw_pictures(
+    numbers: list[int], images: Images, normalization: Normalization | None
+) -> dict[int, NDArray[np.float64]]:
+    """Return images by their numbers as pictures (height, width, 3) in [0, 1]."""
+    if not numbers:
+        return {}
+    read = images.read(numbers)[0]
+    return {n: _rgb(image, normalization) for n, image in zip(numbers, read, strict=True)}
+
+
+def _rgb(image: Any, normalization: Normalization | None) -> NDArray[np.float64]:
+    """Return a picture (height, width, 3) in [0, 1] of one image tensor."""
+    image = image.detach().cpu().float()
+    if normalization is not None and len(normalization.mean) in (1, len(image)):
+        image = normalization.to_rgb(image[None])[0]
+    else:
+        image = (image - image.min()) / (image.max() - image.min()).clamp_min(1e-9)
+    array = image.numpy().astype(np.float64)
+    array = np.repeat(array[:1], 3, axis=0) if len(array) < 3 else array[:3]
+    return np.moveaxis(array, 0, -1)
+
+
+def png(picture: NDArray[Any]) -> bytes:
+    """Encode a picture (height, width, 3) in [0, 1]."""
+    from PIL import Image
+
+    whole = Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
+    buffer = io.BytesIO()
+    whole.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def png_uri(picture: NDArray[Any]) -> str:
+    """Encode a picture for an ``<img>``; larger ones than are shown are reduced."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    if max(height, width) > SIDE:
+        scale = SIDE / max(height, width)
+        whole = Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        picture = np.asarray(whole.resize(size, Image.Resampling.LANCZOS)) / 255
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()

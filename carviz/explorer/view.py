@@ -1,0 +1,70 @@
+"""The widgets of an explorer and where they stand; what they show is told from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from carviz.banks import Bank
+from carviz.explorer.classes import Classes
+from carviz.explorer.gallery import Gallery
+
+SORTS = {"filter number": "index", "CAR": "car", "colour index": "color"}
+VIEWS = {"One filter": "filter", "Whole bank": "bank"}
+
+
+class View:
+    """Header, controls, status, gallery, chosen filter, classes, and the drawing of the bank."""
+
+    def __init__(
+        self,
+        banks: list[Bank],
+        devices: list[str],
+        choose: Callable[[int], None],
+        open_class: Callable[[int], None],
+    ) -> None:
+        self.header = w.HTML()
+        self.status = w.HTML()
+        self.panel = w.HTML()
+        self.drawing = w.HTML()
+        self.gallery = Gallery(choose)
+        self.classes = Classes(open_class)
+        names = [(f"{b.layer} ({b.filters} filters)", b.layer) for b in banks]
+        self.layer = w.Dropdown(options=names, description="Bank")
+        self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort filters by")
+        self.device = w.Dropdown(options=devices, description="Device")
+        self.view = w.ToggleButtons(options=list(VIEWS.items()), tooltips=list(VIEWS))
+        self.view.style.button_width = "auto"
+        self.compute_bank = _button("Compute the bank", "CAR of every filter of this bank")
+        self.compute_filter = _button("This filter only", "CAR of the chosen filter")
+        self.cancel = _button("Cancel", "Stop, and keep what is measured so far")
+        self.compute_bank.add_class("cv-main")
+        controls: list[Any] = [self.layer, self.compute_bank, self.compute_filter, self.cancel]
+        if len(devices) > 1:
+            controls.insert(1, self.device)
+        row, line = w.HBox(controls), w.HBox([self.status, self.view])
+        left = w.VBox([self.sort, self.gallery])
+        for box, name in ((row, "cv-controls"), (line, "cv-line"), (left, "cv-left")):
+            box.add_class(name)
+        self.detail = w.HBox([self.panel, self.classes])
+        self.detail.add_class("cv-detail")
+        body = w.HBox([left, self.detail, self.drawing])
+        body.add_class("cv-body")
+        self.children = [self.header, row, line, body]
+        self._boxes = [row, line, left, body]
+        self.show_view("filter")
+
+    def show_view(self, name: str) -> None:
+        """Show the chosen filter or the whole bank beside the gallery."""
+        for widget, shown in ((self.detail, name == "filter"), (self.drawing, name == "bank")):
+            (widget.remove_class if shown else widget.add_class)("cv-gone")
+
+    def widgets(self) -> list[Any]:
+        """Return every widget of it, to be closed."""
+        return [v for v in [*vars(self).values(), *self._boxes] if isinstance(v, w.Widget)]
+
+
+def _button(words: str, tip: str) -> Any:
+    return w.Button(description=words, tooltip=tip)

@@ -1,0 +1,369 @@
+"""The explorer itself: traits and methods over one job, the tables it made, and the view."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import ipywidgets as w
+import traitlets as t
+
+from carviz.banks import Bank, find_layer
+from carviz.car import prepare_car
+from carviz.cards import save_page
+from carviz.explorer.job import Cancelled, Job, Throttle
+from carviz.explorer.known import Known, best
+from carviz.explorer.panels import status_line
+from carviz.explorer.paper import Paper, Shown, page
+from carviz.explorer.screen import Screen
+from carviz.explorer.subject import Subject
+from carviz.explorer.view import View
+from carviz.explorer.words import READY, how_it_ended, told, under_way
+from carviz.plots import CarvizFigure
+from carviz.results import CarTable, SelectivityTable
+from carviz.selectivity import measure_selectivity
+
+
+class Explorer(w.VBox):  # type: ignore[misc]
+    """Explains one filter of a network at a time; `carviz.explore` makes it.
+
+    Attributes
+    ----------
+    layer : str
+        The bank that is shown; setting it ends a run and shows the other bank.
+    filter : int
+        The chosen filter's number in its bank.
+    busy : bool
+        Whether a job is running.
+    progress : float
+        Share of the running or last job that is done, 0 to 1.
+    status : str
+        What it is doing, in words.
+    table : CarTable or None
+        What is known so far: the table that is shown for the chosen filter.
+    """
+
+    layer = t.Unicode()
+    filter = t.Int(0)
+    busy = t.Bool(False)
+    progress = t.Float(0.0)
+    status = t.Unicode()
+    table = t.Instance(CarTable, allow_none=True)
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        layer: str | None = None,
+        tables: list[CarTable] | None = None,
+        selectivity: list[SelectivityTable] | None = None,
+    ) -> None:
+        super().__init__()
+        self.add_class("carviz")
+        self._subject = subject
+        # Held by whoever writes: the job that holds `_job`, or a callback.
+        self._lock = threading.RLock()
+        self._job: Job | None = None
+        self._running: CarTable | None = None
+        self._story = ""
+        self._paper = Paper()
+        self._known: dict[str, Known] = {}
+        self._kinds: dict[str, SelectivityTable] = {s.layer: s for s in selectivity or []}
+        self._judged = set(self._kinds)
+        for table in tables or []:
+            self._known.setdefault(table.layer, Known()).add(table)
+        self._all = {bank.layer: bank for bank in subject.banks()}
+        first = layer or subject.first_layer({table.layer for table in tables or []})
+        banks = [b for b in self._all.values() if not b.gate or b.layer == first]
+        self._offered = [bank.layer for bank in banks]
+        self._device = next(iter(subject.networks))
+        self._view = View(banks, list(subject.networks), self._choose, self._open_class)
+        self._screen = Screen(subject, self._view)
+        self.layer = first
+        self._connect()
+        self.children = self._view.children
+
+    def _connect(self) -> None:
+        view = self._view
+        view.layer.value = self.layer
+        view.layer.observe(lambda change: setattr(self, "layer", change["new"]), "value")
+        view.device.observe(self._device_changed, "value")
+        view.sort.observe(lambda _: self._refresh(), "value")
+        view.view.observe(self._view_changed, "value")
+        view.compute_bank.on_click(lambda _: self._pressed("bank"))
+        view.compute_filter.on_click(lambda _: self._pressed("filter"))
+        view.cancel.on_click(lambda _: self.cancel())
+        self.observe(self._say, ["busy", "progress", "status"])
+
+    # -- what is asked for
+
+    def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
+        """Measure CAR in the background; a job that runs already is ended, its table kept.
+
+        Parameters
+        ----------
+        scope
+            "bank" for every filter of `layer`, "filter" for the chosen one: its result is merged
+            with what is known of the bank on the same images.
+        """
+        if scope not in ("bank", "filter"):
+            raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
+        with self._lock:
+            self._supersede()
+            layer, chosen = self.layer, [self.filter] if scope == "filter" else None
+            network = self._subject.networks[self._device]
+            job = Job(lambda j: self._measure(j, network, layer, chosen), self._ended)
+            self._job, self._story = job, ""
+            with self.hold_trait_notifications():
+                self.busy, self.progress = True, 0.0
+                self.status = f"{layer}: preparing"
+            job.start()
+
+    def cancel(self) -> None:
+        """Stop the running job within a batch, and keep what there is."""
+        with self._lock:
+            if self._job is not None and self.busy:
+                self._job.cancel()
+                self.status = "Cancelling: ends with this batch"
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the job is over, and raise what failed in it.
+
+        Raises
+        ------
+        TimeoutError
+            If it is not over after `timeout` seconds; it goes on.
+        """
+        job = self._job
+        if job is None:
+            return
+        if not job.wait(timeout):
+            raise TimeoutError(f"The job is not over after {timeout} s; it goes on. {self.status}")
+        if job.error is not None and self._job is job:
+            raise job.error
+
+    def snapshot(self) -> CarvizFigure:
+        """Return a plain figure of the chosen filter; ValueError while it is not measured."""
+        return self.results().figure()
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write what is shown as a static page that opens anywhere and prints; return its path.
+
+        Raises
+        ------
+        ValueError
+            While the chosen filter is not measured.
+        FileNotFoundError
+            If the folder of `path` is not there.
+        """
+        shown = self.results()
+        return save_page(page(shown, self._subject.data_digest), path)
+
+    def results(self) -> Shown:
+        """Return all that is shown at this moment: what a figure or a page is made from."""
+        with self._lock:
+            return Shown(
+                model=self._subject.model_name,
+                data=self._subject.data_name,
+                layer=self.layer,
+                filter=self.filter,
+                table=self.table,
+                tables=tuple(self._tables()),
+                selectivity=self._kinds.get(self.layer),
+                pictures=self._pictures,
+                images=self._subject.images,
+                normalization=self._subject.normalization(),
+            )
+
+    def retire(self) -> Job | None:
+        """End for good, for another explorer takes its place; return the job that still ends."""
+        with self._lock:
+            job = self._job
+            self._supersede()
+            self.busy, self.status = False, "Ended: its cell was run again."
+        for widget in [self, *self._view.widgets()]:
+            widget.close()
+        return job
+
+    # -- the job: everything here runs in its thread, and only ever sets traits
+
+    def _measure(self, job: Job, network: Any, layer: str, filters: list[int] | None) -> None:
+        throttle = Throttle()
+
+        def tick(share: float) -> None:
+            job.check()
+            if throttle.due():
+                with self._lock:
+                    self._only(job)
+                    self.progress = min(share, 1.0)
+                    self.status = under_way(what, share, total, job.seconds)
+
+        total = len(self._subject.images)
+        what = layer if filters is None else f"Filter {filters[0]} of {layer}"
+        measurement = prepare_car(
+            network, self._subject.images, layer, filters=filters, run=self._subject.run
+        )
+        tables = Throttle(0.2)
+        for table in measurement.tables(tick):
+            with self._lock:
+                self._only(job)
+                self._running = table
+                if tables.due():
+                    self._refresh()
+            job.check()
+            if layer not in self._judged and self._all[layer].reads_rgb:
+                self._judge(job, network, layer)
+
+    def _judge(self, job: Job, network: Any, layer: str) -> None:
+        """Tell color from shape once more, now with images: some filters may be dead on them."""
+        found = measure_selectivity(
+            network, layer, data=self._subject.images, normalize=self._subject.normalize()
+        )
+        with self._lock:
+            self._only(job)
+            self._kinds[layer] = found
+            self._judged.add(layer)
+            self._refresh()
+
+    def _only(self, job: Job) -> None:
+        """Raise `Cancelled` in a job that another has taken the place of."""
+        if self._job is not job:
+            raise Cancelled
+
+    def _ended(self, job: Job) -> None:
+        with self._lock:
+            if self._job is not job:
+                return
+            last = self._keep_running()
+            self._story = job.story
+            self._refresh()
+            # What was under way when it was stopped is not kept, so it does not count as done.
+            self.progress = 0.0 if last is None else len(last.images) / last.total
+            self.status = how_it_ended(job, last)
+            self.busy = False
+            shown = self.results()
+        if self._paper.laid and shown.measured:
+            figure = shown.figure()
+            with self._lock:
+                self._only(job)
+                self._paper.draw(figure)
+
+    # -- what is known
+
+    @property
+    def _bank(self) -> Bank:
+        return self._all[self.layer]
+
+    def _here(self) -> Known:
+        return self._known.setdefault(self.layer, Known())
+
+    def _tables(self) -> list[CarTable]:
+        """Return what is known of the bank, the table of the running job last."""
+        running = self._running
+        here = running is not None and running.layer == self.layer
+        return [*self._here().tables, *([running] if running is not None and here else [])]
+
+    def _supersede(self) -> None:
+        """Take the pen from a running job, and keep what it has written."""
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+        self._keep_running()
+
+    def _keep_running(self) -> CarTable | None:
+        table, self._running = self._running, None
+        if table is not None:
+            self._known.setdefault(table.layer, Known()).add(table)
+        return table
+
+    # -- what is shown
+
+    @t.validate("layer")
+    def _check_layer(self, proposal: Any) -> str:
+        layer = find_layer(self._subject.network, self._subject.network, proposal["value"])
+        if layer not in self._offered:
+            raise ValueError(
+                f"{layer!r} is a gate, whose zero is not “gone”, so it is shown only when asked "
+                f"for from the start: explore(…, layer={layer!r}). Others: {self._offered}."
+            )
+        return layer
+
+    @t.validate("filter")
+    def _check_filter(self, proposal: Any) -> int:
+        value, count = int(proposal["value"]), self._bank.filters
+        if not 0 <= value < count:
+            raise t.TraitError(
+                f"filter is a number in the bank; {self.layer!r} has filters 0 to {count - 1}; "
+                f"found {value}."
+            )
+        return value
+
+    @t.observe("layer")
+    def _layer_changed(self, _change: Any) -> None:
+        with self._lock:
+            self._supersede()
+            self._story = ""
+            if self._bank.reads_rgb and self.layer not in self._kinds:
+                self._kinds[self.layer] = measure_selectivity(
+                    self._subject.network, self.layer, normalize=self._subject.normalize()
+                )
+            self._pictures = self._subject.pictures(self._bank)
+            with self.hold_trait_notifications():
+                self.filter, self.progress, self.busy = 0, 0.0, False
+                self.status = READY
+            self._screen.show_bank(self.results(), self._bank)
+            self._refresh()
+            if self.table is not None:
+                self.status = f"{self.layer}: {told(self.table)}."
+            self._say()
+
+    @t.observe("filter")
+    def _filter_changed(self, _change: Any) -> None:
+        self._refresh()
+
+    def _choose(self, filter: int) -> None:
+        """Take a choice from the browser, which may be late: the bank may be another by now."""
+        with self._lock:
+            if 0 <= filter < self._bank.filters:
+                self.filter = filter
+
+    def _pressed(self, scope: Literal["bank", "filter"]) -> None:
+        if not self.busy:  # a second click of a double click starts nothing anew
+            self.compute(scope)
+
+    def _device_changed(self, change: Any) -> None:
+        with self._lock:
+            if self.busy:
+                self._supersede()
+                self.busy, self.status = False, f"Stopped, to go on with {change['new']}."
+            self._device = change["new"]
+            self._refresh()
+
+    def _view_changed(self, change: Any) -> None:
+        with self._lock:
+            self._refresh()
+            self._view.show_view(change["new"])
+
+    def _say(self, _change: Any = None) -> None:
+        with self._lock:
+            view = self._view
+            view.status.value = status_line(self.progress, self.busy, self.status, self._story)
+            view.cancel.disabled = not self.busy
+
+    def _refresh(self) -> None:
+        """Show what is known now of the chosen filter and of its bank."""
+        with self._lock:
+            self.table = best(self._tables(), self.filter)
+            self._screen.paint(self.results(), self._bank, self._device)
+
+    def _open_class(self, number: int) -> None:
+        with self._lock:
+            self._screen.opened = number
+            self._screen.paint_classes(self.results())
+
+    # -- in a notebook
+
+    def _ipython_display_(self) -> None:
+        self._paper.display(self.results(), self.model_id)
