@@ -1,0 +1,131 @@
+"""The explorer in a real JupyterLab, driven by a real browser, without a network."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from browser.driver import Notebook, browser, chromium_path, lab_server
+
+REPOSITORY = Path(__file__).parents[2]
+pytest.importorskip("playwright", reason="the browser test needs the extra `browser`")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium on this machine"),
+]
+TILES = ".carviz .cv-tile"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    shutil.copy(REPOSITORY / "notebooks" / "1-explore.ipynb", folder)
+    with (
+        lab_server(folder, tmp_path_factory.mktemp("home")) as address,
+        browser() as chromium,
+    ):
+        notebook = Notebook(chromium, address, "1-explore.ipynb")
+        yield notebook
+        notebook.close()
+
+
+def first_code_cell() -> int:
+    cells = json.loads((REPOSITORY / "notebooks" / "1-explore.ipynb").read_text())["cells"]
+    return next(i for i, cell in enumerate(cells) if cell["cell_type"] == "code")
+
+
+def press(lab, name):
+    lab.page.get_by_role("button", name=name).first.click()
+
+
+def eventually(lab, expression, value, seconds=30):
+    """Ask the kernel until it answers `value`: a trait may lag behind a key press."""
+    lab.wait(lambda: lab.ask(expression) == value, f"{expression} == {value}", seconds)
+
+
+def test_the_main_job(lab):
+    page = lab.page
+    lab.run(first_code_cell())
+    lab.wait(lambda: page.locator(TILES).count() == 32, "32 filters as pictures", 60)
+    # A filter by mouse, its neighbours by keyboard.
+    page.locator(TILES).nth(5).click()
+    eventually(lab, "explorer.filter", "5")
+    page.locator(TILES).nth(5).focus()
+    page.keyboard.press("ArrowRight")
+    eventually(lab, "explorer.filter", "6")
+    page.locator(TILES).nth(6).focus()
+    page.keyboard.press("ArrowDown")
+    eventually(lab, "explorer.filter > 6", "True")
+
+    # Numbers and classes appear while another cell holds the kernel.
+    press(lab, "Compute the bank")
+    cell = lab.add("import time; time.sleep(4); print('slept')")
+    lab.run(cell)
+    numbers = page.locator(f"{TILES} .cv-tile-car")
+    lab.wait(lambda: any("." in text for text in numbers.all_inner_texts()), "an estimate", 30)
+    assert "slept" not in lab.text(cell)
+    lab.wait(lambda: page.locator(".carviz button[aria-expanded]").count() >= 6, "classes", 30)
+    eventually(lab, "explorer.busy", "False", 120)
+    assert lab.ask("explorer.table.complete") == "True"
+    assert all("." in text for text in numbers.all_inner_texts())
+
+    # A class opens to the images that changed.
+    page.locator(".carviz button[aria-expanded]").first.click()
+    lab.wait(lambda: page.locator(".carviz button[aria-expanded=true]").count() == 1, "it opens")
+
+
+def test_another_bank_and_a_cancelled_run(lab):
+    lab.page.locator(".carviz select").first.select_option(index=1)
+    eventually(lab, "explorer.layer", "features.3")
+    lab.wait(lambda: lab.page.locator(TILES).count() == 48, "48 filters")
+    press(lab, "Compute the bank")
+    eventually(lab, "explorer.busy", "True")
+    press(lab, "Cancel")
+    eventually(lab, "explorer.busy", "False", 10)
+    assert lab.ask("explorer.table is None or not explorer.table.complete") == "True"
+
+
+def test_the_dark_theme_is_legible(lab):
+    lab.theme("Dark")
+    worst = lab.page.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+def test_two_explorers_live_side_by_side(lab):
+    cell = lab.add("other = carviz.explore(layer='features.8'); other")
+    lab.run(cell)
+    lab.wait(lambda: lab.page.locator(TILES).count() == 48 + 64, "two galleries", 60)
+    assert lab.ask("(other.layer, explorer.layer)") == "('features.8', 'features.3')"
+
+
+def test_nothing_went_wrong_in_the_browser_and_nothing_was_fetched(lab):
+    assert lab.problems == []
+    assert lab.outside == []
+
+
+CONTRAST = """() => {
+  // The lowest contrast (WCAG) of any text in the explorer with what is painted behind it.
+  const curve = v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const channel = v => curve(v / 255);
+  const parse = c => c.match(/[\\d.]+/g).map(Number);
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const over = (top, bottom) => {
+    const alpha = top.length > 3 ? top[3] : 1;
+    return [0, 1, 2].map(i => alpha * top[i] + (1 - alpha) * bottom[i]);
+  };
+  const behind = node => !node ? [255, 255, 255]
+    : over(parse(getComputedStyle(node).backgroundColor), behind(node.parentElement));
+  let worst = {ratio: 99};
+  for (const node of document.querySelectorAll('.carviz *')) {
+    const own = [...node.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    const style = getComputedStyle(node);
+    const hidden = style.visibility === 'hidden' || !node.getClientRects().length;
+    if (!own || hidden || node.closest(':disabled')) continue;
+    const ground = behind(node), ink = over(parse(style.color), ground);
+    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    const text = node.textContent.trim().slice(0, 40);
+    if (ratio < worst.ratio) worst = {ratio, text, ink, ground};
+  }
+  return worst;
+}"""
