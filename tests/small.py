@@ -85,6 +85,43 @@ class Twice(nn.Module):
         return self.last(maps.mean((2, 3)))
 
 
+class Fork(nn.Module):
+    """A bank read by two convolutions and, in one kind, by a skip as well."""
+
+    def __init__(self, skip: bool = True) -> None:
+        super().__init__()
+        self.skip = skip
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.narrow = nn.Conv2d(4, 4, 1)
+        self.wide = nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.relu(self.first(images))
+        both = torch.cat([self.narrow(maps), self.wide(maps)], 1)
+        if self.skip:
+            both = both + torch.cat([maps, maps], 1)
+        return self.last(torch.relu(both).mean((2, 3)))
+
+
+class Pooled(nn.Module):
+    """Padded and ceil-mode pooling, a depthwise reader, and a convolution for the last layer."""
+
+    def __init__(self, classes: int = 5) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+        self.padded = nn.MaxPool2d(3, 2, padding=1)
+        self.depthwise = nn.Conv2d(6, 12, 3, groups=6, padding=1, padding_mode="reflect")
+        self.ceil = nn.AvgPool2d(4, 3, ceil_mode=True, count_include_pad=False)
+        self.last = nn.Conv2d(12, classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.padded(torch.relu_(self.norm(self.first(images))))
+        maps = self.ceil(nn.functional.silu(self.depthwise(maps), inplace=True))
+        return self.last(maps).amax((2, 3))
+
+
 def random_images(count: int = 24, classes: int = 5, size: int = 12) -> tuple[Tensor, Tensor]:
     """Return images and labels from a fixed seed."""
     generator = torch.Generator().manual_seed(7)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import agree, own_log_probs, reference_logits
-from small import Residual, Stubborn, Twice, planted, random_images
+from small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from woken import wake
@@ -53,7 +53,7 @@ def test_log_prob_drop_is_the_mean_fall_over_the_class():
     assert table.log_prob_drop[0] == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("network", [Residual, Stubborn, Twice])
+@pytest.mark.parametrize("network", [Residual, Stubborn, Twice, Fork, Pooled])
 def test_small_networks_agree_with_the_slow_reference(network):
     images, labels = random_images()
     model = wake(network(), images, seed=1)
@@ -61,6 +61,8 @@ def test_small_networks_agree_with_the_slow_reference(network):
         "Residual": {"first": "first", "second": "norm", "third": "third"},
         "Stubborn": {"conv": "norm"},
         "Twice": {"shared": "shared", "stem": "stem"},
+        "Fork": {"first": "first", "wide": "wide"},
+        "Pooled": {"first": "norm", "depthwise": "depthwise", "last": "last"},
     }[network.__name__]
     for layer, site in sites.items():
         filters = list(range(model.get_submodule(layer).out_channels))

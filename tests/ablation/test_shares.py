@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small import random_images
+from small import Fork, random_images
 from torch import nn
 
 from carviz.ablation.shares import find_readers, share_of
@@ -66,25 +66,6 @@ def test_a_linear_layer_behind_a_flattening(between):
         expected = network.model.get_submodule(reader.end.target)(zeroed.flatten(1))
         found = share.subtract(whole, bank[:, filter], filter)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-class Fork(nn.Module):
-    """A bank read by two convolutions and, in one kind, by a skip as well."""
-
-    def __init__(self, skip: bool):
-        super().__init__()
-        self.skip = skip
-        self.first = nn.Conv2d(3, 4, 3, padding=1)
-        self.narrow = nn.Conv2d(4, 4, 1)
-        self.wide = nn.Conv2d(4, 4, 3, padding=1)
-        self.last = nn.Linear(8, 5)
-
-    def forward(self, images):
-        maps = torch.relu(self.first(images))
-        both = torch.cat([self.narrow(maps), self.wide(maps)], 1)
-        if self.skip:
-            both = both + torch.cat([maps, maps], 1)
-        return self.last(torch.relu(both).mean((2, 3)))
 
 
 @pytest.mark.parametrize("skip", [False, True])
