@@ -10,7 +10,6 @@ import base64
 import io
 import json
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -30,7 +29,7 @@ from carviz.plots.style import (
     interval_words,
     points,
 )
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable, SelectivityTable, write_whole
 from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
 
 if TYPE_CHECKING:
@@ -197,20 +196,7 @@ def save_page(html: str, path: str | os.PathLike[str]) -> Path:
             f"found {type(html).__name__}."
         )
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"A page is saved into a folder that exists; {str(path.parent)!r} does not. "
-            "Make it first, or choose another path."
-        )
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        # No newline translation: a page is the same on every system.
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(html)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, html.encode())
     return path
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from carviz.ablation.run import Facts
+from carviz.results import write_whole
 
 NAMES = [field.name for field in dataclasses.fields(Facts)]
 
@@ -44,7 +45,7 @@ class Checkpoint:
             self._compare(json.loads(kept.read_text()), own)
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write(kept, json.dumps(own, indent=1).encode())
+            write_whole(kept, json.dumps(own, indent=1).encode())
 
     def _compare(self, kept: dict[str, Any], own: dict[str, Any]) -> None:
         different = [name for name in {**kept, **own} if kept.get(name) != own.get(name)]
@@ -72,20 +73,9 @@ class Checkpoint:
 
     def save(self, place: int, facts: Facts) -> None:
         """Keep the facts of a finished chunk."""
-        import io
-
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **{name: getattr(facts, name) for name in NAMES})
-        self._write(self._file(place), buffer.getvalue())
-
-    def _write(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(self._file(place), buffer.getvalue())
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
 from carviz.results.car_table import CarTable
+from carviz.results.files import write_whole
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
 
-__all__ = ["CarTable", "Record", "SelectivityTable"]
+__all__ = ["CarTable", "Record", "SelectivityTable", "write_whole"]

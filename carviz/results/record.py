@@ -6,9 +6,9 @@ A file is NumPy's ``.npz`` without pickles: loading never executes what it holds
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
+
+from carviz.results.files import write_whole
 
 SCHEMA = 1
 """Number of the file format; a file with a higher one is refused."""
@@ -73,25 +75,15 @@ class Record:
         FileNotFoundError
             If the folder of `path` is not there.
         """
-        path = Path(path)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"A record is saved into a folder that exists; {str(path.parent)!r} does not. "
-                "Make it first, or choose another path."
-            )
         content: dict[str, Any] = {"record": type(self).__name__, "schema": SCHEMA}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             content[field.name] = json.dumps(dict(value)) if field.name == "passport" else value
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in content.items()}
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with temporary.open("xb") as file:
-                np.savez_compressed(file, **arrays)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        path = Path(path)
+        write_whole(path, buffer.getvalue())
         return path
 
     @classmethod

@@ -7,7 +7,6 @@ the network is kept.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
+
+from carviz.results import write_whole
 
 Normalize = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Mean and standard deviation of the three channels, for RGB values in [0, 1]."""
@@ -150,7 +151,5 @@ def halve(network: nn.Module) -> None:
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write the weights in half precision; a run that is cut off leaves the old file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
     halves = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    unfinished.write_bytes(save(halves, metadata={"format": "pt"}))
-    os.replace(unfinished, path)
+    write_whole(path, save(halves, metadata={"format": "pt"}))
