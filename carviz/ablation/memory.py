@@ -18,7 +18,7 @@ ALIVE = 3
 
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Note the largest tensor that any operation makes."""
+    """Note the largest tensor that any operation makes; a view, of a weight say, is none."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -28,10 +28,15 @@ class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        given = {_place(x) for x in tree_leaves((args, kwargs or {})) if isinstance(x, Tensor)}
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
+            if isinstance(leaf, Tensor) and _place(leaf) not in given:
                 self.bytes = max(self.bytes, leaf.nbytes)
         return result
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 @dataclasses.dataclass(frozen=True)

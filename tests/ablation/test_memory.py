@@ -27,6 +27,14 @@ def test_the_largest_map_decides_even_where_little_is_kept():
     assert needs.tail < 1000
 
 
+def test_a_large_weight_is_no_map():
+    wide = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(784, 5000), nn.Linear(5000, 2)
+    )
+    needs = prepare_car(wide, (IMAGES, LABELS), "0").needs
+    assert needs.tail <= ALIVE * 4 * 5000
+
+
 def test_sizes():
     assert Needs(head=100, tail=10).sizes(2000, 128) == (10, 100)
     assert Needs(head=100, tail=10).sizes(20_000, 128) == (100, 128)
