@@ -46,11 +46,10 @@ class GraphPlan:
         """Run what follows the bank, row by row without the row's filter."""
         bank, *others = values
         wholes, carried = others[: len(self.shares)], others[len(self.shares) :]
-        if rows is not None:
-            wholes, carried = [v[rows] for v in wholes], [v[rows] for v in carried]
         without = self._without(bank, wholes, rows, filters)
-        if self.reads_bank and rows is not None:
-            bank = bank[rows]
+        if rows is not None:
+            carried = [v[rows] for v in carried]
+            bank = bank[rows] if self.reads_bank else bank
         return self.cut_tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
 
     def _without(
@@ -59,18 +58,19 @@ class GraphPlan:
         """Subtract each row's channel from the outputs of the layers that sum over channels."""
         if not self.shares:
             return []
+        rooms = [s.room(w, len(filters)) for s, w in zip(self.shares, wholes, strict=True)]
         numbers, counts = torch.unique_consecutive(filters, return_counts=True)
-        pieces: list[list[Tensor]] = [[] for _ in self.shares]
         start = 0
         for filter, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             part = slice(start, start + count)
             start += count
-            if filter >= 0:
-                maps = bank[:, filter][part if rows is None else rows[part]]
-            for piece, share, whole in zip(pieces, self.shares, wholes, strict=True):
-                here = whole[part]
-                piece.append(here if filter < 0 else share.subtract(here, maps, filter))
-        return [torch.cat(piece) if len(piece) > 1 else piece[0] for piece in pieces]
+            images = part if rows is None else _run(rows[part])
+            for share, whole, room in zip(self.shares, wholes, rooms, strict=True):
+                if filter < 0:
+                    room[part] = whole[images]
+                else:
+                    share.subtract(whole[images], bank[images, filter], filter, room[part])
+        return rooms
 
     def active(self, values: Values) -> Tensor | None:
         """Look at the one place where the bank is read; a bank used twice has two."""
@@ -155,6 +155,12 @@ def _cut(network: Network, layer: str, find: FindReaders | None) -> GraphPlan:
     shares = tuple(share_of(network, reader) for reader in parts.readers)
     uses = len(network.calls(layer))
     return GraphPlan(parts.head, parts.tail, parts.where, shares, parts.reads_bank, uses)
+
+
+def _run(rows: Tensor) -> Tensor | slice:
+    """Return ascending rows as a slice where they are one run: nothing is copied then."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
 def _reference(model: nn.Module, sample: Tensor) -> Tensor:

@@ -77,12 +77,21 @@ def _flattens(network: Network, node: fx.Node) -> bool:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ConvolutionShare:
-    """One channel's share in a convolution's output."""
+    """One channel's share in a convolution's output.
+
+    The share of a single channel is a thin matrix product, (places, taps) by (taps, channels out),
+    and is written so: a convolution of one channel runs several times slower.
+    """
 
     module: nn.Conv2d
 
-    def subtract(self, whole: Tensor, maps: Tensor, filter: int) -> Tensor:
-        """Return the convolution's output without one channel of its input.
+    def room(self, whole: Tensor, rows: int) -> Tensor:
+        """Return room for `rows` outputs, channels last in memory."""
+        _, channels, height, width = whole.shape
+        return whole.new_empty((rows, height, width, channels)).permute(0, 3, 1, 2)
+
+    def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
+        """Write the convolution's output without one channel of its input into `out`.
 
         Parameters
         ----------
@@ -92,27 +101,39 @@ class ConvolutionShare:
             ``(row, height, width)``, the channel that goes.
         filter
             The channel's number.
+        out
+            As large as `whole`; from `room`.
         """
         conv = self.module
         inside = conv.in_channels // conv.groups
         outside = conv.out_channels // conv.groups
         group = filter // inside
         reached = slice(group * outside, (group + 1) * outside)
-        weight = conv.weight[reached, filter % inside : filter % inside + 1]
-        share = self._convolve(maps[:, None], weight)
+        weight = conv.weight[reached, filter % inside].flatten(1).t()
+        windows = self._windows(maps, whole.shape[2], whole.shape[3])
         if conv.groups == 1:
-            return whole - share
-        without = whole.clone()
-        without[:, reached] -= share
-        return without
+            flat = whole.permute(0, 2, 3, 1).reshape(-1, outside)
+            room = out.permute(0, 2, 3, 1).view(-1, outside)
+            torch.addmm(flat, windows, weight, alpha=-1, out=room)
+            return
+        out.copy_(whole)
+        share = (windows @ weight).view(len(maps), *whole.shape[2:], outside)
+        out[:, reached] -= share.permute(0, 3, 1, 2)
 
-    def _convolve(self, maps: Tensor, weight: Tensor) -> Tensor:
+    def _windows(self, maps: Tensor, height: int, width: int) -> Tensor:
+        """Return what each place of the output sees of the channel, ``(place, tap)``."""
         conv = self.module
-        padding: Any = conv.padding
-        if conv.padding_mode != "zeros":
-            maps = F.pad(maps, conv._reversed_padding_repeated_twice, mode=conv.padding_mode)
-            padding = 0
-        return F.conv2d(maps, weight, None, conv.stride, padding, conv.dilation)
+        mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+        padded = F.pad(maps[:, None], conv._reversed_padding_repeated_twice, mode=mode)[:, 0]
+        padded = padded.contiguous()
+        row, down, across = padded.stride()
+        size = (len(maps), height, width, *conv.kernel_size)
+        stride = (
+            row, down * conv.stride[0], across * conv.stride[1],
+            down * conv.dilation[0], across * conv.dilation[1],
+        )  # fmt: skip
+        taps = conv.kernel_size[0] * conv.kernel_size[1]
+        return padded.as_strided(size, stride).reshape(-1, taps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,11 +142,15 @@ class LinearShare:
 
     module: nn.Linear
 
-    def subtract(self, whole: Tensor, maps: Tensor, filter: int) -> Tensor:
-        """Return the linear layer's output without one channel; see `ConvolutionShare`."""
+    def room(self, whole: Tensor, rows: int) -> Tensor:
+        """Return room for `rows` outputs."""
+        return whole.new_empty((rows, whole.shape[1]))
+
+    def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
+        """Write the linear layer's output without one channel; see `ConvolutionShare`."""
         places = maps[0].numel()
         weight = self.module.weight[:, filter * places : (filter + 1) * places]
-        return torch.addmm(whole, maps.flatten(1), weight.t(), alpha=-1)
+        torch.addmm(whole, maps.flatten(1), weight.t(), alpha=-1, out=out)
 
 
 def share_of(network: Network, reader: Reader) -> ConvolutionShare | LinearShare:

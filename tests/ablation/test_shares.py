@@ -25,6 +25,7 @@ CONVOLUTIONS = {
 
 @pytest.mark.parametrize("options", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
 @pytest.mark.parametrize("filter", [0, 3, 5])
+@torch.inference_mode()
 def test_a_convolution_without_a_channel(options, filter):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 12, **options))
@@ -35,7 +36,9 @@ def test_a_convolution_without_a_channel(options, filter):
     zeroed[:, filter] = 0
     whole = model[1](maps)
     kept = whole.clone()
-    found = share_of(network, reader).subtract(whole, maps[:, filter], filter)
+    share = share_of(network, reader)
+    found = share.room(whole, len(maps))
+    share.subtract(whole, maps[:, filter], filter, found)
     torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
     assert torch.equal(whole, kept)
 
@@ -49,6 +52,7 @@ def test_a_convolution_without_a_channel(options, filter):
     ],
     ids=["flat", "pooled", "rectified"],
 )
+@torch.inference_mode()
 def test_a_linear_layer_behind_a_flattening(between):
     images, _ = random_images(size=6)
     before = nn.Sequential(nn.Conv2d(3, 4, 3), *between)
@@ -64,7 +68,8 @@ def test_a_linear_layer_behind_a_flattening(between):
         zeroed = bank.clone()
         zeroed[:, filter] = 0
         expected = network.model.get_submodule(reader.end.target)(zeroed.flatten(1))
-        found = share.subtract(whole, bank[:, filter], filter)
+        found = share.room(whole, len(images))
+        share.subtract(whole, bank[:, filter], filter, found)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -55,8 +55,8 @@ def small_network() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 16, 10))
 
 
-def cases(wanted: list[str]) -> Iterator[Case]:
-    """Yield the networks that are asked for."""
+def cases(wanted: list[str], photographs: int) -> Iterator[Case]:
+    """Yield the networks that are asked for, torchvision's on some images of 224 × 224."""
     for name in wanted:
         generator = torch.Generator().manual_seed(0)
         if name == "small":
@@ -67,7 +67,7 @@ def cases(wanted: list[str]) -> Iterator[Case]:
             model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=16)
             yield Case(name, model, data.images, list(carviz.list_banks(model).layer))
         else:
-            images = torch.randn(16, 3, 224, 224, generator=generator)
+            images = torch.randn(photographs, 3, 224, 224, generator=generator)
             model = wake(carviz.load_model(name, weights=None), images[:4])
             banks = carviz.list_banks(model)
             layers = list(banks[~banks.gate].layer)
@@ -205,6 +205,7 @@ def main() -> None:
     names = ["small", "shapes", "alexnet", "resnet18", "vgg11_bn", "mobilenet_v2"]
     parser.add_argument("networks", nargs="*", default=names)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--images", type=int, default=16, help="for torchvision's networks")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(
@@ -215,7 +216,7 @@ def main() -> None:
     print("| network | bank | filters | images | carviz, s | GFLOP/s | multiply-adds saved | "
           "hook loop | captum | cached head |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for case in cases(options.networks):
+    for case in cases(options.networks, options.images):
         totals = {"ours": 0.0, "loop": 0.0}
         for layer in case.banks:
             row(case, layer, totals)
