@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable, PruningPath, SelectivityTable
 
 
 def car_table() -> CarTable:
@@ -17,5 +17,15 @@ def selectivity_table() -> SelectivityTable:
     return SelectivityTable(
         "conv", threshold=0.5, color_index=[0.1, 0.9, np.nan, 0.7],
         kind=["shape", "color", "dead", "color"], energy=[1.0, 1.0, 0.0, 0.05],
+        passport={"model": "abc"},
+    )  # fmt: skip
+
+
+def pruning_path() -> PruningPath:
+    return PruningPath(
+        "car", banks=("conv1", "conv2"), bank_sizes=[3, 2], layers=("conv1", "conv2", "conv1"),
+        order=[2, 0, 1], classes=("cat", "größer, Ж", "none"), targets=[0, 1, 1, 0],
+        baseline=[0, 1, 0, 0], predictions=[[0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]],
+        decided_by_tie=[True, False, False], evaluated=[12, 9, 8], naive=[20, 16, 12],
         passport={"model": "abc"},
     )  # fmt: skip

@@ -165,7 +165,7 @@ def run_chunk(
     ValueError
         If logits are not finite; the first image is named.
     """
-    with torch.inference_mode(), _arithmetic(precision, images.device.type):
+    with torch.inference_mode(), arithmetic(precision, images.device.type):
         values = plan.head(images)
         baseline, log_p = _whole(plan, values, targets, numbers, batch_size, tick)
         predictions = baseline.repeat(len(filters), 1)
@@ -173,7 +173,7 @@ def run_chunk(
         chosen = torch.as_tensor(list(filters), device=images.device)
         for places, rows in _batches(plan, values, chosen, len(images), batch_size):
             logits = plan.tail(values, *_rows(plan, rows, chosen[places]))
-            predicted, now = _read(logits, targets[rows], rows, numbers, chosen[places])
+            predicted, now = read_logits(logits, targets[rows], rows, numbers, chosen[places])
             predictions[places, rows] = predicted
             drop[places, rows] = (log_p[rows] - now).double()
             if tick is not None:
@@ -197,7 +197,7 @@ def _whole(
         if tick is not None:
             tick(0)  # a cancel need not wait for the filters
         logits = plan.tail(values, *_rows(plan, rows, nothing[: len(rows)]))
-        parts.append(_read(logits, targets[rows], rows, numbers, None))
+        parts.append(read_logits(logits, targets[rows], rows, numbers, None))
     baseline, log_p = (torch.cat(part) for part in zip(*parts, strict=True))
     return baseline, log_p
 
@@ -237,7 +237,7 @@ def _rows(
     return (rows if plan.rows_independent else None), filters
 
 
-def _read(
+def read_logits(
     logits: Tensor, targets: Tensor, rows: Tensor, numbers: Sequence[int], filters: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Return the predicted class and log p(true class) of each row."""
@@ -254,7 +254,7 @@ def _read(
 
 
 @contextmanager
-def _arithmetic(precision: str, device: str) -> Iterator[None]:
+def arithmetic(precision: str, device: str) -> Iterator[None]:
     """Compute as asked for while a chunk runs: float32 means float32, with cuDNN's TF32 off."""
     with (
         torch.backends.cudnn.flags(

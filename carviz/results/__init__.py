@@ -2,7 +2,8 @@
 
 from carviz.results.car_table import CarTable
 from carviz.results.files import write_whole
+from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
 
-__all__ = ["CarTable", "Record", "SelectivityTable", "write_whole"]
+__all__ = ["CarTable", "PruningPath", "Record", "SelectivityTable", "write_whole"]

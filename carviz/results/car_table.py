@@ -38,7 +38,7 @@ class CarTable(Record):
     Parameters
     ----------
     layer
-        The bank's name.
+        The bank's name, as `torch.nn.Module.named_modules` names it.
     filters
         (F,) numbers of the measured filters in their bank.
     classes
@@ -68,6 +68,7 @@ class CarTable(Record):
     [[0.0, 0.5], [0.0, -0.5]]
     """
 
+    layer: str
     filters: Integers
     classes: tuple[str, ...]
     images: Integers

@@ -29,13 +29,10 @@ class Record:
 
     Parameters
     ----------
-    layer
-        The bank's name, as `torch.nn.Module.named_modules` names it.
     passport
         Fingerprints of model and data, settings, versions, seed: values that JSON can hold.
     """
 
-    layer: str
     passport: Mapping[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
 
     _dtypes: ClassVar[Mapping[str, type]] = {}

@@ -38,6 +38,7 @@ class SelectivityTable(Record):
         (F,) sum of squared weights, per unit of raw RGB.
     """
 
+    layer: str
     threshold: float
     color_index: NDArray[np.float64]
     kind: NDArray[np.str_]

@@ -1,0 +1,251 @@
+"""The order in which filters were pruned, and what was left of the accuracy after each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.results.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PruningPath(Record):
+    """The order in which filters were pruned, and what was left of the accuracy after each.
+
+    Step s (from 1) prunes one filter more; place 0 of what has n+1 entries is the whole network.
+    With criterion "car" each step takes the filter whose removal, from the network as pruned so
+    far, leaves most accuracy; equal ones go by bank as given, then by the lowest number
+    (Abbasi-Asl and Yu, arXiv 1711.02329, section 2).
+
+    Parameters
+    ----------
+    criterion
+        What ordered the filters: "car", or the name of a rival.
+    banks
+        B names of the banks that were pruned jointly, in the order given.
+    bank_sizes
+        (B,) how many filters each bank has.
+    layers
+        (n,) the bank of each pruned filter.
+    order
+        (n,) its number in that bank.
+    classes
+        K names, one a logit.
+    targets
+        (M,) true class of each image, in the data's own order.
+    baseline
+        (M,) class that the whole network predicts.
+    predictions
+        (n, M) class that the network predicts after each step.
+    decided_by_tie
+        (n,) whether another remaining filter would have left as many images right (criterion
+        "car"), or has the same score (the rivals).
+    evaluated
+        (n,) how many (filter, image) pairs were run to find the step; 0 for the rivals, whose
+        order is known beforehand.
+    naive
+        (n,) how many pairs a loop over every remaining filter would have run.
+
+    Examples
+    --------
+    >>> path = PruningPath("car", banks=("conv",), bank_sizes=[3], layers=("conv", "conv"),
+    ...     order=[2, 0], classes=("cat", "dog"), targets=[0, 1, 1], baseline=[0, 1, 0],
+    ...     predictions=[[0, 1, 0], [0, 0, 0]], decided_by_tie=[False, True],
+    ...     evaluated=[5, 4], naive=[9, 6])
+    >>> path.accuracy.round(2).tolist(), path.lost(2).tolist()
+    ([0.67, 0.67, 0.33], [0.0, 0.5])
+    >>> path.at_or_above(0.5).pruned()
+    {'conv': [2]}
+    """
+
+    criterion: str
+    banks: tuple[str, ...]
+    bank_sizes: Integers
+    layers: tuple[str, ...]
+    order: Integers
+    classes: tuple[str, ...]
+    targets: NDArray[np.int32]
+    baseline: NDArray[np.int32]
+    predictions: NDArray[np.int32]
+    decided_by_tie: NDArray[np.bool_]
+    evaluated: Integers
+    naive: Integers
+
+    _dtypes: ClassVar[Mapping[str, type]] = {
+        "bank_sizes": np.int64,
+        "order": np.int64,
+        "targets": np.int32,
+        "baseline": np.int32,
+        "predictions": np.int32,
+        "decided_by_tie": np.bool_,
+        "evaluated": np.int64,
+        "naive": np.int64,
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("banks", "layers", "classes"):
+            object.__setattr__(self, name, tuple(str(n) for n in getattr(self, name)))
+        n, M, K = len(self.order), len(self.targets), len(self.classes)
+        if n == 0:  # an empty list has no second axis
+            object.__setattr__(self, "predictions", np.zeros((0, M), np.int32))
+        shapes = {
+            "bank_sizes": (len(self.banks),), "order": (n,), "targets": (M,), "baseline": (M,),
+            "predictions": (n, M), "decided_by_tie": (n,), "evaluated": (n,), "naive": (n,),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise self._reject(f"`{name}` has shape {shape}", str(getattr(self, name).shape))
+        if M == 0 or not self.banks:
+            raise self._reject(
+                "a path has an image and a bank at least", f"{M} and {len(self.banks)}"
+            )
+        for name in ("targets", "baseline", "predictions"):
+            values = getattr(self, name)
+            if values.size and (values.min() < 0 or values.max() >= K):
+                raise self._reject(
+                    f"`{name}` are classes 0 to {K - 1}", f"{values.min()} to {values.max()}"
+                )
+        self._check_order()
+
+    def _check_order(self) -> None:
+        sizes = dict(zip(self.banks, self.bank_sizes.tolist(), strict=True))
+        steps = list(zip(self.layers, self.order.tolist(), strict=False))
+        if len(self.layers) != len(self.order):
+            raise self._reject(f"`layers` has {len(self.order)} names", str(len(self.layers)))
+        wrong = [(bank, i) for bank, i in steps if not 0 <= i < sizes.get(bank, 0)]
+        if wrong:
+            raise self._reject("each pruned filter is one of its bank", str(wrong[0]))
+        if len(set(steps)) != len(steps):
+            raise self._reject("each filter is pruned once", "a repetition")
+
+    def __repr__(self) -> str:
+        return (
+            f"<PruningPath by {self.criterion} of {', '.join(map(repr, self.banks))}: "
+            f"{len(self)} of {int(self.bank_sizes.sum())} filters, accuracy "
+            f"{self.accuracy[0]:.3f} to {self.accuracy[-1]:.3f}>"
+        )
+
+    def __len__(self) -> int:
+        """Return how many filters were pruned, n."""
+        return len(self.order)
+
+    @property
+    def accuracy(self) -> Floats:
+        """(n+1,) share of images that are right after each step."""
+        return np.asarray(self._right.mean(axis=1))
+
+    @property
+    def class_accuracy(self) -> Floats:
+        """(n+1, K) the same over the images of one class; NaN for a class without images."""
+        member = self.targets[:, None] == np.arange(len(self.classes))
+        count = member.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self._right.astype(float) @ member / count)
+
+    @property
+    def tie_share(self) -> float:
+        """Share of the steps that a tie decided; NaN for a path without steps."""
+        return float(self.decided_by_tie.mean()) if len(self) else float("nan")
+
+    @property
+    def _right(self) -> NDArray[np.bool_]:
+        return np.asarray(np.vstack([self.baseline, self.predictions]) == self.targets)
+
+    def lost(self, count: int) -> Floats:
+        """Return what each class has lost after `count` filters: (K,), NaN without images."""
+        accuracy = self.class_accuracy
+        return np.asarray(accuracy[0] - accuracy[self._checked(count)])
+
+    def lost_classes(self, count: int, k: int | None = None) -> pd.DataFrame:
+        """Return the classes by what they have lost after `count` filters, most first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            class, lost (a fraction), before, after, images; classes without images are left out.
+        """
+        import pandas as pd
+
+        accuracy = self.class_accuracy
+        frame = pd.DataFrame(
+            {
+                "class": self.classes,
+                "lost": self.lost(count),
+                "before": accuracy[0],
+                "after": accuracy[count],
+                "images": np.bincount(self.targets, minlength=len(self.classes)),
+            }
+        )
+        frame = frame[frame.images > 0].sort_values("lost", ascending=False, kind="stable")
+        return frame.head(len(frame) if k is None else k).reset_index(drop=True)
+
+    def prefix(self, count: int) -> PruningPath:
+        """Return the path cut short after `count` filters."""
+        self._checked(count)
+        names = ("layers", "order", "predictions", "decided_by_tie", "evaluated", "naive")
+        return dataclasses.replace(self, **{name: getattr(self, name)[:count] for name in names})
+
+    def at_or_above(self, floor: float) -> PruningPath:
+        """Return the longest prefix on which no step falls below an accuracy.
+
+        Raises
+        ------
+        ValueError
+            If the whole network is below it already.
+        """
+        below = np.flatnonzero(self.accuracy < floor)
+        if len(below) and below[0] == 0:
+            raise ValueError(
+                f"The floor is an accuracy that the whole network reaches, {self.accuracy[0]:.3f}; "
+                f"found {floor}."
+            )
+        return self.prefix(int(below[0]) - 1 if len(below) else len(self))
+
+    def pruned(self, count: int | None = None) -> dict[str, list[int]]:
+        """Return the filters that are gone after `count` steps (None: all), by layer."""
+        count = len(self) if count is None else self._checked(count)
+        gone: dict[str, list[int]] = {}
+        for layer, filter in zip(self.layers[:count], self.order[:count].tolist(), strict=True):
+            gone.setdefault(layer, []).append(filter)
+        return {layer: sorted(filters) for layer, filters in gone.items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a step: its filter, the accuracy after it, how it was found."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "step": np.arange(1, len(self) + 1),
+                "layer": list(self.layers),
+                "filter": self.order,
+                "accuracy": self.accuracy[1:],
+                "decided_by_tie": self.decided_by_tie,
+                "evaluated": self.evaluated,
+                "naive": self.naive,
+            }
+        )
+
+    def _checked(self, count: int) -> int:
+        if not 0 <= count <= len(self):
+            raise ValueError(
+                f"This path prunes {len(self)} filters; count is 0 to {len(self)}, found {count}."
+            )
+        return count
+
+    @classmethod
+    def _parse(cls, content: dict[str, Any]) -> dict[str, Any]:
+        parsed = super()._parse(content)
+        for name in ("banks", "layers", "classes"):
+            parsed[name] = tuple(parsed[name])
+        return parsed

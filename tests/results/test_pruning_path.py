@@ -1,0 +1,68 @@
+"""Paths of pruning: what derives from the predictions after each step."""
+
+import numpy as np
+import pytest
+from results_examples import pruning_path
+
+
+def test_accuracies_follow_from_predictions():
+    path = pruning_path()
+    assert path.accuracy.tolist() == [0.75, 0.75, 1.0, 0.5]
+    np.testing.assert_array_equal(
+        path.class_accuracy, [[1, 0.5, np.nan], [1, 0.5, np.nan], [1, 1, np.nan], [1, 0, np.nan]]
+    )
+    np.testing.assert_array_equal(path.lost(2), [0, -0.5, np.nan])
+    assert path.tie_share == pytest.approx(1 / 3)
+
+
+def test_classes_that_lost_most_come_first_and_empty_ones_are_left_out():
+    frame = pruning_path().lost_classes(3)
+    assert frame["class"].tolist() == ["größer, Ж", "cat"]
+    assert frame.lost.tolist() == [0.5, 0.0]
+    assert frame.images.tolist() == [2, 2]
+    assert len(pruning_path().lost_classes(3, k=1)) == 1
+
+
+def test_a_prefix_is_the_path_cut_short():
+    path = pruning_path()
+    short = path.prefix(2)
+    assert len(short) == 2
+    assert short.accuracy.tolist() == path.accuracy[:3].tolist()
+    assert short.pruned() == path.pruned(2) == {"conv1": [2], "conv2": [0]}
+    assert path.pruned() == {"conv1": [1, 2], "conv2": [0]}
+    assert len(path.prefix(0)) == 0
+    assert np.isnan(path.prefix(0).tie_share)
+    with pytest.raises(ValueError, match="0 to 3, found 4"):
+        path.prefix(4)
+
+
+def test_a_floor_keeps_the_steps_before_the_first_below_it():
+    path = pruning_path()
+    assert len(path.at_or_above(0.75)) == 2
+    assert len(path.at_or_above(0.5)) == 3
+    with pytest.raises(ValueError, match=r"reaches, 0\.750; found 0\.8"):
+        path.at_or_above(0.8)
+
+
+def test_a_frame_has_a_row_a_step():
+    frame = pruning_path().to_frame()
+    assert frame.step.tolist() == [1, 2, 3]
+    assert frame.accuracy.tolist() == [0.75, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"order": [2, 5, 1]}, r"one of its bank; found \('conv2', 5\)"),
+        ({"order": [2, 0, 2]}, "pruned once"),
+        ({"layers": ("conv1", "conv2")}, "3 names; found 2"),
+        ({"baseline": [0, 1, 0]}, "shape"),
+        ({"predictions": np.full((3, 4), 3)}, "classes 0 to 2"),
+        ({"banks": (), "bank_sizes": []}, "a bank at least"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    import dataclasses
+
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(pruning_path(), **change)
