@@ -48,7 +48,6 @@ SAMPLE = 4
 FIRST_CHUNK = 32
 """Images of the first chunk: small, so that every filter has an estimate soon."""
 LARGEST_CHUNK = 256
-ROWS = 128
 SEED = 0
 
 Progress = bool | Callable[[float], None]
@@ -296,7 +295,7 @@ class Measurement:
             yield chunk, facts
 
     def _work(self) -> Work:
-        block, rows = self.needs.sizes(self.run.budget(), ROWS)
+        block, rows = self.needs.sizes(self.run.budget())
         return Work(
             self.plan,
             self.filters,

@@ -16,6 +16,11 @@ from carviz.ablation.plan import GraphPlan, HookPlan
 ALIVE = 3
 """A step's input, its output and its workspace are alive at once, each as large as the largest."""
 
+ROWS, MOST_ROWS = 128, 1024
+"""Rows of the tail that run together: the first, or more of them up to the second while they ..."""
+BATCH = 24 * 2**20
+"""… take no more bytes than this."""
+
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Note the largest tensor that any operation makes; a view, of a weight say, is none."""
@@ -54,11 +59,16 @@ class Needs:
     head: int
     tail: int
 
-    def sizes(self, budget: int, most_rows: int) -> tuple[int, int]:
-        """Return how many images the head, and how many rows the tail may take at once."""
+    def sizes(self, budget: int) -> tuple[int, int]:
+        """Return how many images the head, and how many rows the tail may take at once.
+
+        Small rows go in larger batches: what a batch costs beside its arithmetic (a call of each
+        layer, a linear layer's weights read once) is then shared by more of them.
+        """
         images = budget // 2 // max(1, self.head)
         rows = budget // 2 // max(1, self.tail)
-        return max(1, images), max(1, min(rows, most_rows))
+        most = min(max(ROWS, BATCH // max(1, self.tail)), MOST_ROWS)
+        return max(1, images), max(1, min(rows, most))
 
 
 @torch.no_grad()

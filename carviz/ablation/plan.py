@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from carviz.ablation.readers import own_batch_norm
 from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of
 from carviz.ablation.steps import moves_into_head
+from carviz.ablation.tidy import fold, tidy
 from carviz.banks import FindReaders, Network, cut, zero_filters
 
 AGREEMENT = 1e-3
@@ -39,21 +40,27 @@ class GraphPlan:
     how: str = "graph"
 
     def head(self, images: Tensor) -> Values:
-        """Run everything up to the bank once."""
-        return tuple(self.cut_head(images))
+        """Run everything up to the bank once: (bank, planes, whole, …, carried, …)."""
+        bank, *others = self.cut_head(images)
+        return (bank, *(share.planes(bank) for share in self.shares), *others)
 
     def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
         """Run what follows the bank, row by row without the row's filter."""
-        bank, *others = values
-        wholes, carried = others[: len(self.shares)], others[len(self.shares) :]
-        without = self._without(bank, wholes, rows, filters)
+        n = len(self.shares)
+        bank, planes, wholes, carried = (
+            values[0],
+            values[1 : n + 1],
+            values[n + 1 : 2 * n + 1],
+            values[2 * n + 1 :],
+        )
+        without = self._without(planes, wholes, rows, filters)
         if rows is not None:
-            carried = [v[rows] for v in carried]
+            carried = tuple(v[rows] for v in carried)
             bank = bank[rows] if self.reads_bank else bank
         return self.cut_tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
 
     def _without(
-        self, bank: Tensor, wholes: list[Tensor], rows: Tensor | None, filters: Tensor
+        self, planes: Values, wholes: Values, rows: Tensor | None, filters: Tensor
     ) -> list[Tensor]:
         """Subtract each row's channel from the outputs of the layers that sum over channels."""
         if not self.shares:
@@ -65,11 +72,11 @@ class GraphPlan:
             part = slice(start, start + count)
             start += count
             images = part if rows is None else _run(rows[part])
-            for share, whole, room in zip(self.shares, wholes, rooms, strict=True):
+            for share, plane, whole, room in zip(self.shares, planes, wholes, rooms, strict=True):
                 if filter < 0:
                     room[part] = whole[images]
                 else:
-                    share.subtract(whole[images], bank[images, filter], filter, room[part])
+                    share.subtract(whole[images], plane[:, filter][images], filter, room[part])
         return rooms
 
     def active(self, values: Values) -> Tensor | None:
@@ -151,10 +158,12 @@ def make_plan(
 
 
 def _cut(network: Network, layer: str, find: FindReaders | None) -> GraphPlan:
+    network = fold(network, layer)
     parts = cut(network, layer, moves_into_head, find)
     shares = tuple(share_of(network, reader) for reader in parts.readers)
     uses = len(network.calls(layer))
-    return GraphPlan(parts.head, parts.tail, parts.where, shares, parts.reads_bank, uses)
+    tail = tidy(parts.tail)
+    return GraphPlan(parts.head, tail, parts.where, shares, parts.reads_bank, uses)
 
 
 def _run(rows: Tensor) -> Tensor | slice:

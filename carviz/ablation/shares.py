@@ -90,6 +90,13 @@ class ConvolutionShare:
         _, channels, height, width = whole.shape
         return whole.new_empty((rows, height, width, channels)).permute(0, 3, 1, 2)
 
+    def planes(self, bank: Tensor) -> Tensor:
+        """Return the bank padded, ``(image, channel, height, width)``, channel by channel."""
+        conv = self.module
+        mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+        padded = F.pad(bank, conv._reversed_padding_repeated_twice, mode=mode)
+        return _channel_by_channel(padded)
+
     def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
         """Write the convolution's output without one channel of its input into `out`.
 
@@ -98,7 +105,7 @@ class ConvolutionShare:
         whole
             ``(row, channel, height, width)``, the output with all channels.
         maps
-            ``(row, height, width)``, the channel that goes.
+            ``(row, height, width)``, the channel that goes, of `planes`.
         filter
             The channel's number.
         out
@@ -123,17 +130,14 @@ class ConvolutionShare:
     def _windows(self, maps: Tensor, height: int, width: int) -> Tensor:
         """Return what each place of the output sees of the channel, ``(place, tap)``."""
         conv = self.module
-        mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-        padded = F.pad(maps[:, None], conv._reversed_padding_repeated_twice, mode=mode)[:, 0]
-        padded = padded.contiguous()
-        row, down, across = padded.stride()
+        row, down, across = maps.stride()
         size = (len(maps), height, width, *conv.kernel_size)
         stride = (
             row, down * conv.stride[0], across * conv.stride[1],
             down * conv.dilation[0], across * conv.dilation[1],
         )  # fmt: skip
         taps = conv.kernel_size[0] * conv.kernel_size[1]
-        return padded.as_strided(size, stride).reshape(-1, taps)
+        return maps.as_strided(size, stride, maps.storage_offset()).reshape(-1, taps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,11 +150,20 @@ class LinearShare:
         """Return room for `rows` outputs."""
         return whole.new_empty((rows, whole.shape[1]))
 
+    def planes(self, bank: Tensor) -> Tensor:
+        """Return the bank flattened, ``(image, channel, place)``, each channel in one piece."""
+        return _channel_by_channel(bank.flatten(2))
+
     def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
         """Write the linear layer's output without one channel; see `ConvolutionShare`."""
         places = maps[0].numel()
         weight = self.module.weight[:, filter * places : (filter + 1) * places]
-        torch.addmm(whole, maps.flatten(1), weight.t(), alpha=-1, out=out)
+        torch.addmm(whole, maps, weight.t(), alpha=-1, out=out)
+
+
+def _channel_by_channel(maps: Tensor) -> Tensor:
+    """Return the same tensor, laid out in memory with the channel first."""
+    return maps.transpose(0, 1).contiguous().transpose(0, 1)
 
 
 def share_of(network: Network, reader: Reader) -> ConvolutionShare | LinearShare:

@@ -53,4 +53,4 @@ def _add(digest: hashlib._Hash, tensor: Tensor) -> None:
     plain = tensor.detach().cpu().contiguous()
     digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
     # Bytes, whatever the type: NumPy knows no bfloat16.
-    digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)

@@ -31,12 +31,17 @@ def check_model(model: Any) -> nn.Module:
                 f"Every parameter must have its shape; {name!r} is lazy and was never filled. "
                 "Run the model once on an image first."
             )
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and not _is_finite(tensor):
             raise ValueError(
                 f"Weights must be finite; {name!r} holds NaN or infinity. "
                 "Load the weights again, or a checkpoint from before training diverged."
             )
     return model
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # The sum is read off ten times as fast; only where it overflows each number has to be seen.
+    return bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all())
 
 
 def device_of(model: nn.Module, device: str | torch.device | None = None) -> torch.device:

@@ -23,7 +23,8 @@ def test_multiply_adds_by_hand():
     assert plan.network == first + second + last
     assert plan.head == first + second  # the next layer's whole output runs once too
     assert plan.tail == second / 4 + last
-    assert plan.cached == 4 * (4 * 16 + 5 * 4)
+    # The bank once more, laid out for the next layer's windows.
+    assert plan.cached == 4 * (4 * 16 + 4 * 16 + 5 * 4)
     assert plan.loop_cost == 5 * plan.network
     assert plan.plan_cost == pytest.approx(plan.head + plan.tail * (1 + plan.active * 4))
 

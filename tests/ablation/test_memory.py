@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import carviz
-from carviz.ablation.memory import ALIVE, Needs
+from carviz.ablation.memory import ALIVE, BATCH, MOST_ROWS, ROWS, Needs
 from carviz.car import prepare_car
 
 IMAGES, LABELS = torch.rand(40, 3, 16, 16), torch.arange(40) % 2
@@ -35,11 +35,16 @@ def test_a_large_weight_is_no_map():
     assert needs.tail <= ALIVE * 4 * 5000
 
 
-def test_sizes():
-    assert Needs(head=100, tail=10).sizes(2000, 128) == (10, 100)
-    assert Needs(head=100, tail=10).sizes(20_000, 128) == (100, 128)
-    assert Needs(head=100, tail=10).sizes(1, 128) == (1, 1)
-    assert Needs(head=0, tail=0).sizes(64, 128) == (32, 32)
+def test_the_budget_is_shared_by_head_and_tail():
+    assert Needs(head=100, tail=10).sizes(2000) == (10, 100)
+    assert Needs(head=100, tail=10).sizes(1) == (1, 1)
+    assert Needs(head=0, tail=0).sizes(64) == (32, 32)
+
+
+def test_small_rows_go_in_larger_batches():
+    assert Needs(head=1, tail=BATCH).sizes(1000 * BATCH) == (500 * BATCH, ROWS)
+    assert Needs(head=1, tail=BATCH // (2 * ROWS)).sizes(10 * BATCH)[1] == 2 * ROWS
+    assert Needs(head=1, tail=1).sizes(10 * BATCH)[1] == MOST_ROWS
 
 
 def test_a_budget_bounds_the_blocks(monkeypatch):

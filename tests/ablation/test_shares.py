@@ -38,7 +38,7 @@ def test_a_convolution_without_a_channel(options, filter):
     kept = whole.clone()
     share = share_of(network, reader)
     found = share.room(whole, len(maps))
-    share.subtract(whole, maps[:, filter], filter, found)
+    share.subtract(whole, share.planes(maps)[:, filter], filter, found)
     torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
     assert torch.equal(whole, kept)
 
@@ -69,7 +69,7 @@ def test_a_linear_layer_behind_a_flattening(between):
         zeroed[:, filter] = 0
         expected = network.model.get_submodule(reader.end.target)(zeroed.flatten(1))
         found = share.room(whole, len(images))
-        share.subtract(whole, bank[:, filter], filter, found)
+        share.subtract(whole, share.planes(bank)[:, filter], filter, found)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
