@@ -20,7 +20,8 @@ CONDA = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 def conda_lines():
     text = (BINDER / "environment.yml").read_text()
     _, dependencies = text.split("dependencies:\n")
-    return [line.removeprefix("  - ") for line in dependencies.splitlines() if line.strip()]
+    lines = (line.split("#")[0].strip() for line in dependencies.splitlines())
+    return [line.removeprefix("- ") for line in lines if line and line != "- pip:"]
 
 
 def test_every_dependency_has_its_line():
@@ -67,6 +68,16 @@ def test_start_keeps_to_the_cores_that_binder_grants(limit, threads):
     )  # fmt: skip
     assert out.stdout.strip() == f"{threads} ['a b', '*']"
     assert out.stderr == ""
+
+
+@pytest.mark.parametrize(("own", "policy"), [(None, "passive"), ("active", "active")])
+def test_start_lets_idle_threads_sleep(own, policy):
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    if own is not None:
+        environment["OMP_WAIT_POLICY"] = own
+    command = [BINDER / "start", "bash", "-c", "echo $OMP_WAIT_POLICY"]
+    out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == policy
 
 
 def test_start_gives_way_to_the_command():

@@ -1,15 +1,71 @@
-"""Chunks on other processes or machines: any `concurrent.futures.Executor`."""
+"""Chunks on other processes or machines: any `concurrent.futures.Executor`.
+
+The plan holds the network's weights, so it is not sent with every chunk: a worker keeps the last
+plan that it was sent, and says so when it has none yet (it is new, or another took its place).
+"""
 
 from __future__ import annotations
 
+import itertools
+import pickle
+import uuid
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from carviz.ablation.run import Chunk, Facts, Work
+from carviz.banks import TRACING
 
 WAITING = 2
 """Chunks that wait at each worker, so that none is idle and few are in memory."""
+
+_kept: dict[str, Work] = {}
+"""In a worker: the plan that it was sent last."""
+
+
+class Parcel:
+    """A plan on its way to a worker.
+
+    It is opened there and nowhere else, Dask's scheduler for instance: to unpickle a graph is to
+    trace it again, which other threads must be kept out of.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._content: Work | bytes = work
+
+    def __getstate__(self) -> bytes:
+        """Pack the plan; what a notebook defines travels too, where cloudpickle is installed."""
+        if isinstance(self._content, bytes):
+            return self._content
+        try:
+            from cloudpickle import dumps
+        except ImportError:
+            from pickle import dumps
+        return bytes(dumps(self._content))
+
+    def __setstate__(self, packed: bytes) -> None:
+        """Take the plan as it was packed."""
+        self._content = packed
+
+    def open(self) -> Work:
+        """Return the plan."""
+        if isinstance(self._content, bytes):
+            with TRACING:
+                work = pickle.loads(self._content)
+            assert isinstance(work, Work)
+            self._content = work
+        return self._content
+
+
+def run_kept(name: str, parcel: Parcel | None, chunk: Chunk) -> Facts | None:
+    """Run a chunk in a worker by the plan that it keeps; None when the plan must be sent first."""
+    work = _kept.get(name) if parcel is None else parcel.open()
+    if work is None:
+        return None
+    if name not in _kept:
+        _kept.clear()
+        _kept[name] = work
+    return work.run(chunk)
 
 
 def run_elsewhere(
@@ -20,38 +76,72 @@ def run_elsewhere(
     A chunk that fails elsewhere, because its worker was lost or the pool is broken, is run in
     this process. What is wrong with the data or the network (a ValueError) is raised.
     """
-    running: dict[Future[Facts], Chunk] = {}
-    most = WAITING * _workers(executor)
-    broken = False
+    pool = _Pool(work, executor)
     try:
         for chunk in chunks:
-            if not broken:
-                try:
-                    running[executor.submit(work.run, chunk)] = chunk
-                except RuntimeError as error:  # a broken or closed pool takes nothing more
-                    broken = True
-                    _tell(error)
-            if broken:
+            if not pool.take(chunk):
                 yield chunk, work.run(chunk)
-            elif len(running) >= most:
-                yield from _finished(work, running)
-        while running:
-            yield from _finished(work, running)
+            elif pool.full:
+                yield from pool.finished()
+        while pool.running:
+            yield from pool.finished()
     finally:
-        for future in running:
-            future.cancel()
+        pool.close()
 
 
-def _finished(work: Work, running: dict[Future[Facts], Chunk]) -> Iterator[tuple[Chunk, Facts]]:
-    """Wait until a chunk at least is finished; take the finished ones out of `running`."""
-    for future in wait(running, return_when=FIRST_COMPLETED).done:
-        chunk = running.pop(future)
+class _Pool:
+    """Chunks that are with the workers."""
+
+    def __init__(self, work: Work, executor: Executor) -> None:
+        self.running: dict[Future[Facts | None], Chunk] = {}
+        self._work, self._executor = work, executor
+        self._name = uuid.uuid4().hex
+        self._workers = _workers(executor)
+        self._sent = itertools.count()
+        self._broken = False
+
+    @property
+    def full(self) -> bool:
+        """Whether enough chunks wait at the workers."""
+        return len(self.running) >= WAITING * self._workers
+
+    def take(self, chunk: Chunk, *, with_plan: bool = False) -> bool:
+        """Hand a chunk to the workers; False when they take nothing more."""
+        with_plan = with_plan or next(self._sent) < self._workers
+        if not self._broken:
+            try:
+                parcel = Parcel(self._work) if with_plan else None
+                future = self._executor.submit(run_kept, self._name, parcel, chunk)
+                self.running[future] = chunk
+            except RuntimeError as error:  # a broken or closed pool
+                self._broken = True
+                _tell(error)
+        return not self._broken
+
+    def finished(self) -> Iterator[tuple[Chunk, Facts]]:
+        """Wait until a chunk at least comes back; yield what is done."""
+        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            chunk = self.running.pop(future)
+            facts = self._facts(future, chunk)
+            if facts is not None:
+                yield chunk, facts
+            elif not self.take(chunk, with_plan=True):
+                yield chunk, self._work.run(chunk)
+
+    def _facts(self, future: Future[Facts | None], chunk: Chunk) -> Facts | None:
         error = future.exception()
         if isinstance(error, ValueError):
             raise error
-        if error is not None:
-            _tell(error)
-        yield chunk, future.result() if error is None else work.run(chunk)
+        if error is None:
+            return future.result()
+        _tell(error)
+        return self._work.run(chunk)
+
+    def close(self) -> None:
+        """Call off what still runs; in this process, forget the plan."""
+        for future in self.running:
+            future.cancel()
+        _kept.pop(self._name, None)
 
 
 def _workers(executor: Executor) -> int:

@@ -255,7 +255,12 @@ def read_logits(
 
 @contextmanager
 def arithmetic(precision: str, device: str) -> Iterator[None]:
-    """Compute as asked for while a chunk runs: float32 means float32, with cuDNN's TF32 off."""
+    """Compute as asked for while a chunk runs: float32 means float32, whatever the user's switches.
+
+    cuDNN's TF32 is on by default; that of matrix products is off, unless somebody turned it on.
+    """
+    products = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     with (
         torch.backends.cudnn.flags(
             enabled=torch.backends.cudnn.enabled,
@@ -265,4 +270,7 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
         ),
         torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
     ):
-        yield
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(products)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from carviz.banks.network import Network, unit_end
+from carviz.banks.tracing import Tracer
 
 ZERO = "carviz_zero_filters"
 
@@ -171,7 +172,7 @@ def _carried(graph: fx.Graph, given: list[fx.Node], tail_nodes: set[fx.Node]) ->
 
 
 def _head(module: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
-    graph = fx.Graph()
+    graph = fx.Graph(tracer_cls=Tracer)
     copies: dict[fx.Node, fx.Node] = {}
     needed = ancestors(outputs) | set(outputs)
     for node in module.graph.nodes:
@@ -188,7 +189,7 @@ def _tail(
     carried: list[fx.Node],
     tail_nodes: set[fx.Node],
 ) -> fx.GraphModule:
-    graph = fx.Graph()
+    graph = fx.Graph(tracer_cls=Tracer)
     copies: dict[fx.Node, fx.Node] = {}
     filters = graph.placeholder("filters")
     bank = graph.placeholder("bank")

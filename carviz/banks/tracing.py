@@ -15,7 +15,8 @@ from typing import Any
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_LOCK = threading.RLock()
+TRACING = threading.RLock()
+"""Held while torch.fx traces, and while a graph is unpickled, which traces it again."""
 
 IN_PLACE_OPERATORS = {
     operator.iadd: operator.add,
@@ -29,7 +30,7 @@ class UntraceableError(Exception):
     """The network's forward pass cannot be written as a graph; the message says why."""
 
 
-class _Tracer(fx.Tracer):
+class Tracer(fx.Tracer):
     """Keep convolutions and BatchNorms whole, also those of a user's own subclass.
 
     While it traces, torch.fx sends every call of every module of the process through here: what
@@ -41,16 +42,19 @@ class _Tracer(fx.Tracer):
         self._thread = threading.get_ident()
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Record the call of a module, if it is of the thread that traces."""
         if threading.get_ident() != self._thread:
             return forward(*args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Record the reading of an attribute, if it is of the thread that traces."""
         if threading.get_ident() != self._thread:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Tell whether a module is a single step of the graph."""
         own = isinstance(m, (nn.Conv2d, _BatchNorm))
         return own or super().is_leaf_module(m, module_qualified_name)
 
@@ -63,9 +67,9 @@ def trace(model: nn.Module) -> fx.GraphModule:
     UntraceableError
         If torch.fx cannot trace it, for instance because its path depends on the image's values.
     """
-    tracer = _Tracer(param_shapes_constant=True)
+    tracer = Tracer(param_shapes_constant=True)
     try:
-        with _LOCK:
+        with TRACING:
             graph = tracer.trace(model, concrete_args=_defaults(model))
         _drop_fixed_arguments(graph)
         _forbid_in_place(graph, model)

@@ -1,6 +1,7 @@
 """The same table whatever the workers, also when some are lost."""
 
 import os
+import pickle
 import signal
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -13,6 +14,8 @@ from torch import nn
 from woken import wake
 
 import carviz
+from carviz.ablation import pool
+from carviz.car import prepare_car
 
 IMAGES, LABELS = random_images(600, classes=5)
 
@@ -72,6 +75,8 @@ class Reversed(Executor):
         if len(self.waiting) == 5:
             for waiting, f, a in reversed(self.waiting):
                 waiting.set_result(f(*a))
+        elif len(self.waiting) > 5:  # again, with the plan
+            future.set_result(function(*arguments))
         return future
 
 
@@ -82,6 +87,44 @@ def test_chunks_may_come_in_any_order(expected):
         last = table
     assert last == expected
     assert seen == sorted(seen)
+
+
+class Forgetful(Executor):
+    """Each chunk meets a worker that has just started; counts the plans it is sent."""
+
+    _max_workers = 2
+
+    def __init__(self, forgets):
+        self.plans, self.forgets = 0, forgets
+
+    def submit(self, function, name, work, chunk):
+        if self.forgets:
+            pool._kept.clear()
+        self.plans += work is not None
+        future = Future()
+        future.set_result(function(name, work, chunk))
+        return future
+
+
+@pytest.mark.parametrize(("forgets", "plans"), [(False, 2), (True, 5)])
+def test_a_worker_is_sent_the_plan_once(expected, forgets, plans):
+    executor = Forgetful(forgets)
+    assert measure(executor) == expected
+    assert executor.plans == plans
+    assert not pool._kept  # nothing of the model stays behind
+
+
+def test_a_plan_is_opened_by_the_worker_alone():
+    """What passes it on, a scheduler for instance, must not trace its graph again."""
+    work = prepare_car(model(), (IMAGES, LABELS), "0")._work()
+    parcel = pool.Parcel(work)
+    assert parcel.open() is work  # nothing is packed for a thread of this process
+    arrived = pickle.loads(pickle.dumps(parcel))
+    assert isinstance(arrived._content, bytes)
+    chunk = pool.Chunk(0, [0, 1], IMAGES[:2], LABELS[:2])
+    facts, expected = arrived.open().run(chunk), work.run(chunk)
+    np.testing.assert_array_equal(facts.predictions, expected.predictions)
+    assert arrived.open() is arrived.open()
 
 
 class Failing(Executor):

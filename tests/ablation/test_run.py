@@ -80,3 +80,24 @@ def test_switches_are_put_back():
     tables = carviz.iter_car(model(), (IMAGES, LABELS), "first", progress=False)
     next(tables)  # also while the iterator waits
     assert (torch.backends.cudnn.allow_tf32, torch.is_autocast_enabled("cpu")) == before
+
+
+@pytest.mark.parametrize(("precision", "products"), [("float32", "highest"), ("tf32", "high")])
+def test_matrix_products_are_as_precise_as_asked_for(monkeypatch, precision, products):
+    original, seen = GraphPlan.tail, set()
+
+    def tail(self, values, rows, filters):
+        if rows is not None:
+            seen.add(torch.get_float32_matmul_precision())
+        return original(self, values, rows, filters)
+
+    monkeypatch.setattr(GraphPlan, "tail", tail)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        measure(precision=precision)
+        # tf32 is compared with float32 on the first images, so both are seen there.
+        assert seen == {products, "highest"}
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
