@@ -1,4 +1,4 @@
-"""A folder that keeps finished chunks, so that the same measurement can go on where it was."""
+"""A folder that keeps finished parts, so that the same measurement can go on where it was."""
 
 from __future__ import annotations
 
@@ -8,37 +8,49 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 
-from carviz.ablation.run import Facts
 from carviz.results import write_whole
 
-NAMES = [field.name for field in dataclasses.fields(Facts)]
+Part = TypeVar("Part")
 
 
-class Checkpoint:
-    """Finished chunks of one measurement, each a file that is whole or not there.
+class Checkpoint(Generic[Part]):
+    """Finished parts of one measurement, each a file that is whole or not there.
 
     Parameters
     ----------
     folder
-        Where checkpoints are kept; each bank gets a folder of its own in it.
-    layer
-        The bank.
+        Where checkpoints are kept; each measurement gets a folder of its own in it.
+    name
+        What the measurement is of: the bank.
     identity
         What makes a measurement the same one: fingerprints and settings, as JSON can hold them.
+    kind
+        What a part is: a dataclass of arrays.
+    part
+        How a part's file is called.
 
     Raises
     ------
     ValueError
-        If the folder keeps chunks of another measurement; what differs is named.
+        If the folder keeps parts of another measurement; what differs is named.
     """
 
-    def __init__(self, folder: Path, layer: str, identity: Mapping[str, Any]) -> None:
-        self.folder = folder / quote(layer, safe="")
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        identity: Mapping[str, Any],
+        kind: type[Part],
+        part: str = "chunk",
+    ) -> None:
+        self.folder = folder / quote(name, safe="")
+        self.kind = kind
+        self.part = part
         own = json.loads(json.dumps(dict(identity)))
         kept = self.folder / "measurement.json"
         if kept.is_file():
@@ -61,20 +73,23 @@ class Checkpoint:
             )
 
     def _file(self, place: int) -> Path:
-        return self.folder / f"chunk-{place:06d}.npz"
+        return self.folder / f"{self.part}-{place:06d}.npz"
 
-    def load(self, place: int) -> Facts | None:
-        """Return the facts of a chunk that was finished before, or None."""
+    def _names(self) -> list[str]:
+        return [field.name for field in dataclasses.fields(self.kind)]  # type: ignore[arg-type]
+
+    def load(self, place: int) -> Part | None:
+        """Return a part that was finished before, or None."""
         try:
             with np.load(self._file(place), allow_pickle=False) as file:
-                return Facts(**{name: file[name] for name in NAMES})
+                return self.kind(**{name: file[name] for name in self._names()})
         except (FileNotFoundError, KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile):
-            return None  # a damaged chunk is measured again
+            return None  # a damaged part is measured again
 
-    def save(self, place: int, facts: Facts) -> None:
-        """Keep the facts of a finished chunk."""
+    def save(self, place: int, part: Part) -> None:
+        """Keep a finished part."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: getattr(facts, name) for name in NAMES})
+        np.savez_compressed(buffer, **{name: getattr(part, name) for name in self._names()})
         write_whole(self._file(place), buffer.getvalue())
 
 

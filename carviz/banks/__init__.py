@@ -2,19 +2,30 @@
 
 from carviz.banks.cut import Cut, FindReaders, Reader, cut, zero_filters
 from carviz.banks.listing import Bank, banks_of, list_banks
-from carviz.banks.network import Network, find_layer, open_network, reads_through
+from carviz.banks.network import (
+    Network,
+    copy_network,
+    find_layer,
+    open_network,
+    reads_through,
+    unit_end,
+)
+from carviz.banks.tracing import TRACING
 
 __all__ = [
+    "TRACING",
     "Bank",
     "Cut",
     "FindReaders",
     "Network",
     "Reader",
     "banks_of",
+    "copy_network",
     "cut",
     "find_layer",
     "list_banks",
     "open_network",
     "reads_through",
+    "unit_end",
     "zero_filters",
 ]

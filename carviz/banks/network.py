@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import operator
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from carviz.banks.tracing import UntraceableError, trace
 from carviz.evaluate import check_model, device_of, shadow
@@ -65,10 +66,10 @@ def open_network(model: Any, device: str | torch.device | None = None) -> Networ
         return model
     check_model(model)
     place = device_of(model, device)
-    copy = _copy(model, place)
-    _refuse_batch_statistics(copy)
+    own = _copy(model, place)
+    _refuse_batch_statistics(own)
     try:
-        return Network(copy, trace(copy))
+        return Network(own, trace(own))
     except UntraceableError as error:
         # A failed trace may have changed the copy's in-place flags: take a fresh one.
         return Network(_copy(model, place), None, str(error))
@@ -78,6 +79,24 @@ def _copy(model: nn.Module, device: torch.device) -> nn.Module:
     # Convolutions run faster with channels last, half as fast again on a CPU; the copy's weights
     # are laid out anew, the model's stay as they are.
     return shadow(model, device).to(memory_format=torch.channels_last)
+
+
+def copy_network(network: Network) -> Network:
+    """Return a copy with modules and a graph of its own, which go on sharing them.
+
+    What is done to the copy's modules, a filter silenced for good, say, is not done to `network`,
+    which others may be using. Parameters are shared, so they must be replaced, never written into;
+    buffers, which a forward pass may write, are copied.
+    """
+    memo: dict[int, Any] = {}
+    for module in network.model.modules():
+        for parameter in module._parameters.values():
+            memo[id(parameter)] = parameter
+        for value in vars(module).values():
+            if isinstance(value, Tensor):  # a hook (legacy weight norm) sets it at every pass
+                memo[id(value)] = value.detach()
+    model, graph = copy.deepcopy((network.model, network.graph), memo)
+    return Network(model, graph, network.untraceable)
 
 
 def find_layer(network: Network, model: Any, layer: Any) -> str:

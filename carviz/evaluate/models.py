@@ -39,6 +39,7 @@ def check_model(model: Any) -> nn.Module:
     return model
 
 
+@torch.no_grad()
 def _is_finite(tensor: Tensor) -> bool:
     # The sum is read off ten times as fast; only where it overflows each number has to be seen.
     return bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all())

@@ -68,3 +68,9 @@ def test_fingerprints_see_every_weight():
         model.third.bias[3] += 1e-6
     assert fingerprint_model(model) != first
     assert fingerprint_model(model.to(torch.bfloat16)) != first
+
+
+def test_weights_made_in_inference_mode_are_looked_at():
+    with torch.inference_mode():
+        model = nn.Linear(2, 2)
+    assert check_model(model) is model

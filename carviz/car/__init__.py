@@ -1,0 +1,20 @@
+"""Floor 3: measure CAR, the accuracy that a network loses without each filter of a bank.
+
+`iter_car` is the one way through; `measure_car` is the last table that it yields. Both prepare in
+the caller's thread (tracing belongs there) and only then run.
+"""
+
+from carviz.car.front import Progress, iter_car, measure_car, plan_car
+from carviz.car.measurement import SEED, Measurement
+from carviz.car.preparing import SAMPLE, prepare_car
+
+__all__ = [
+    "SAMPLE",
+    "SEED",
+    "Measurement",
+    "Progress",
+    "iter_car",
+    "measure_car",
+    "plan_car",
+    "prepare_car",
+]

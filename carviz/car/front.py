@@ -1,0 +1,148 @@
+"""Measure CAR in one call, table by table, or not yet: only tell what it would cost."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from carviz.ablation import CarPlan, Run, count_costs
+from carviz.car.measurement import FIRST_CHUNK, Measurement, placed
+from carviz.car.preparing import prepare_car
+from carviz.results import CarTable
+
+Progress = bool | Callable[[float], None]
+
+
+def measure_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = True,
+    run: Run | None = None,
+) -> CarTable:
+    """Measure the CAR of a bank's filters, whole and class by class.
+
+    The ablation makes the filter's channel zero for every later layer: at the convolution's
+    output, or behind its own BatchNorm, since removing a filter removes its normalisation. The
+    result's passport says which. See Abbasi-Asl and Yu, arXiv 1711.02329, section 2.
+
+    Parameters
+    ----------
+    model
+        Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits
+        ``(image, class)``. It is not touched, not even for a moment.
+    data
+        A map-style Dataset or DataLoader of (image tensor, integer label), or a pair of tensors.
+        Class names come from ``data.classes``, else from ``model.classes``, else they are "0",
+        "1", ….
+    layer
+        The bank: a convolution's name, or the module itself.
+    filters
+        Numbers of the filters to measure; None for the whole bank.
+    device
+        Where to run; None for where the model is.
+    progress
+        True for a progress bar; a function to be told the share done, 0 to 1, after every batch
+        (what it raises ends the measurement); False for silence.
+    run
+        How to run; None for the defaults.
+
+    Returns
+    -------
+    CarTable
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, or has a value that cannot be measured: the message
+        says the rule, what was found, and the way out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> conv = nn.Conv2d(1, 3, 1, bias=False)  # filter 2 does nothing
+    >>> head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, bias=False))
+    >>> _ = conv.weight.data.copy_(torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1, 1))
+    >>> _ = head[2].weight.data.copy_(torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
+    >>> images = torch.tensor([1.0, 2.0, -1.0, -2.0]).view(4, 1, 1, 1)
+    >>> model, labels = nn.Sequential(conv, nn.ReLU(), head), torch.tensor([0, 0, 1, 1])
+    >>> measure_car(model, (images, labels), "0", progress=False).car.tolist()
+    [0.0, 0.5, 0.0]
+    """
+    tables = iter_car(
+        model, data, layer, filters=filters, device=device, progress=progress, run=run
+    )
+    return deque(tables, maxlen=1).pop()
+
+
+def iter_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = True,
+    run: Run | None = None,
+) -> Iterator[CarTable]:
+    """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
+
+    After the first chunk every filter has an estimate with an interval, and each further chunk
+    narrows it: images are visited in a seeded order stratified by class. Arguments and errors are
+    those of `measure_car`; they are checked at once, before the first table is asked for.
+    """
+    measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    if remark := measurement.passport["remark"]:
+        warnings.warn(f"carviz: {remark}", stacklevel=2)
+    if progress is True:
+        return _with_bar(measurement)
+    return measurement.tables(None if progress is False else progress)
+
+
+def _with_bar(measurement: Measurement) -> Iterator[CarTable]:
+    from tqdm.auto import tqdm
+
+    form = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc=f"CAR of {measurement.layer}", bar_format=form) as bar:
+
+        def show(share: float) -> None:
+            bar.update(min(share, 1.0) - bar.n)
+
+        yield from measurement.tables(show)
+
+
+def plan_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    run: Run | None = None,
+) -> CarPlan:
+    """Tell how a bank will be measured and what that saves; nothing is measured yet.
+
+    Arguments and errors are those of `measure_car`. Print the result: it tells in multiply-adds
+    what runs once an image, what runs once a filter, and what a loop over the whole network would
+    do.
+    """
+    measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    numbers = measurement.order[:FIRST_CHUNK].tolist()
+    sample = placed(measurement.images.read(numbers)[0], measurement.network)
+    return count_costs(
+        measurement.network,
+        measurement.plan,
+        sample,
+        layer=measurement.layer,
+        filters=measurement.filters,
+        images=len(measurement.images),
+    )

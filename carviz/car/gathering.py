@@ -1,0 +1,70 @@
+"""The reducer: facts of finished chunks become one table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.ablation import Facts
+from carviz.results import CarTable
+
+
+@dataclasses.dataclass(eq=False)
+class Gathered:
+    """The facts of the chunks so far. Sums are taken in the order of the chunks.
+
+    Parameters
+    ----------
+    layer, filters, classes
+        The bank, its measured filters, and the logits' names.
+    total
+        Images in the data.
+    passport
+        As it is when a table is asked for.
+    """
+
+    layer: str
+    filters: list[int]
+    classes: tuple[str, ...]
+    total: int
+    passport: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self._parts: dict[int, tuple[list[int], Facts]] = {}
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self.seen = 0
+
+    def add(self, place: int, numbers: list[int], facts: Facts) -> None:
+        """Take in a finished chunk; chunks may come in any order."""
+        total = np.zeros((len(self.classes), len(self.filters)))
+        np.add.at(total, facts.targets, facts.drop.T)
+        # Of the falls of log p only the sums by class enter the table: the rest may go.
+        self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+        self._sums[place] = total
+        self.seen += len(numbers)
+
+    def table(self) -> CarTable:
+        """Return the table of the images so far."""
+        places = sorted(self._parts)
+        numbers = np.concatenate([self._parts[p][0] for p in places])
+        facts = [self._parts[p][1] for p in places]
+        order = np.argsort(numbers)
+        targets = np.concatenate([f.targets for f in facts])
+        count = np.bincount(targets, minlength=len(self.classes))
+        drop = np.sum([self._sums[p] for p in places], axis=0).T
+        return CarTable(
+            layer=self.layer,
+            filters=self.filters,  # type: ignore[arg-type]
+            classes=self.classes,
+            images=numbers[order],
+            total=self.total,
+            targets=targets[order].astype(np.int32),
+            baseline=np.concatenate([f.baseline for f in facts])[order],
+            predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
+            log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
+            passport=self.passport,
+        )

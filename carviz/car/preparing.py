@@ -1,0 +1,118 @@
+"""Check everything, trace the network, and try the plan: what comes before a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from carviz.ablation import GraphPlan, HookPlan, Run, find_needs, make_plan
+from carviz.banks import Network, find_layer, open_network
+from carviz.car.measurement import SEED, Measurement, placed, placement
+from carviz.evaluate import (
+    Images,
+    find_normalization,
+    fingerprint_images,
+    fingerprint_model,
+    stratified_order,
+    versions,
+)
+
+SAMPLE = 4
+"""Images that the plan is tried on."""
+
+
+def prepare_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    run: Run | None = None,
+) -> Measurement:
+    """Check everything, trace, and try the plan on a few images; nothing is measured yet.
+
+    What a reader should know of how it will run stands in the passport, under "remark".
+    `model` may also be a network that `carviz.banks.open_network` opened, so that several banks
+    share one trace.
+    """
+    network = open_network(model, device)
+    name = find_layer(network, model, layer)
+    chosen = _check_filters(filters, network.convolution(name).out_channels, name)
+    if run is not None and not isinstance(run, Run):
+        raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
+    images = Images(data)
+    order = stratified_order(images.hints, len(images), SEED)
+    # One image is shown twice where there is one only: the plan wants to see a batch.
+    numbers = (order.tolist() * 2)[: max(2, min(SAMPLE, len(images)))]
+    sample = placed(images.read(numbers)[0], network)
+    run = run or Run()
+    plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
+    with torch.inference_mode():
+        count = network.model(sample[:1]).shape[1]
+    classes = _class_names(images, model, network, count)
+    return Measurement(
+        network, plan, name, chosen, images, order, classes, run,
+        find_needs(plan, sample[:1], chosen[0]),
+        _passport(network, plan, images, data, run, remark),
+    )  # fmt: skip
+
+
+def _check_filters(filters: Sequence[int] | None, count: int, layer: str) -> list[int]:
+    if filters is None:
+        return list(range(count))
+    if isinstance(filters, (int, np.integer)):
+        raise TypeError(f"filters is a list of numbers; found {filters!r}. Write [{filters}].")
+    chosen = [int(i) for i in filters]
+    if any(isinstance(i, bool) or int(i) != i for i in filters):
+        raise TypeError(f"filters are whole numbers; found {list(filters)!r}.")
+    outside = [i for i in chosen if not 0 <= i < count]
+    if outside or not chosen:
+        found = str(outside[0]) if outside else "an empty list"
+        raise ValueError(
+            f"A filter is a number in its bank; {layer!r} has filters 0 to {count - 1}; "
+            f"found {found}."
+        )
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"Each filter is measured once; found {chosen} with a repetition.")
+    return chosen
+
+
+def _class_names(images: Images, model: Any, network: Network, count: int) -> tuple[str, ...]:
+    if images.classes is not None:
+        if len(images.classes) != count:
+            raise ValueError(
+                f"data.classes names the network's logits, one each; found {len(images.classes)} "
+                f"names for {count} logits, so labels may mean other classes than logits do. "
+                "carviz.load_data(folder, model=model) matches a folder's classes to the network."
+            )
+        return images.classes
+    own = getattr(network.model if isinstance(model, Network) else model, "classes", None)
+    if isinstance(own, (tuple, list)) and len(own) == count:
+        return tuple(str(name) for name in own)
+    return tuple(str(i) for i in range(count))
+
+
+def _passport(
+    network: Network, plan: GraphPlan | HookPlan, images: Images, data: Any, run: Run, remark: str
+) -> dict[str, Any]:
+    found = find_normalization(data, network.model)
+    return {
+        "model": fingerprint_model(network.model),
+        "data": fingerprint_images(images),
+        "ablation": plan.where,
+        "engine": plan.how,
+        "remark": remark,
+        "device": str(placement(network)["device"].type),
+        "dtype": str(placement(network)["dtype"]),
+        "precision": run.precision,
+        "normalization": None
+        if found is None
+        else {"mean": found.mean, "std": found.std, "source": found.source},
+        "seed": SEED,
+        "versions": versions(),
+    }
