@@ -1,0 +1,43 @@
+"""Copies with tensors of their own: nothing that is done to them reaches the given model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def ordinary_tensors() -> Iterator[None]:
+    """Make tensors that autograd can follow, whatever mode the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def own_copy(model: nn.Module) -> nn.Module:
+    """Return a copy of a model that shares no tensor with it: modes, hooks and ties are kept.
+
+    Gradients are left behind. Call it within `ordinary_tensors`.
+    """
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                values = parameter.detach().clone()
+                memo[id(parameter)] = nn.Parameter(values, requires_grad=parameter.requires_grad)
+        # Inference tensors among the buffers would stay so, and plain tensors kept as attributes
+        # (legacy weight norm) refuse to be deep-copied.
+        for value in [*module._buffers.values(), *vars(module).values()]:
+            if isinstance(value, Tensor):
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(model, memo)
+
+
+def placed(images: Tensor, model: nn.Module) -> Tensor:
+    """Return images where a model's parameters are, and of their floating-point type."""
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    return images.detach().to(like.device, like.dtype)

@@ -1,0 +1,296 @@
+"""Remove filters for good: a smaller network that computes what the ablated one computes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carviz.ablation.readers import own_batch_norm
+from carviz.banks import Network, find_layer, open_network
+from carviz.banks.network import unit_end
+from carviz.compression.constants import ablate, fold, is_padded, read_constants
+from carviz.compression.copies import ordinary_tensors, own_copy, placed
+from carviz.compression.groups import (
+    Loss,
+    Plan,
+    check_left,
+    find_losses,
+    is_depthwise,
+    named,
+    remove,
+)
+from carviz.evaluate import Images
+
+SAMPLE = 8
+"""First images of the data on which the smaller network is compared with the ablated one."""
+TOLERANCE = 1e-5
+"""Largest difference of logits, as a share of the image's largest, between the two."""
+
+KEEP = (
+    "Keep them in the network, ablated but not removed (measure_car and prune_filters measure "
+    "just that)"
+)
+
+
+def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.Module:
+    """Return a physically smaller network that computes what the ablated network computes.
+
+    Ablated means what `measure_car` means: the filter's channel is zero behind the convolution,
+    or behind its own BatchNorm. Torch-Pruning's dependency graph (Fang et al., arXiv 2301.12900)
+    says which weights of which layers go with the filter, and takes them off. Where a BatchNorm
+    that is not the convolution's own answers the zero with a constant, the constant is added to
+    the bias of the layer that read it. Before it is returned, the network's logits are compared
+    with the ablated network's in float64: they differ by less than 1e-5 of each image's largest
+    logit, or nothing is returned.
+
+    Parameters
+    ----------
+    model
+        Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits
+        ``(image, class)``. It is not touched, not even for a moment.
+    layers
+        Numbers of the filters to remove, by bank: its name, or the module itself.
+        ``path.pruned()`` of a `PruningPath` is such a mapping.
+    data
+        Images to try the network on, as `measure_car` takes them; the first few are read.
+
+    Returns
+    -------
+    torch.nn.Module
+        A network with tensors of its own, on the same device, its modules named as before and
+        in the same modes. The filters that stay are numbered anew, without gaps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind; or if the filters cannot be removed without changing
+        what the network computes: where banks meet at a skip or a gate and the others keep theirs,
+        where a padded convolution reads a constant that is not zero, where the groups of a
+        grouped convolution would differ, where nothing of a bank is left. Such filters can be
+        kept in the network, ablated.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.AvgPool2d(8),
+    ...     nn.Flatten())
+    >>> data = (torch.randn(4, 3, 12, 12), torch.tensor([0, 1, 2, 3]))
+    >>> compress(model, {"0": [1, 5]}, data)[0]
+    Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1))
+    """
+    with ordinary_tensors():
+        with torch.no_grad():  # the weights may be inference tensors
+            network = open_network(model)
+        plan = _check_plan(network, model, layers)
+        images = _first_images(model, data)
+        small = own_copy(model)
+        if plan:
+            sites = _sites(network, plan, images)
+            _shrink(small, plan, sites, images)
+        return small
+
+
+def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
+    modes = {name: module.training for name, module in small.named_modules()}
+    learns = {name: p.requires_grad for name, p in small.named_parameters()}
+    small.eval()
+    ablated, precise = _precise(small, images)
+    ablate(ablated, sites)
+    for parameter in small.parameters():  # Torch-Pruning follows what autograd follows
+        parameter.requires_grad_(parameter.is_floating_point())
+    losses = find_losses(small, images[:2], plan)
+    readers = [loss for loss in losses if loss.reads]
+    depthwise = [loss for loss in losses if is_depthwise(loss.module)]
+    constants = read_constants(ablated, precise, [*readers, *depthwise])
+    for loss in [*depthwise, *readers]:
+        _check_padding(loss, constants[loss.name])
+    for loss in readers:
+        _check_constant(loss, constants[loss.name], losses, plan)
+    check_left(losses)
+    fold(readers, constants)
+    remove(losses)
+    _check_logits(small, ablated, precise, plan)
+    for name, module in small.named_modules():
+        module.training = modes[name]
+    for name, parameter in small.named_parameters():
+        # A bias that took up a constant may be new: it learns where the weights do.
+        parameter.requires_grad_(learns.get(name, learns.get(f"{name[:-4]}weight", True)))
+
+
+def _check_plan(network: Network, model: Any, layers: Any) -> Plan:
+    if not isinstance(layers, Mapping):
+        raise TypeError(
+            "layers maps banks to the filters to remove, e.g. {'features.0': [3, 5]}; found "
+            f"{type(layers).__name__}. Of a PruningPath, give path.pruned()."
+        )
+    plan: Plan = {}
+    for layer, filters in layers.items():
+        name = find_layer(network, model, layer)
+        if name in plan:
+            raise ValueError(f"Each bank is named once; found {name!r} twice, by name and module.")
+        plan[name] = _check_filters(filters, network.convolution(name).out_channels, name)
+    return {name: filters for name, filters in plan.items() if filters}
+
+
+def _check_filters(filters: Any, count: int, layer: str) -> list[int]:
+    whole = isinstance(filters, (Sequence, np.ndarray, Tensor)) and not isinstance(filters, str)
+    if not whole or any(isinstance(i, bool) or int(i) != i for i in filters):
+        raise TypeError(
+            f"The filters of a bank are a list of whole numbers; found {filters!r} for {layer!r}."
+        )
+    chosen = [int(i) for i in filters]
+    if outside := [i for i in chosen if not 0 <= i < count]:
+        raise ValueError(
+            f"A filter is a number in its bank; {layer!r} has filters 0 to {count - 1}; "
+            f"found {outside[0]}."
+        )
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"Each filter is removed once; found {chosen} for {layer!r}.")
+    if len(chosen) == count:
+        raise ValueError(
+            f"A bank keeps one filter at least; {layer!r} would lose all {count}. "
+            "Leave one in, e.g. the last one that was pruned."
+        )
+    return sorted(chosen)
+
+
+def _first_images(model: nn.Module, data: Any) -> Tensor:
+    """Return the first images, two at least: one is shown twice where there is one only."""
+    images = Images(data)
+    numbers = list(range(min(SAMPLE, len(images)))) * 2
+    return placed(images.read(numbers[: max(2, len(numbers) // 2)])[0].clone(), model)
+
+
+def _sites(network: Network, plan: Plan, images: Tensor) -> Plan:
+    """Return the modules at whose outputs the channels are zero: where each bank's unit ends."""
+    if network.graph is None:
+        with torch.inference_mode():
+            names = {bank: [own_batch_norm(network.model, bank, images[:1])] for bank in plan}
+    else:
+        ends = {bank: [unit_end(network, call) for call in network.calls(bank)] for bank in plan}
+        for bank, nodes in ends.items():
+            _refuse_shared(network, bank, [str(node.target) for node in nodes])
+        names = {bank: [str(node.target) for node in nodes] for bank, nodes in ends.items()}
+    return {site: plan[bank] for bank, sites in names.items() for site in sites}
+
+
+def _refuse_shared(network: Network, bank: str, sites: list[str]) -> None:
+    for site in set(sites):
+        if len(network.calls(site)) > sites.count(site):
+            raise ValueError(
+                f"Filters can be removed where their BatchNorm serves them alone; {site!r} reads "
+                f"{bank!r} and something else too. Give each its own BatchNorm."
+            )
+
+
+def _precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
+    """Return the network and images in float64, where rounding hides no mistake.
+
+    Not every device and network knows float64: then as they are.
+    """
+    try:
+        twin, precise = copy.deepcopy(model).double(), images.double()
+        with torch.no_grad():
+            twin(precise)
+    except (TypeError, RuntimeError):
+        return copy.deepcopy(model), images
+    return twin, precise
+
+
+def _check_padding(loss: Loss, values: Tensor) -> None:
+    seen = [c for c, v in zip(loss.channels, values.tolist(), strict=True) if v != 0 and v == v]
+    if not seen:
+        return
+    plain = isinstance(loss.module, (nn.Conv2d, nn.Linear))
+    if plain and not is_padded(loss.module):
+        return
+    why = "pads it with zeros" if plain else f"is a {type(loss.module).__name__}"
+    raise ValueError(
+        f"{_asked(loss, seen)} cannot be removed: a BatchNorm that is not the convolution's own "
+        f"answers the zero with a constant, and {loss.name!r}, which reads it, {why}; no bias "
+        f"can stand for that at the edges. {KEEP}."
+    )
+
+
+def _check_constant(loss: Loss, values: Tensor, losses: list[Loss], plan: Plan) -> None:
+    varies = [c for c, v in zip(loss.channels, values.tolist(), strict=True) if v != v]
+    if not varies:
+        return
+    asked = {pair for c in varies for pair in loss.asked[c]}
+    others = _coupled(asked, losses, plan)
+    if others:
+        why = (
+            f"where channels meet at a skip or a gate, filters of {named(others)} would go too, "
+            f"and those still carry something to {loss.name!r}"
+        )
+        way_out = f"{KEEP}; or remove the filters that meet in all of these layers together"
+    else:
+        why = (
+            f"{loss.name!r} reads something else at the places where Torch-Pruning takes them to be"
+        )
+        way_out = KEEP
+    raise ValueError(f"{_asked(loss, varies)} cannot be removed: {why}. {way_out}.")
+
+
+def _coupled(asked: set[tuple[str, int]], losses: list[Loss], plan: Plan) -> list[str]:
+    """Return the layers whose own filters would go with `asked` without being in the plan."""
+    return [
+        loss.name
+        for loss in losses
+        if not loss.reads
+        and isinstance(loss.module, (nn.modules.conv._ConvNd, nn.Linear))
+        and not is_depthwise(loss.module)
+        and any(
+            asked & set(pairs) and channel not in plan.get(loss.name, ())
+            for channel, pairs in loss.asked.items()
+        )
+    ]
+
+
+def _asked(loss: Loss, channels: list[int]) -> str:
+    """Return in words which of the filters to remove are behind a layer's channels."""
+    banks: dict[str, set[int]] = {}
+    for channel in channels:
+        for bank, filter in loss.asked[channel]:
+            banks.setdefault(bank, set()).add(filter)
+    parts = []
+    for bank, filters in banks.items():
+        shown = ", ".join(str(f) for f in sorted(filters)[:6]) + (", …" if len(filters) > 6 else "")
+        parts.append(f"filter{'s' if len(filters) > 1 else ''} {shown} of {bank!r}")
+    words = " and ".join(parts[:4])
+    return words[0].upper() + words[1:]
+
+
+@torch.no_grad()
+def _check_logits(small: nn.Module, ablated: nn.Module, images: Tensor, plan: Plan) -> None:
+    twin = copy.deepcopy(small).to(images.dtype)
+    expected = ablated(images)
+    try:
+        logits = twin(images)
+    except Exception as error:  # a size written down in the forward pass
+        raise ValueError(
+            f"The network must run without the filters of {named(list(plan))}; it fails: {error}. "
+            "Look for numbers of channels written down in its forward pass."
+        ) from error
+    error_ = relative_error(logits, expected)
+    if not error_ < TOLERANCE:
+        raise ValueError(
+            f"The smaller network must compute what the ablated one does, within {TOLERANCE:g}; "
+            f"without the filters of {named(list(plan))} its logits differ by {error_:.2g}. Some "
+            "step mixes channels in a way that Torch-Pruning does not follow. "
+            f"{KEEP}, and try the banks one by one to find the one at fault."
+        )
+
+
+def relative_error(logits: Tensor, expected: Tensor) -> float:
+    """Return the largest difference of logits, as a share of the image's largest; 0 if equal."""
+    if logits.shape != expected.shape:
+        return float("inf")
+    scale = expected.abs().amax(1).clamp(min=torch.finfo(expected.dtype).tiny)
+    return float(((logits - expected).abs().amax(1) / scale).max())

@@ -1,0 +1,86 @@
+"""A saved network opens without carviz, whole or not at all."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from compression.small_networks import Dense, Depthwise, example
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from carviz.compression import compress, save_compressed
+
+ALONE = """
+import sys
+import torch
+from safetensors.torch import load_file, save_file
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("carviz", "torch_pruning", "compression", "woken"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refuse())
+network = torch.export.load(sys.argv[1]).module()
+images = load_file(sys.argv[2])["images"]
+with torch.no_grad():
+    save_file({"logits": network(images), "one": network(images[:1])}, sys.argv[3])
+assert not any(name.startswith(("carviz", "torch_pruning")) for name in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("kind", "plan"), [
+    (Dense, {"a": [0], "b": [1, 2]}), (Depthwise, {"expand": [0, 3]}),
+])  # fmt: skip
+def test_a_fresh_process_without_carviz_computes_the_same(kind, plan, tmp_path):
+    model, data = example(kind)
+    small = compress(model, plan, data).train()
+    path = save_compressed(small, tmp_path / "small.pt2", data)
+    assert small.training
+    assert all(p.requires_grad for p in small.parameters())
+    save_file({"images": data[0]}, tmp_path / "images.safetensors")
+    subprocess.run(
+        [sys.executable, "-c", ALONE, path, tmp_path / "images.safetensors", tmp_path / "out"],
+        check=True, cwd=tmp_path,
+    )  # fmt: skip
+    found = load_file(tmp_path / "out")
+    with torch.no_grad():
+        expected = small.eval()(data[0])
+    torch.testing.assert_close(found["logits"], expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found["one"], expected[:1], rtol=1e-5, atol=1e-5)
+
+
+def test_the_file_carries_no_image_of_the_data(tmp_path):
+    model, (images, labels) = example(Dense)
+    path = save_compressed(model, tmp_path / "small.pt2", (images, labels))
+    assert images[0].numpy().tobytes()[:64] not in path.read_bytes()
+    assert model.stem.weight.detach().numpy().tobytes() in path.read_bytes()
+
+
+class Talkative(nn.Module):
+    """Its path depends on the image's values: torch.export cannot write it down."""
+
+    def forward(self, images):
+        return images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3))
+
+
+class Forgetful(nn.Module):
+    """A number of the module that torch.export takes for fixed."""
+
+    def forward(self, images):
+        if torch.compiler.is_exporting():
+            return images.mean((2, 3))
+        return 2 * images.mean((2, 3))
+
+
+def test_nothing_is_left_behind_when_it_cannot_be_saved(tmp_path):
+    model, data = example(Dense)
+    for network, reason in ((Talkative(), "cannot"), (Forgetful(), "it gives others")):
+        with pytest.raises(ValueError, match=reason):
+            save_compressed(network, tmp_path / "small.pt2", data)
+    with pytest.raises(ValueError, match=r"ends in '\.pt2'; found 'small\.pt'"):
+        save_compressed(model, tmp_path / "small.pt", data)
+    with pytest.raises(FileNotFoundError, match="folder"):
+        save_compressed(model, tmp_path / "nowhere" / "small.pt2", data)
+    assert list(tmp_path.iterdir()) == []
