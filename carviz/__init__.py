@@ -11,22 +11,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "CarImportance": "carviz.compression",
     "CarTable": "carviz.results",
     "Explorer": "carviz.explorer",
+    "PruningPath": "carviz.results",
     "Run": "carviz.ablation",
     "SelectivityTable": "carviz.results",
+    "compress": "carviz.compression",
     "explore": "carviz.explorer",
+    "finetune": "carviz.compression",
     "iter_car": "carviz.car",
     "list_banks": "carviz.banks",
     "load_data": "carviz.zoo",
     "load_model": "carviz.zoo",
     "measure_car": "carviz.car",
+    "measure_compression": "carviz.compression",
     "measure_selectivity": "carviz.selectivity",
     "plan_car": "carviz.car",
     "plot_bank": "carviz.plots",
     "plot_classes": "carviz.plots",
     "plot_filter": "carviz.plots",
+    "plot_lost": "carviz.plots",
+    "plot_order": "carviz.plots",
+    "plot_paths": "carviz.plots",
+    "prune_filters": "carviz.pruning",
     "rgb_weights": "carviz.pictures",
+    "save_compressed": "carviz.compression",
 }
 
 if TYPE_CHECKING:
@@ -35,13 +45,23 @@ if TYPE_CHECKING:
     from carviz.car import iter_car as iter_car
     from carviz.car import measure_car as measure_car
     from carviz.car import plan_car as plan_car
+    from carviz.compression import CarImportance as CarImportance
+    from carviz.compression import compress as compress
+    from carviz.compression import finetune as finetune
+    from carviz.compression import measure_compression as measure_compression
+    from carviz.compression import save_compressed as save_compressed
     from carviz.explorer import Explorer as Explorer
     from carviz.explorer import explore as explore
     from carviz.pictures import rgb_weights as rgb_weights
     from carviz.plots import plot_bank as plot_bank
     from carviz.plots import plot_classes as plot_classes
     from carviz.plots import plot_filter as plot_filter
+    from carviz.plots import plot_lost as plot_lost
+    from carviz.plots import plot_order as plot_order
+    from carviz.plots import plot_paths as plot_paths
+    from carviz.pruning import prune_filters as prune_filters
     from carviz.results import CarTable as CarTable
+    from carviz.results import PruningPath as PruningPath
     from carviz.results import SelectivityTable as SelectivityTable
     from carviz.selectivity import measure_selectivity as measure_selectivity
     from carviz.zoo import load_data as load_data

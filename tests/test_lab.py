@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from carviz import cli
+from carviz.cli import app, tutorials
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["1-explore.ipynb", "2-what-is-car.ipynb"]
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(cli.app, ["lab", *map(str, words)], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["lab", *map(str, words)], env={"COLUMNS": "200"})
     assert result.exit_code == code, result.output
     return result.output
 
@@ -54,7 +54,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_missing_notebooks_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "carviz" / "cli.py"))
+    monkeypatch.setattr(tutorials, "__file__", str(tmp_path / "carviz" / "cli" / "tutorials.py"))
     assert "Install carviz again" in run(tmp_path / "x", "--copy-only", code=2)
 
 
@@ -62,7 +62,7 @@ def test_finds_the_notebooks_of_an_installed_wheel(tmp_path, monkeypatch):
     package = tmp_path / "site-packages" / "carviz"
     (package / "notebooks").mkdir(parents=True)
     (package / "notebooks" / NAMES[0]).write_text("{}")
-    monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
+    monkeypatch.setattr(tutorials, "__file__", str(package / "cli" / "tutorials.py"))
     run(tmp_path / "x", "--copy-only")
     assert (tmp_path / "x" / NAMES[0]).read_text() == "{}"
 
@@ -72,8 +72,8 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
     started = []
 
     class Server:
-        def __init__(self, command, cwd):
-            started.append((command, Path(cwd)))
+        def __init__(self, command, cwd, env):
+            started.append((command, Path(cwd), env))
 
         def __enter__(self):
             return self
@@ -84,16 +84,18 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
         def wait(self):
             return 7
 
-    monkeypatch.setattr(cli.subprocess, "Popen", Server)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(tutorials.subprocess, "Popen", Server)
+    monkeypatch.setattr(tutorials.signal, "signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     out = run("here", *words, code=7)  # JupyterLab's own exit code
-    ((command, folder),) = started
+    ((command, folder, environment),) = started
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert f"--LabApp.default_url=/lab/tree/{NAMES[0]}" in command
     assert f"--ServerApp.root_dir={tmp_path / 'here'}" in command
     assert ("--no-browser" in command) is bool(words)
     assert folder == Path("here")
+    assert environment["OMP_WAIT_POLICY"] == os.environ.get("OMP_WAIT_POLICY", "passive")
+    assert environment["PATH"] == os.environ["PATH"]
     assert "Ctrl-C" in out
 
 

@@ -3,6 +3,17 @@
 from carviz.plots.bank import plot_bank
 from carviz.plots.classes import plot_classes
 from carviz.plots.filter import plot_filter
+from carviz.plots.lost import plot_lost
+from carviz.plots.order import plot_order
+from carviz.plots.paths import plot_paths
 from carviz.plots.style import CarvizFigure
 
-__all__ = ["CarvizFigure", "plot_bank", "plot_classes", "plot_filter"]
+__all__ = [
+    "CarvizFigure",
+    "plot_bank",
+    "plot_classes",
+    "plot_filter",
+    "plot_lost",
+    "plot_order",
+    "plot_paths",
+]

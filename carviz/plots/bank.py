@@ -166,17 +166,18 @@ def _draw_gallery(
     write_at(figure, MARGIN, TOP + 0.1, head, fontsize=HEAD, weight="bold")
     for i, filter in enumerate(order):
         left, top = grid.place(i)
-        _draw_thumbnail(figure, pictures[filter], left, top, grid.cell)
+        draw_thumbnail(figure, pictures[filter], left, top, grid.cell)
         line = top + grid.cell + 0.13
         name = write_at(figure, left, line, str(filter), fontsize=SMALL, weight="bold")
         if selectivity is not None:
             edge = name.get_window_extent().x1 / figure.dpi
-            _draw_letter(figure, str(selectivity.kind[filter]), edge + 0.18, line)
+            draw_letter(figure, str(selectivity.kind[filter]), edge + 0.18, line)
         words = points(table.car[table.row(filter)], unit=False)
         write_at(figure, left, line + 0.2, words, fontsize=SMALL)
 
 
-def _draw_thumbnail(figure: Figure, picture: Any, left: float, top: float, side: float) -> None:
+def draw_thumbnail(figure: Figure, picture: Any, left: float, top: float, side: float) -> None:
+    """Draw a picture into a square of `side` inches, placed from the figure's upper left corner."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     axes = bare(box(figure, left, top, scale * width, scale * height), keep="left right top bottom")
@@ -185,7 +186,8 @@ def _draw_thumbnail(figure: Figure, picture: Any, left: float, top: float, side:
     axes.set_yticks([])
 
 
-def _draw_letter(figure: Figure, kind: str, centre: float, middle: float) -> None:
+def draw_letter(figure: Figure, kind: str, centre: float, middle: float) -> None:
+    """Draw a kind's letter on its ground: C on a disc, S on a square, × on a grey one."""
     write_at(
         figure, centre, middle, KIND_LETTERS[kind],
         fontsize=SMALL, weight="bold", color=PAPER, ha="center",

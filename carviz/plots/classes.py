@@ -140,7 +140,7 @@ def draw_bars(
         last = i == len(blocks) - 1
         bare(axes, keep="bottom" if last else "")
         set_points_axis(axes, low, high)
-        _draw_rows(axes, frame, names[i], counts[i])
+        draw_rows(axes, frame, names[i], counts[i])
         if last:
             axes.set_xlabel("CAR of the class, percentage points", fontsize=SMALL, color=INK)
         else:
@@ -150,7 +150,8 @@ def draw_bars(
         write_at(figure, left, top + AXIS + (i + 0.3) * NOTE, note, fontsize=SMALL, color=SOFT)
 
 
-def _draw_rows(axes: Any, frame: pd.DataFrame, names: list[str], counts: list[str]) -> None:
+def draw_rows(axes: Any, frame: pd.DataFrame, names: list[str], counts: list[str]) -> None:
+    """Draw a bar a class with its interval, filled where q ≤ 0.05, and words at its right."""
     axes.set_ylim(len(frame) - 0.5, -0.5)
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.axvline(0, color=INK, linewidth=1.2)

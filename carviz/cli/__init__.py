@@ -1,0 +1,12 @@
+"""Floor 7: the command line. A thin shell: arguments in, words, tables and files out."""
+
+# Each room of commands enters its own into the app, in this order in `carviz --help`.
+from carviz.cli import measure, pruning, tutorials
+from carviz.cli.shell import app
+
+__all__ = ["app", "main", "measure", "pruning", "tutorials"]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `carviz` command."""
+    app()

@@ -1,0 +1,120 @@
+"""`carviz demo`, `carviz banks` and `carviz car`: measure a bank and tell about its filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carviz.cli.printing import print_bank, print_banks, print_filter
+from carviz.cli.shell import (
+    Data,
+    Device,
+    Filters,
+    Limit,
+    Model,
+    Weights,
+    app,
+    built_only,
+    check_folder,
+    console,
+    errors,
+    first_bank,
+    numbers,
+    selectivity_of,
+    weights_of,
+)
+
+if TYPE_CHECKING:
+    from carviz.results import CarTable, SelectivityTable
+
+DEMO_IMAGES = 50
+"""Images a class that `carviz demo` looks at."""
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("carviz-demo.png"),
+    limit: Limit = DEMO_IMAGES,
+    shown: Annotated[int, typer.Option(min=1, help="Filters to tell about.")] = 3,
+) -> None:
+    """Measure the first bank of the bundled network and tell about a few of its filters."""
+    import carviz
+
+    with errors():
+        model = carviz.load_model("shapes")
+        data = carviz.load_data("shapes", limit=limit)
+        layer = first_bank(model)
+        console.print(
+            f"[bold]shapes[/], the bundled network, on {len(data):,} images of "  # type: ignore[arg-type]
+            f"{len(data.classes)} classes, drawn by carviz."  # type: ignore[attr-defined]
+        )
+        table = carviz.measure_car(model, data, layer)
+        selectivity = carviz.measure_selectivity(model, layer, data=data)
+        print_bank(table, selectivity)
+        for filter in _telling(table, selectivity, shown):
+            print_filter(table, filter, selectivity)
+        pictures = carviz.rgb_weights(model, layer)
+        best = int(table.order[0])
+        figure = carviz.plot_filter(table, best, picture=pictures[best], selectivity=selectivity)
+        figure.savefig(output)
+        console.print(f"\nFigure of filter {best}: [bold]{output}[/]")
+
+
+@app.command()
+def banks(
+    model: Model = "shapes",
+    gates: Annotated[bool, typer.Option("--gates", help="List gates as well.")] = False,
+) -> None:
+    """List the banks of a network: its convolutions, in forward order."""
+    import carviz
+
+    with errors():
+        frame = carviz.list_banks(carviz.load_model(model, weights=built_only(model)))
+    hidden = 0 if gates else int(frame.gate.sum())
+    print_banks(frame if gates else frame[~frame.gate], gates)
+    if hidden:
+        console.print(f"{hidden} gates (squeeze-and-excite) are left out; --gates lists them.")
+
+
+@app.command()
+def car(
+    model: Model = "shapes",
+    data: Data = "shapes",
+    layer: Annotated[str | None, typer.Option(help="The bank; else the first.")] = None,
+    filters: Filters = None,
+    limit: Limit = None,
+    weights: Weights = "default",
+    device: Device = None,
+    save: Annotated[Path | None, typer.Option(help="Save the table there (.npz).")] = None,
+    shown: Annotated[int, typer.Option(min=0, help="Filters to tell about.")] = 3,
+) -> None:
+    """Measure CAR: the accuracy that the network loses without each filter of a bank."""
+    import carviz
+
+    with errors():
+        check_folder(save, "The table")
+        network = carviz.load_model(model, weights=weights_of(weights))
+        images = carviz.load_data(data, model=network, limit=limit)
+        chosen = layer or first_bank(network)
+        count = len(images)  # type: ignore[arg-type]
+        console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
+        table = carviz.measure_car(network, images, chosen, filters=numbers(filters), device=device)
+        if table.passport["remark"]:
+            console.print(f"[yellow]Note:[/] {table.passport['remark']}")
+        if save is not None:
+            console.print(f"Saved the table: [bold]{table.save(save)}[/]")
+        selectivity = selectivity_of(network, chosen)
+        print_bank(table, selectivity)
+        for filter in table.order[:shown]:
+            print_filter(table, int(filter), selectivity)
+
+
+def _telling(table: CarTable, selectivity: SelectivityTable, count: int) -> list[int]:
+    """Return the filters with the highest CAR, the best one of each kind among them."""
+    order = [int(filter) for filter in table.order]
+    kinds = [str(selectivity.kind[filter]) for filter in order]
+    best = [order[kinds.index(kind)] for kind in ("shape", "color") if kind in kinds]
+    chosen = [*best, *(filter for filter in order if filter not in best)][:count]
+    return sorted(chosen, key=order.index)

@@ -1,0 +1,287 @@
+"""`carviz prune` and `carviz compress`: which filters can go, and a network without them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from carviz.cli.printing import points_words
+from carviz.cli.shell import (
+    Data,
+    Device,
+    Filters,
+    Limit,
+    Model,
+    Weights,
+    app,
+    check_folder,
+    console,
+    errors,
+    first_bank,
+    numbers,
+    selectivity_of,
+    weights_of,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from carviz.results import PruningPath, SelectivityTable
+
+FORGOTTEN = 3
+"""Classes told of that have lost most."""
+
+
+@app.command()
+def prune(
+    model: Model = "shapes",
+    data: Data = "shapes",
+    layer: Annotated[
+        list[str] | None, typer.Option(help="The bank, else the first; again for more.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="How many filters go; else all.")] = None,
+    floor: Annotated[float | None, typer.Option(help="The accuracy that stays, e.g. 0.85.")] = None,
+    criterion: Annotated[
+        str, typer.Option(help="car, car-once, l1, l2, taylor, apoz or random.")
+    ] = "car",
+    limit: Limit = None,
+    weights: Weights = "default",
+    device: Device = None,
+    out: Annotated[Path | None, typer.Option(help="Save the path there (.npz).")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the order there; the curve where a bank reads no RGB.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder that keeps steps; the same call resumes there.")
+    ] = None,
+    shown: Annotated[int, typer.Option(min=0, help="Steps to tell about.")] = 20,
+) -> None:
+    """Prune filters one by one, greedily by CAR or by another criterion, and tell the order."""
+    import carviz
+    from carviz.pruning import prune_filters
+
+    with errors():
+        check_folder(out, "The path")
+        _check_figure(figure)
+        network = carviz.load_model(model, weights=weights_of(weights))
+        images = carviz.load_data(data, model=network, limit=limit)
+        chosen = layer or [first_bank(network)]
+        total = len(images)  # type: ignore[arg-type]
+        console.print(f"[bold]{model}[/] {' and '.join(chosen)}, {total:,} images of {data}")
+        path = prune_filters(
+            network, images, chosen, count=count, floor=floor, criterion=criterion,
+            device=device, run=carviz.Run(checkpoint=checkpoint),
+        )  # fmt: skip
+        if out is not None:
+            console.print(f"Saved the path: [bold]{path.save(out)}[/]")
+        kinds = _kinds(network, path)
+        _print_path(path, kinds)
+        _print_steps(path, kinds, shown)
+        _print_forgotten(path)
+        if figure is not None:
+            _draw(network, path, kinds, figure)
+
+
+@app.command()
+def compress(
+    model: Model = "shapes",
+    data: Data = "shapes",
+    path: Annotated[Path | None, typer.Option(help="What `carviz prune` saved.")] = None,
+    count: Annotated[int | None, typer.Option(help="Its first filters only.")] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="Its first filters, while the accuracy is at least this.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Without a path: the bank.")] = None,
+    filters: Filters = None,
+    limit: Limit = None,
+    weights: Weights = "default",
+    out: Annotated[Path | None, typer.Option(help="Save the smaller network (.pt2).")] = None,
+) -> None:
+    """Build the network without pruned filters, physically smaller, and tell what it saves."""
+    import carviz
+    from carviz.compression import compress as compressed
+    from carviz.compression import measure_compression, save_compressed
+
+    with errors():
+        check_folder(out, "The network")
+        _check_choice(path, filters, {"--layer": layer, "--count": count, "--floor": floor})
+        network = carviz.load_model(model, weights=weights_of(weights))
+        if path is None:
+            plan = {layer or first_bank(network): numbers(filters) or []}
+        else:
+            steps = _load(path, network, count, floor)
+            plan = steps.pruned()
+        images = carviz.load_data(data, model=network, limit=limit)
+        console.print(f"[bold]{model}[/] without {_plan_words(plan)}")
+        if path is not None:
+            console.print(f"On the path's images: {_accuracy_words(steps)}.")
+        small = compressed(network, plan, images)
+        console.print(str(measure_compression(network, small, images)), markup=False)
+        if out is not None:
+            save_compressed(small, out, images)
+            console.print(f"Saved the network: [bold]{out}[/]")
+
+
+# -- arguments
+
+
+def _check_figure(figure: Path | None) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    check_folder(figure, "The figure")
+    kinds = FigureCanvasAgg.filetypes
+    if figure is not None and figure.suffix.lower().removeprefix(".") not in kinds:
+        raise ValueError(
+            f"A figure is a .png, .pdf or .svg file, or another of {', '.join(sorted(kinds))}; "
+            f"found {str(figure)!r}."
+        )
+
+
+def _kinds(model: nn.Module, path: PruningPath) -> dict[str, SelectivityTable]:
+    """Return what is known of colour and shape, of the banks that read RGB."""
+    found = {bank: selectivity_of(model, bank) for bank in path.banks}
+    return {bank: table for bank, table in found.items() if table is not None}
+
+
+def _check_choice(path: Path | None, filters: str | None, rest: dict[str, object]) -> None:
+    """Refuse what would leave open which filters go."""
+    if (path is None) == (filters is None):
+        raise ValueError(
+            "What goes is a saved path, --path path.npz, or named, --layer features.0 --filters "
+            f"0,3,8; found {'neither' if path is None else 'both'}."
+        )
+    given = [name for name, value in rest.items() if value is not None]
+    if path is None and {"--count", "--floor"} & set(given):
+        raise ValueError("--count and --floor shorten a path; found no --path.")
+    if path is not None and "--layer" in given:
+        raise ValueError("A path names its own banks; found --layer as well.")
+    if {"--count", "--floor"} <= set(given):
+        raise ValueError("A path is shortened by --count or by --floor; found both.")
+
+
+def _load(path: Path, model: nn.Module, count: int | None, floor: float | None) -> PruningPath:
+    """Return a saved path, cut short; ValueError if it is of another network."""
+    from carviz.evaluate.fingerprints import fingerprint_model
+    from carviz.results import PruningPath
+
+    loaded = PruningPath.load(path)
+    of = loaded.passport.get("model")
+    if of is not None and of != fingerprint_model(model):
+        raise ValueError(
+            f"A path is of the network that is compressed; {str(path)!r} was found on another "
+            "one, or with other weights. Give the same MODEL and --weights as to carviz prune."
+        )
+    if floor is not None:
+        return loaded.at_or_above(floor)
+    return loaded if count is None else loaded.prefix(count)
+
+
+def _plan_words(plan: dict[str, list[int]]) -> str:
+    parts = [
+        f"{len(filters)} filter{'s' if len(filters) != 1 else ''} of {layer}"
+        for layer, filters in plan.items()
+    ]
+    return " and ".join(parts) or "no filter"
+
+
+# -- printing
+
+
+def _accuracy_words(path: PruningPath) -> str:
+    return f"accuracy {path.accuracy[0]:.1%} before, [bold]{path.accuracy[-1]:.1%}[/] after"
+
+
+def _print_path(path: PruningPath, kinds: dict[str, SelectivityTable]) -> None:
+    from carviz.plots.chance import chance_lines
+    from carviz.plots.pruned import count_words, criterion_words
+
+    console.print(
+        f"\nPruned [bold]{count_words(path, len(path))}[/] by {criterion_words(path)}: "
+        f"{_accuracy_words(path)}."
+    )
+    if len(path):
+        console.print(f"A tie decided {path.tie_share:.0%} of the steps.")
+    run, naive = int(path.evaluated.sum()), int(path.naive.sum())
+    if run:
+        console.print(
+            f"Run to find them: {run:,} filters × images; trying every filter at every step is "
+            f"{naive:,}, {naive / run:.1f} times as many."
+        )
+    half = min(len(path), int(path.bank_sizes.sum()) // 2)
+    for line in chance_lines(path, kinds, half):
+        console.print(line)
+
+
+def _print_steps(path: PruningPath, kinds: dict[str, SelectivityTable], shown: int) -> None:
+    """Print the first steps, and the last."""
+    if not len(path) or not shown:
+        return
+    rows = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    rows.add_column("step", justify="right")
+    for name in ["layer"] * (len(path.banks) > 1) + ["filter"] + ["kind"] * bool(kinds):
+        rows.add_column(name, justify="right" if name == "filter" else "left", no_wrap=True)
+    for name in ("accuracy", "points"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    rows.add_column("tie")
+    places = list(range(min(shown, len(path))))
+    if len(path) > shown:
+        places[-1] = len(path) - 1
+    before = -1
+    for i in places:
+        if i > before + 1:
+            rows.add_row("…")
+        rows.add_row(*_cells(path, kinds, i))
+        before = i
+    console.print()
+    console.print(rows)
+
+
+def _cells(path: PruningPath, kinds: dict[str, SelectivityTable], i: int) -> list[str]:
+    bank, filter, accuracy = path.layers[i], int(path.order[i]), path.accuracy
+    kind = str(kinds[bank].kind[filter]) if bank in kinds else ""
+    return [
+        str(i + 1),
+        *([bank] if len(path.banks) > 1 else []),
+        str(filter),
+        *([kind] if kinds else []),
+        f"{accuracy[i + 1]:.1%}",
+        points_words(accuracy[i + 1] - accuracy[0]),
+        "tie" if path.decided_by_tie[i] else "",
+    ]
+
+
+def _print_forgotten(path: PruningPath) -> None:
+    """Print the classes that lost most, where one did."""
+    frame = path.lost_classes(len(path), FORGOTTEN)
+    if not (frame.lost > 0).any():
+        console.print("\nNo class lost by it.")
+        return
+    rows = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    rows.add_column("lost most", no_wrap=True)
+    for name in ("points", "before", "after", "images"):
+        rows.add_column(name, justify="right", no_wrap=True)
+    for name, lost, before, after, images in frame.itertuples(index=False):
+        if lost > 0:
+            rows.add_row(
+                str(name), points_words(-lost), f"{before:.1%}", f"{after:.1%}", str(images)
+            )
+    console.print()
+    console.print(rows)
+
+
+def _draw(
+    model: nn.Module, path: PruningPath, kinds: dict[str, SelectivityTable], figure: Path
+) -> None:
+    import carviz
+    from carviz.plots import plot_order, plot_paths
+
+    if len(kinds) == len(path.banks):
+        pictures = {bank: carviz.rgb_weights(model, bank) for bank in path.banks}
+        plot_order(path, pictures, selectivity=kinds).savefig(figure)
+        console.print(f"\nThe order as pictures: [bold]{figure}[/]")
+    else:
+        plot_paths(path).savefig(figure)
+        console.print(f"\nThe curve of the accuracy: [bold]{figure}[/]")

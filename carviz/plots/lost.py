@@ -1,0 +1,185 @@
+"""Which classes a pruned network forgot first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carviz.plots.classes import MARGIN, MOST_OF_NAME, NOTE, ROW, draw_rows
+from carviz.plots.pruned import (
+    banks_words,
+    check_count,
+    check_path,
+    count_words,
+    criterion_words,
+    whole_words,
+)
+from carviz.plots.style import (
+    BODY,
+    INK,
+    SIGNIFICANT,
+    SMALL,
+    SOFT,
+    TITLE,
+    CarvizFigure,
+    bare,
+    box,
+    counts_words,
+    fit,
+    fit_names,
+    points,
+    set_points_axis,
+    width_of,
+    write_at,
+)
+from carviz.results import PruningPath
+from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 12.0
+TOP = 1.9
+AXIS = 0.75
+RIGHT = "before → after"
+
+
+def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
+    """Show the classes that have lost most after `count` filters were pruned.
+
+    A bar is what the class has lost in percentage points, the line across its end the 95% interval
+    (Agresti and Min); at its right its accuracy before and after, and the images behind it. A
+    filled bar passes the exact sign test at q ≤ 0.05 (Benjamini and Hochberg over all classes with
+    images); a hollow one could be chance. "=" marks a class that ties with another.
+
+    Parameters
+    ----------
+    path
+        A `PruningPath`.
+    count
+        How many filters of it are pruned.
+    k
+        Classes shown at most, 1 or more.
+
+    Returns
+    -------
+    CarvizFigure
+        A matplotlib Figure, not shown, that Jupyter displays.
+
+    Raises
+    ------
+    TypeError
+        If `path` is no PruningPath.
+    ValueError
+        If the path does not prune `count` filters, or `k` is less than 1.
+    """
+    count = check_count(count, len(check_path(path)))
+    if k < 1:
+        raise ValueError(f"k is the number of classes that are shown, 1 or more; found {k}.")
+    classes = _classes(path, count)
+    frame = classes.head(k)
+    notes = _notes(frame)
+    height = ROW * len(frame)
+    figure = CarvizFigure(WIDTH, TOP + height + AXIS + NOTE * len(notes) + 0.15)
+    heading = f"Pruning {banks_words(path)}: what the classes lost"
+    heading = fit(figure, heading, WIDTH - 2 * MARGIN, TITLE)
+    write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
+    place = _place_words(path, count)
+    write_at(figure, MARGIN, 0.82, fit(figure, place, WIDTH - 2 * MARGIN, BODY), color=SOFT)
+    shown = f"{len(frame)} of {len(classes)} classes, most lost first"
+    if len(frame) == len(classes):
+        shown = f"All {len(frame)} classes, most lost first" if len(frame) > 1 else "One class"
+    write_at(figure, MARGIN, 1.4, shown, weight="bold")
+    _draw(figure, frame, height)
+    for i, note in enumerate(notes):
+        top = TOP + height + AXIS + (i + 0.3) * NOTE
+        write_at(figure, MARGIN, top, note, fontsize=SMALL, color=SOFT)
+    told = "; ".join(
+        f"{row['class']} {points(-row['car'])} ({_right_words(row)}, {_counts_words(row)})"
+        for _, row in frame.iterrows()
+    )
+    figure.description = f"{heading}. {place}. {shown}: {told}."
+    return figure
+
+
+def _classes(path: PruningPath, count: int) -> pd.DataFrame:
+    """Return the classes with images, most lost first, with what is known of the loss."""
+    import pandas as pd
+
+    then = path.baseline == path.targets
+    now = (path.baseline if count == 0 else path.predictions[count - 1]) == path.targets
+    shown, images = np.unique(path.targets, return_counts=True)
+    lost, gained, before, after = (
+        np.array([int((facts & (path.targets == c)).sum()) for c in shown])
+        for facts in (then & ~now, now & ~then, then, now)
+    )
+    low, high = paired_interval(lost, gained, images)
+    frame = pd.DataFrame(
+        {
+            "class": [path.classes[c] for c in shown],
+            "car": (lost - gained) / images,
+            "before": before / images,
+            "after": after / images,
+            "images": images,
+            "lost": lost,
+            "gained": gained,
+            "low": low,
+            "high": high,
+            "q_value": benjamini_hochberg(sign_test(lost, gained)),
+        }
+    )
+    frame["tied"] = frame["car"].duplicated(keep=False)
+    frame = frame.sort_values("car", ascending=False, kind="stable")
+    return frame.reset_index(drop=True)
+
+
+def _place_words(path: PruningPath, count: int) -> str:
+    """Write the place of the path, and what the network has left there."""
+    left = path.accuracy[count]
+    return (
+        f"{whole_words(path)}; {left:.1%} without {count_words(path, count)}, "
+        f"by {criterion_words(path)}"
+    )
+
+
+def _right_words(row: pd.Series) -> str:
+    return f"{row['before']:.0%} → {row['after']:.0%}"
+
+
+def _counts_words(row: pd.Series) -> str:
+    return counts_words(row["lost"], row["gained"], row["images"])
+
+
+def _draw(figure: CarvizFigure, frame: pd.DataFrame, height: float) -> None:
+    """Draw the bars, in the columns: class, bar, accuracy before and after, counts."""
+    rows = [row for _, row in frame.iterrows()]
+    whole = [str(row["class"]) for row in rows]
+    short = fit_names(figure, whole, MOST_OF_NAME, BODY)
+    names = [name + (" =" if row["tied"] else "") for name, row in zip(short, rows, strict=True)]
+    right, counts = [_right_words(row) for row in rows], [_counts_words(row) for row in rows]
+    of_names = max(width_of(figure, name, BODY) for name in names) + 0.15
+    of_right = max(width_of(figure, words, BODY) for words in right)
+    of_right = max(of_right, width_of(figure, RIGHT, SMALL)) + 0.3
+    of_counts = max(width_of(figure, words, BODY) for words in counts) + 0.2
+    width = WIDTH - 2 * MARGIN - of_names - of_right - of_counts
+    axes = bare(box(figure, MARGIN + of_names, TOP, width, height), keep="bottom")
+    low = min(0.0, frame[["low", "car"]].min().min())
+    set_points_axis(axes, low, max(0.0, frame[["high", "car"]].max().max()))
+    draw_rows(axes, frame, names, right)
+    axes.set_xlabel("lost by the class, percentage points", fontsize=SMALL, color=INK)
+    edge = MARGIN + of_names + 1.02 * width
+    write_at(figure, edge, TOP - 0.2, RIGHT, fontsize=SMALL, color=SOFT)
+    for i, words in enumerate(counts):
+        middle = TOP + (i + 0.5) * ROW
+        write_at(figure, WIDTH - MARGIN, middle, words, ha="right", va="center_baseline")
+
+
+def _notes(frame: pd.DataFrame) -> list[str]:
+    notes = [
+        f"lines: 95% intervals.  filled bar: sign test q ≤ {SIGNIFICANT:g}.  "
+        "hollow bar: could be chance."
+    ]
+    if frame["tied"].any():
+        notes.append("= ties with another class; classes that tie keep the data's order.")
+    return notes

@@ -1,0 +1,258 @@
+"""The curve of pruning: accuracy against filters pruned, for one criterion beside its rivals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from carviz.plots.classes import MARGIN
+from carviz.plots.curves import Curve, check_paths, curves_of
+from carviz.plots.labels import FAN, SWATCH, Label, column_widths, draw_labels
+from carviz.plots.pruned import (
+    banks_words,
+    check_count,
+    count_words,
+    filters_of,
+    whole_words,
+)
+from carviz.plots.style import (
+    BODY,
+    HEAD,
+    INK,
+    LINE,
+    SMALL,
+    SOFT,
+    TITLE,
+    CarvizFigure,
+    bare,
+    box,
+    fit,
+    fit_names,
+    width_of,
+    write_at,
+)
+from carviz.results import PruningPath
+
+WIDTH, HEIGHT = 13.2, 7.6
+TOP = 1.65
+AXIS = 1.05
+NOTE = 0.27
+MOST_OF_NAME = 2.6
+MARKS = 8
+"""Marks along a line, which tell it from the others without its colour."""
+
+_WHOLE: dict[str, Any] = {"color": INK, "linewidth": 1.3}
+_FLOOR: dict[str, Any] = {"color": INK, "linewidth": 1.6, "linestyle": (0, (10, 5))}
+_CHANCE: dict[str, Any] = {"color": SOFT, "linewidth": 1.3, "linestyle": (0, (1, 3))}
+
+
+def plot_paths(
+    paths: PruningPath | Iterable[PruningPath],
+    *,
+    count: int | None = None,
+    floor: float | None = None,
+) -> CarvizFigure:
+    """Show what is left of the accuracy as filters are pruned.
+
+    One line a criterion, greedy CAR the strongest; each has a colour, a mark and dashes of its
+    own and its name at its end. Several paths by one criterion, such as random ones, are drawn as
+    their mean in a band from the lowest to the highest.
+
+    Parameters
+    ----------
+    paths
+        A `PruningPath`, or several of the same banks on the same images.
+    count
+        Marks this many filters pruned, and tells what each criterion has left there.
+    floor
+        Marks this accuracy, a fraction, and tells how many filters each criterion prunes before
+        it falls below.
+
+    Returns
+    -------
+    CarvizFigure
+        A matplotlib Figure, not shown, that Jupyter displays.
+
+    Raises
+    ------
+    TypeError
+        If one of `paths` is no PruningPath.
+    ValueError
+        If there is none, they are of different banks or images, no path prunes `count` filters,
+        or the whole network is below the floor already.
+    """
+    shown = check_paths(paths)
+    curves = curves_of(shown)
+    first, steps = shown[0], max(curve.steps for curve in curves)
+    count = None if count is None else check_count(count, steps)
+    figure = CarvizFigure(WIDTH, HEIGHT)
+    heading = fit(
+        figure, f"Pruning {banks_words(first)}: the accuracy left", WIDTH - 2 * MARGIN, TITLE
+    )
+    write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
+    write_at(figure, MARGIN, 0.82, whole_words(first), color=SOFT)
+    labels, heads = _labels(curves, first, count, floor)
+    names = fit_names(figure, [label.name for label in labels], MOST_OF_NAME, BODY)
+    widths = column_widths(figure, labels, names, heads)
+    notes = _notes(curves)
+    height = HEIGHT - TOP - AXIS - NOTE * len(notes)
+    left, width = MARGIN + 0.75, WIDTH - 2 * MARGIN - 0.75 - FAN - SWATCH - sum(widths)
+    axes = _accuracy_axes(figure, curves, (left, TOP, width, height), first, floor, steps)
+    for i, curve in reversed(list(enumerate(curves))):  # the prominent one on top
+        _draw_curve(axes, curve, count, i / len(curves))
+    if _from_zero(curves):
+        axes.axhline(_chance(first), zorder=1, **_CHANCE)
+    _draw_marks(figure, axes, first, count, floor, steps)
+    draw_labels(axes, labels, names, heads, widths)
+    for i, note in enumerate(reversed(notes)):
+        write_at(figure, MARGIN, HEIGHT - 0.24 - NOTE * i, note, fontsize=SMALL, color=SOFT)
+    figure.description = _describe(heading, first, labels, heads)
+    return figure
+
+
+# -- what is shown
+
+
+def _labels(
+    curves: list[Curve], first: PruningPath, count: int | None, floor: float | None
+) -> tuple[list[Label], list[str]]:
+    """Return the labels at the right, and the heads of their columns of numbers."""
+    heads = [] if count is None else [f"after {count}"]
+    heads += [] if floor is None else [f"at ≥ {floor:.1%}"]
+    labels = []
+    for curve in curves:
+        values = [] if count is None else [curve.at(count)]
+        values += [] if floor is None else [curve.filters_at_or_above(floor)]
+        marked = curve.mean if count is None else curve.mean[: count + 1][-1]
+        place = (float(curve.mean[-1]), float(np.mean(marked)))
+        look = curve.look
+        labels.append(Label(place, curve.name, values, look, curve.prominent))
+    level = 100 * float(first.accuracy[0])
+    blank = [""] * len(heads)
+    labels.append(Label((level, level), f"whole network {level:.1f}%", blank, _WHOLE))
+    if floor is not None:
+        labels.append(Label((100 * floor, 100), f"floor {floor:.1%}", blank, _FLOOR))
+    if _from_zero(curves):
+        chance = _chance(first)
+        labels.append(Label((chance, 0), f"one answer for all {chance:.1f}%", blank, _CHANCE))
+    return labels, heads
+
+
+def _chance(path: PruningPath) -> float:
+    """Return the accuracy of always answering the commonest class, in percent."""
+    return float(100 * np.bincount(path.targets).max() / len(path.targets))
+
+
+def _lowest(curves: list[Curve]) -> float:
+    return float(min(curve.all.min() for curve in curves))
+
+
+def _from_zero(curves: list[Curve]) -> bool:
+    """Return whether the axis begins at 0: where little is lost it shows that little larger."""
+    return bool(_lowest(curves) < 0.6 * curves[0].mean[0])
+
+
+def _notes(curves: list[Curve]) -> list[str]:
+    notes = [] if _from_zero(curves) else ["The axis of the accuracy does not start at 0."]
+    if any(len(curve.paths) > 1 for curve in curves):
+        notes.append("Band: the lowest to the highest of the paths that a line is the mean of.")
+    greedy = next((curve for curve in curves if curve.prominent), None)
+    if greedy is not None and greedy.steps:
+        share = np.mean([path.tie_share for path in greedy.paths])
+        notes.append(
+            "CAR chose its order on these same images: on others its line can lie lower. "
+            f"A tie decided {share:.0%} of its steps."
+        )
+    return notes
+
+
+# -- the lines
+
+
+def _accuracy_axes(
+    figure: Figure,
+    curves: list[Curve],
+    place: tuple[float, float, float, float],
+    first: PruningPath,
+    floor: float | None,
+    steps: int,
+) -> Axes:
+    """Return axes with the accuracy upwards, in percent, and filters pruned to the right."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes = bare(box(figure, *place), keep="left bottom")
+    F = filters_of(first)
+    axes.set_xlim(0, max(1, steps))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 8, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}\n{v / F:.0%}"))
+    of = f"of {F}" + (f" in {len(first.banks)} banks" if len(first.banks) > 1 else "")
+    axes.set_xlabel(f"filters pruned {of}, and their share", fontsize=BODY, color=INK)
+    top = float(max(curve.all.max() for curve in curves))
+    levels = [_lowest(curves)] + ([] if floor is None else [100 * floor])
+    bottom = 0.0 if _from_zero(curves) else min(levels)
+    room = 0.05 * max(top - bottom, 1.0)
+    axes.set_ylim(max(0.0, bottom - room), min(100.0, top) + room)
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}%"))
+    axes.set_ylabel("accuracy", fontsize=BODY, color=INK)
+    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    return axes
+
+
+def _draw_curve(axes: Axes, curve: Curve, count: int | None, offset: float) -> None:
+    """Draw a line; `offset` sets its marks beside those of the other lines."""
+    look = curve.look
+    x = np.arange(curve.steps + 1)
+    if len(curve.paths) > 1:
+        low, high = curve.all.min(axis=0), curve.all.max(axis=0)
+        axes.fill_between(x, low, high, color=look["color"], alpha=0.22, linewidth=0)
+    every = max(1, math.ceil(curve.steps / MARKS))
+    marks = (int(offset * every), every)
+    axes.plot(x, curve.mean, markevery=marks, clip_on=False, **look)
+    if count is not None and count <= curve.steps:
+        axes.plot(
+            [count], [curve.mean[count]], look["marker"], color=look["color"],
+            markersize=1.4 * look["markersize"], markeredgecolor=INK, markeredgewidth=1.4,
+            clip_on=False, zorder=4,
+        )  # fmt: skip
+
+
+def _draw_marks(
+    figure: Figure,
+    axes: Axes,
+    first: PruningPath,
+    count: int | None,
+    floor: float | None,
+    steps: int,
+) -> None:
+    """Draw the levels that the lines are held against, and the place that is marked."""
+    axes.axhline(100 * first.accuracy[0], zorder=1, **_WHOLE)
+    if floor is not None:
+        axes.axhline(100 * floor, zorder=1, **_FLOOR)
+    if count is None:
+        return
+    axes.axvline(count, color=INK, linewidth=1.4, linestyle=(0, (3, 3)), zorder=1)
+    place = axes.get_window_extent()
+    middle = (place.x0 + place.width * count / max(1, steps)) / figure.dpi
+    words = count_words(first, count)
+    half = width_of(figure, words, HEAD, weight="bold") / 2
+    middle = min(max(middle, MARGIN + half), place.x1 / figure.dpi - half)
+    write_at(figure, middle, TOP - 0.2, words, fontsize=HEAD, weight="bold", ha="center")
+
+
+def _describe(heading: str, first: PruningPath, labels: list[Label], heads: list[str]) -> str:
+    told = [
+        f"{label.name}: "
+        + ", ".join(f"{head} {value}" for head, value in zip(heads, label.values, strict=True))
+        for label in labels
+        if any(label.values)
+    ]
+    ends = [
+        f"{label.name} ends at {label.place[0]:.1f}%" for label in labels if "marker" in label.look
+    ]
+    return ". ".join([heading, whole_words(first), *(told or ends)]) + "."
