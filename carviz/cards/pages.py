@@ -1,0 +1,189 @@
+"""Whole pages, and the file that they are written to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carviz.plots.classes import accuracy_words
+from carviz.plots.style import (
+    check_picture,
+    check_table,
+)
+from carviz.results import CarTable, SelectivityTable, write_whole
+
+if TYPE_CHECKING:
+    pass
+from carviz.cards.bank import bank_parts
+from carviz.cards.filter import filter_parts
+from carviz.cards.html import counted, details, document
+
+
+def filter_page(
+    table: CarTable,
+    filter: int,
+    *,
+    picture: Any = None,
+    selectivity: SelectivityTable | None = None,
+    thumbnails: Mapping[int, Any] | None = None,
+    k: int = 5,
+    about: str = "",
+) -> str:
+    """Return a page about one filter: what it looks like, what it costs to lose it, and whom.
+
+    Parameters
+    ----------
+    table
+        A `CarTable`; one of part of the images says how many it has seen.
+    filter
+        The filter's number in its bank.
+    picture
+        (height, width, 3), floats in [0, 1], as `carviz.rgb_weights` gives it; None for none.
+    selectivity
+        The bank's `SelectivityTable`; None for no badge.
+    thumbnails
+        Image number in the data -> (height, width, 3), floats in [0, 1]: what to show of the images
+        that the filter's removal changed. Images without one are listed in words.
+    k
+        Classes at each end, 1 or more.
+    about
+        What was measured, in words, e.g. the names of model and data; stands under the heading.
+
+    Returns
+    -------
+    str
+        A whole HTML document; `save_page` writes it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If the table does not hold the filter, `selectivity` is of another bank, a picture has
+        another shape or range, or `k` is less than 1.
+    """
+    check_table(table)
+    table.row(filter)
+    heading = f"Filter {filter} of {table.layer}"
+    parts = filter_parts(table, filter, picture, selectivity, thumbnails, k)
+    return document(
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+    )
+
+
+def bank_page(
+    table: CarTable,
+    *,
+    selectivity: SelectivityTable | None = None,
+    pictures: Any = None,
+    about: str = "",
+) -> str:
+    """Return a page about a bank: all its filters by CAR, with the classes at both ends.
+
+    Parameters
+    ----------
+    table
+        A `CarTable` of the bank, or of some of its filters; one of part of the images says how
+        many it has seen.
+    selectivity
+        The bank's `SelectivityTable`; None for no colour or shape.
+    pictures
+        (F, height, width, 3), floats in [0, 1], of the whole bank by filter number, as
+        `carviz.rgb_weights` gives them; None for none.
+    about
+        What was measured, in words, e.g. the names of model and data; stands under the heading.
+
+    Returns
+    -------
+    str
+        A whole HTML document; `save_page` writes it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If `selectivity` or `pictures` are not of the table's bank.
+    """
+    parts = bank_parts(table, selectivity, pictures, "At a glance")
+    heading = f"Bank {table.layer}: {counted(len(table.filters), 'filter')}"
+    return document(
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+    )
+
+
+def whole_page(
+    table: CarTable,
+    filter: int,
+    *,
+    selectivity: SelectivityTable | None = None,
+    pictures: Any = None,
+    thumbnails: Mapping[int, Any] | None = None,
+    about: str = "",
+) -> str:
+    """Return a page about one filter, followed by its bank: what an explorer shows.
+
+    Arguments, and errors, are those of `filter_page` and `bank_page`.
+    """
+    check_table(table)
+    table.row(filter)
+    pictures = check_picture(pictures, "(filter, height, width, 3)")
+    picture = None if pictures is None else pictures[filter]
+    parts = filter_parts(table, filter, picture, selectivity, thumbnails, 5)
+    if len(table.filters) > 1:
+        parts += bank_parts(table, selectivity, pictures, f"The bank, {table.layer}")
+    heading = f"Filter {filter} of {table.layer}"
+    return document(
+        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+    )
+
+
+def save_page(html: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page to `path` (``.html`` by custom), whole or not at all, and return the path.
+
+    Raises
+    ------
+    TypeError
+        If `html` is no string.
+    FileNotFoundError
+        If the folder of `path` is not there.
+    """
+    if not isinstance(html, str):
+        raise TypeError(
+            "A page is the string that filter_page or bank_page returns; "
+            f"found {type(html).__name__}."
+        )
+    path = Path(path)
+    write_whole(path, html.encode())
+    return path
+
+
+def _header(heading: str, table: CarTable, about: str) -> str:
+    lines = [about] if about else []
+    lines.append(accuracy_words(table) + ".")
+    if not table.complete:
+        lines.append("The measurement was not finished: all numbers are of these images only.")
+    if ablation := table.passport.get("ablation"):
+        lines.append(f"Without a filter means: {ablation}.")
+    if remark := table.passport.get("remark"):
+        lines.append(str(remark))
+    told = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f"<header><h1>{escape(heading)}</h1>{told}</header>"
+
+
+def _passports(table: CarTable, selectivity: SelectivityTable | None) -> str:
+    """Fold away where the numbers come from."""
+    records = [("CAR", table.passport)]
+    if selectivity is not None:
+        records.append(("Colour against shape", selectivity.passport))
+    listed = "".join(
+        f"<h3>{name}</h3><pre>{escape(json.dumps(dict(passport), indent=2, ensure_ascii=False))}"
+        "</pre>"
+        for name, passport in records
+        if passport
+    )
+    return details("Where these numbers come from", listed) if listed else ""
