@@ -37,6 +37,7 @@ class GraphPlan:
     reads_bank: bool
     uses: int
     rows_independent: bool = True
+    classes: int = 0
     how: str = "graph"
 
     def head(self, images: Tensor) -> Values:
@@ -92,6 +93,7 @@ class HookPlan:
     layer: str
     site: str
     rows_independent: bool = True
+    classes: int = 0
     how: str = "hooks"
 
     @property
@@ -145,11 +147,13 @@ def make_plan(
         plan = _cut(network, layer, find_readers if subtract else None)
         try:
             if _agrees(plan, sample, expected):
+                plan.classes = expected.shape[1]
                 return plan, ""
             reason = "its graph gives other logits than the model itself"
         except Exception as error:  # a traced constant may not fit these images' size
             reason = f"its graph fails on these images ({type(error).__name__}: {error})"
     plan_b = HookPlan(network.model, layer, own_batch_norm(network.model, layer, sample[:1]))
+    plan_b.classes = expected.shape[1]
     remark = (
         f"torch.fx could not be used on this network ({reason.splitlines()[0]}), so the whole "
         "network runs once per filter; the numbers are as exact, only slower."
@@ -188,18 +192,18 @@ def _reference(model: nn.Module, sample: Tensor) -> Tensor:
             f"The model maps {len(sample)} images to logits ({len(sample)}, class); found {found}. "
             "Wrap it in a module that returns the logits alone."
         )
+    if _close(model(sample[:1]), logits[:1]):
+        return logits
     if not _close(model(sample), logits):
         raise ValueError(
             "The model must give the same logits for the same image; a second pass gave others. "
             "Switch off what is random in its forward pass (dropout called without "
             "training=self.training, for instance)."
         )
-    if not _close(model(sample[:1]), logits[:1]):
-        raise ValueError(
-            "An image's logits must not depend on the other images of its batch; alone, the "
-            "first image has others. Look for statistics taken over the batch."
-        )
-    return logits
+    raise ValueError(
+        "An image's logits must not depend on the other images of its batch; alone, the "
+        "first image has others. Look for statistics taken over the batch."
+    )
 
 
 def _misfit(model: nn.Module, sample: Tensor, error: Exception) -> str:

@@ -21,7 +21,7 @@ from carviz.evaluate import (
     versions,
 )
 
-SAMPLE = 4
+SAMPLE = 2
 """Images that the plan is tried on."""
 
 
@@ -52,9 +52,7 @@ def prepare_car(
     sample = placed(images.read(numbers)[0], network)
     run = run or Run()
     plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
-    with torch.inference_mode():
-        count = network.model(sample[:1]).shape[1]
-    classes = _class_names(images, model, network, count)
+    classes = _class_names(images, model, network, plan.classes)
     return Measurement(
         network, plan, name, chosen, images, order, classes, run,
         find_needs(plan, sample[:1], chosen[0]),

@@ -1,0 +1,204 @@
+"""What decides which filter goes next: one table, a short function each.
+
+All but greedy CAR score every filter once, beforehand; the lowest score goes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carviz.ablation.run import arithmetic
+from carviz.ablation.silence import places_of
+from carviz.banks import Network
+from carviz.car import SEED, Measurement
+
+Scores = NDArray[np.float64]
+Progress = Callable[[float], None]
+BATCH = 32
+"""Images that go through the whole network together."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """What is scored.
+
+    Parameters
+    ----------
+    network
+        A copy that nobody else uses: hooks are put on it.
+    banks
+        The banks, each ready to be measured.
+    sample
+        A few images where the network is.
+    """
+
+    network: Network
+    banks: Sequence[Measurement]
+    sample: Tensor
+
+    @property
+    def weights(self) -> Iterator[NDArray[np.float64]]:
+        """Each bank's weights as (filter, weight)."""
+        for bank in self.banks:
+            weight = self.network.convolution(bank.layer).weight.detach()
+            yield weight.flatten(1).double().cpu().numpy()
+
+
+Criterion = Callable[[Subject, Progress], list[Scores] | None]
+
+
+def car(_subject: Subject, _progress: Progress) -> None:
+    """Greedy CAR: no score; each step takes what costs the network as pruned so far least.
+
+    Abbasi-Asl and Yu, arXiv 1711.02329, section 2.
+    """
+
+
+def car_once(subject: Subject, progress: Progress) -> list[Scores]:
+    """CAR in the whole network, measured once: the images lost less those gained."""
+    scores = []
+    for place, bank in enumerate(subject.banks):
+        share = _part(progress, place, len(subject.banks))
+        *_, table = bank.tables(share)
+        scores.append((table.lost_all - table.gained_all).astype(float))
+    return scores
+
+
+def l1(subject: Subject, _progress: Progress) -> list[Scores]:
+    """Sum of a filter's absolute weights (Li et al., arXiv 1608.08710)."""
+    return _comparable([np.abs(weights).sum(1) for weights in subject.weights])
+
+
+def l2(subject: Subject, _progress: Progress) -> list[Scores]:
+    """Root of the sum of a filter's squared weights (Li et al., arXiv 1608.08710, section 4.4)."""
+    return _comparable([np.sqrt((weights**2).sum(1)) for weights in subject.weights])
+
+
+def taylor(subject: Subject, progress: Progress) -> list[Scores]:
+    """By how much the loss changes to first order: |mean over places of z · dC/dz|, over images.
+
+    z is the output of the bank's unit, C the cross-entropy of the image; the mean over all images
+    (Molchanov et al., arXiv 1611.06440, equation 8).
+    """
+    sums = [np.zeros(len(bank.filters)) for bank in subject.banks]
+
+    def add(outputs: list[list[Tensor]], logits: Tensor, targets: Tensor) -> None:
+        loss = F.cross_entropy(logits.float(), targets, reduction="sum")
+        torch.autograd.backward(loss)
+        for total, maps in zip(sums, outputs, strict=True):
+            # Of a bank that is used twice, the changes at both places add up.
+            changes = [(z.detach() * z.grad).flatten(2).mean(2) for z in maps if z.grad is not None]
+            if changes:
+                total += torch.stack(changes).sum(0).abs().sum(0).double().cpu().numpy()
+
+    _visit(subject, progress, add, gradients=True)
+    return _comparable([total / len(subject.banks[0].images) for total in sums])
+
+
+def apoz(subject: Subject, progress: Progress) -> list[Scores]:
+    """Average percentage of zeros: places at or below zero at the unit's output, most first.
+
+    Hu et al., arXiv 1607.03250, equation 1: zeros behind the ReLU.
+    """
+    sums = [np.zeros(len(bank.filters)) for bank in subject.banks]
+
+    def add(outputs: list[list[Tensor]], _logits: Tensor, _targets: Tensor) -> None:
+        for total, maps in zip(sums, outputs, strict=True):
+            shares = [(z <= 0).flatten(2).double().mean(2) for z in maps]
+            total += torch.stack(shares).mean(0).sum(0).cpu().numpy()
+
+    _visit(subject, progress, add)
+    return [-total / len(subject.banks[0].images) for total in sums]
+
+
+def random(subject: Subject, _progress: Progress) -> list[Scores]:
+    """Any order, from a seed: what every other criterion should beat."""
+    sizes = [len(bank.filters) for bank in subject.banks]
+    order = np.random.default_rng(SEED).permutation(sum(sizes)).astype(float)
+    return np.split(order, np.cumsum(sizes)[:-1])
+
+
+CRITERIA: dict[str, Criterion] = {
+    "car": car,
+    "car-once": car_once,
+    "l1": l1,
+    "l2": l2,
+    "taylor": taylor,
+    "apoz": apoz,
+    "random": random,
+}
+"""Name and function of each criterion."""
+
+
+def _comparable(scores: list[Scores]) -> list[Scores]:
+    """Divide by the L2 norm of the bank's scores, where several banks are compared.
+
+    Molchanov et al., arXiv 1611.06440, section 2.2.
+    """
+    if len(scores) == 1:
+        return scores
+    return [s / (np.linalg.norm(s) or 1.0) for s in scores]
+
+
+def _part(progress: Progress, place: int, count: int) -> Progress:
+    return lambda share: progress((place + share) / count)
+
+
+def _visit(
+    subject: Subject,
+    progress: Progress,
+    note: Callable[[list[list[Tensor]], Tensor, Tensor], None],
+    *,
+    gradients: bool = False,
+) -> None:
+    """Run all images through the network and hand each batch's maps, logits and labels on.
+
+    The maps are those at the ends of the banks' units; a bank has one tensor of them for each
+    place where it is used.
+    """
+    images, like = subject.banks[0].images, subject.sample
+    precision = subject.banks[0].run.precision
+    chunks = [range(i, min(i + BATCH, len(images))) for i in range(0, len(images), BATCH)]
+    for chunk, (batch, targets) in zip(chunks, images.batches(chunks), strict=True):
+        progress(chunk.start / len(images))
+        batch = batch.to(like.device, like.dtype, memory_format=torch.channels_last)
+        with (
+            torch.set_grad_enabled(gradients),
+            arithmetic(precision, like.device.type),
+            _watched(subject, gradients) as outputs,
+        ):
+            note(outputs, subject.network.model(batch), targets.to(like.device))
+
+
+@contextmanager
+def _watched(subject: Subject, gradients: bool) -> Iterator[list[list[Tensor]]]:
+    """Note what leaves the banks' units, for the length of one pass."""
+    found: list[list[Tensor]] = [[] for _ in subject.banks]
+    hooks = []
+    for place, bank in enumerate(subject.banks):
+
+        def note(_module: nn.Module, _args: object, output: Tensor, place: int = place) -> Tensor:
+            z = output
+            if gradients and not z.requires_grad:
+                z = z.detach().requires_grad_()
+            if gradients:
+                z.retain_grad()
+            found[place].append(z)
+            return z.clone()  # what works in place behind it leaves z alone
+
+        for name in places_of(subject.network, bank.layer, bank.plan):
+            module = subject.network.model.get_submodule(name)
+            hooks.append(module.register_forward_hook(note))
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()

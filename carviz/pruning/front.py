@@ -1,0 +1,224 @@
+"""The front door of pruning: check what was asked for, and run it."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carviz.ablation import Run
+from carviz.banks import Network, find_layer, open_network
+from carviz.car import SAMPLE, SEED, Measurement, prepare_car
+from carviz.evaluate import Images
+from carviz.pruning.criteria import CRITERIA
+from carviz.pruning.pruning import Pruning
+from carviz.results import PruningPath
+
+Layers = str | nn.Module | Sequence[str | nn.Module]
+
+
+def prune_filters(
+    model: Any,
+    data: Any,
+    layer: Layers,
+    *,
+    count: int | None = None,
+    floor: float | None = None,
+    criterion: str = "car",
+    device: str | torch.device | None = None,
+    progress: bool | Callable[[float], None] = True,
+    run: Run | None = None,
+) -> PruningPath:
+    """Prune the filters of a bank one after another, and tell what is left of the accuracy.
+
+    Criterion "car" is greedy: each step takes the filter whose loss, in the network as pruned so
+    far, leaves most images right; equal ones go by bank as given, then by the lowest number
+    (Abbasi-Asl and Yu, arXiv 1711.02329). The order is exactly that of a loop over every remaining
+    filter; only what it has to evaluate is found by a best-first search. The other criteria rank
+    the filters once, beforehand.
+
+    Parameters
+    ----------
+    model
+        A `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits. It is never
+        touched: the filters are silenced in a copy of its structure.
+    data
+        A map-style Dataset or DataLoader of (image tensor, integer label), or a pair of tensors.
+    layer
+        The bank: a convolution's name, or the module itself. A list of them is pruned jointly.
+    count
+        How many filters go; None for all. The last step leaves a bank without a filter: its
+        channels are all zero, and the network still answers.
+    floor
+        The path ends before the first step that would fall below this accuracy, a fraction.
+    criterion
+        "car", or a rival: "car-once" (CAR measured once), "l1", "l2" (norms of the weights),
+        "taylor" (first-order change of the loss), "apoz" (zeros at the output), "random" (seeded).
+    device
+        Where to run; None for where the model is.
+    progress
+        True for a progress bar; a function to be told the share done, 0 to 1, after every batch
+        (what it raises ends the pruning); False for silence.
+    run
+        How to run; None for the defaults. With `run.checkpoint` every finished step is kept: the
+        same call resumes there, and so does one for a longer path.
+
+    Returns
+    -------
+    PruningPath
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, or has a value that cannot be measured: the message
+        says the rule, what was found, and the way out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> conv = nn.Conv2d(1, 3, 1, bias=False)  # filter 2 does nothing
+    >>> head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, bias=False))
+    >>> _ = conv.weight.data.copy_(torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1, 1))
+    >>> _ = head[2].weight.data.copy_(torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
+    >>> images = torch.tensor([1.0, 2.0, -1.0, -2.0]).view(4, 1, 1, 1)
+    >>> model, labels = nn.Sequential(conv, nn.ReLU(), head), torch.tensor([0, 0, 1, 1])
+    >>> path = prune_filters(model, (images, labels), "0", progress=False)
+    >>> path.order.tolist(), path.accuracy.tolist()
+    ([0, 2, 1], [1.0, 1.0, 1.0, 0.5])
+    """
+    pruning = prepare_pruning(
+        model, data, layer, count=count, floor=floor, criterion=criterion, device=device, run=run
+    )
+    if remark := pruning.passport["remark"]:
+        warnings.warn(f"carviz: {remark}", stacklevel=2)
+    if progress is True:
+        return _with_bar(pruning)
+    paths = pruning.paths(None if progress is False else progress)
+    return deque(paths, maxlen=1).pop()
+
+
+def _with_bar(pruning: Pruning) -> PruningPath:
+    from tqdm.auto import tqdm
+
+    form = "{l_bar}{bar}| {elapsed}<{remaining}"
+    layers = ", ".join(bank.layer for bank in pruning.banks)
+    with tqdm(total=1.0, desc=f"Pruning {layers} by {pruning.criterion}", bar_format=form) as bar:
+
+        def show(share: float) -> None:
+            bar.update(min(share, 1.0) - bar.n)
+
+        return deque(pruning.paths(show), maxlen=1).pop()
+
+
+def prepare_pruning(
+    model: Any,
+    data: Any,
+    layer: Layers,
+    *,
+    count: int | None = None,
+    floor: float | None = None,
+    criterion: str = "car",
+    device: str | torch.device | None = None,
+    run: Run | None = None,
+) -> Pruning:
+    """Check everything, trace, and try the plans on a few images; nothing is pruned yet.
+
+    Arguments and errors are those of `prune_filters`. Tracing belongs into the caller's thread;
+    `Pruning.paths` may run in any.
+    """
+    _check_criterion(criterion)
+    if run is not None and not isinstance(run, Run):
+        raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
+    run = run or Run()
+    if run.executor is not None:
+        raise ValueError(
+            "Run(executor=…) is for carviz.measure_car, whose chunks are independent; a pruning's "
+            "steps follow from one another and run in this process. Leave executor out."
+        )
+    network = open_network(model, device)
+    names = _find_layers(network, model, layer)
+    images = Images(data)
+    banks = [prepare_car(network, data, name, run=run) for name in names]
+    filters = sum(len(bank.filters) for bank in banks)
+    return Pruning(
+        network, banks, _sample(images, network),
+        _check_count(count, filters), _check_floor(floor), criterion, run,
+        _passport(banks, criterion),
+    )  # fmt: skip
+
+
+def _find_layers(network: Network, model: Any, layer: Layers) -> list[str]:
+    if isinstance(layer, (str, nn.Module)):
+        return [find_layer(network, model, layer)]
+    if not isinstance(layer, Sequence):
+        raise TypeError(
+            "layer is a bank's name, the module itself, or a list of them; found "
+            f"{type(layer).__name__}."
+        )
+    names = [find_layer(network, model, one) for one in layer]
+    if not names:
+        raise ValueError("layer names one bank at least; found an empty list.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"Each bank is pruned once; found {names} with a repetition.")
+    return names
+
+
+def _check_criterion(criterion: Any) -> None:
+    if not isinstance(criterion, str):
+        raise TypeError(f"criterion is a name; found {type(criterion).__name__}.")
+    if criterion not in CRITERIA:
+        near = difflib.get_close_matches(criterion, CRITERIA, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"criterion is one of {', '.join(CRITERIA)}; found {criterion!r}.{hint}")
+
+
+def _check_count(count: Any, filters: int) -> int:
+    if count is None:
+        return filters
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
+        raise TypeError(f"count is a whole number or None; found {type(count).__name__}.")
+    if not 0 <= count <= filters:
+        raise ValueError(
+            f"count is how many filters go, 0 to {filters} (all of them); found {count}."
+        )
+    return int(count)
+
+
+def _check_floor(floor: Any) -> float | None:
+    if floor is None:
+        return None
+    if isinstance(floor, bool) or not isinstance(floor, (int, float, np.number)):
+        raise TypeError(f"floor is an accuracy or None; found {type(floor).__name__}.")
+    if not 0 <= floor <= 1:
+        raise ValueError(f"floor is an accuracy, a fraction from 0 to 1; found {floor}.")
+    return float(floor)
+
+
+def _sample(images: Images, network: Network) -> Tensor:
+    """Return a few images where the network is: two at least, so that plans see a batch."""
+    numbers = (list(range(min(SAMPLE, len(images)))) * 2)[: max(2, min(SAMPLE, len(images)))]
+    sample = images.read(numbers)[0]
+    first = next((p for p in network.model.parameters() if p.is_floating_point()), None)
+    if first is None:
+        return sample.to(memory_format=torch.channels_last)
+    return sample.to(first.device, first.dtype, memory_format=torch.channels_last)
+
+
+def _passport(banks: list[Measurement], criterion: str) -> dict[str, Any]:
+    """Return the first bank's passport, with what each bank has of its own."""
+    remarks = list(dict.fromkeys(b.passport["remark"] for b in banks if b.passport["remark"]))
+    return {
+        **banks[0].passport,
+        "ablation": {bank.layer: bank.plan.where for bank in banks},
+        "engine": {bank.layer: bank.plan.how for bank in banks},
+        "remark": " ".join(remarks),
+        "criterion": criterion,
+        "seed": SEED,
+    }

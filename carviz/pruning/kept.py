@@ -1,0 +1,107 @@
+"""What a pruning keeps on disk, so that the same one goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.ablation import Checkpoint, Run
+
+LONGEST = 100
+"""Characters of a folder's name."""
+
+Kind = TypeVar("Kind")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Whole:
+    """What the whole network predicts; see `PruningPath` and `State`."""
+
+    targets: NDArray[np.int64]
+    predictions: NDArray[np.int32]
+    margins: NDArray[np.float32]
+    changed_by_precision: NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranking:
+    """The scores of all filters, bank after bank; empty for greedy CAR."""
+
+    scores: NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step:
+    """One pruned filter and what is predicted without it; `flips` is the search's memory."""
+
+    bank: NDArray[np.int64]
+    filter: NDArray[np.int64]
+    predictions: NDArray[np.int32]
+    margins: NDArray[np.float32]
+    flips: NDArray[np.int8]
+    decided_by_tie: NDArray[np.bool_]
+    evaluated: NDArray[np.int64]
+    naive: NDArray[np.int64]
+
+
+class Kept:
+    """The parts of one pruning that are on disk; nothing where the run keeps no checkpoint.
+
+    How many filters go, and down to which accuracy, is not part of what makes a pruning the same
+    one: a longer path goes on from a shorter one.
+
+    Parameters
+    ----------
+    run
+        How to run.
+    criterion, layers
+        They name the folder, so that several criteria and banks share `run.checkpoint`.
+    identity
+        Fingerprints and settings.
+    """
+
+    def __init__(
+        self, run: Run, criterion: str, layers: Sequence[str], identity: Mapping[str, Any]
+    ) -> None:
+        self._parts: dict[type[Any], Checkpoint[Any]] = {}
+        if run.checkpoint is None:
+            return
+        name = _folder(criterion, layers)
+        for kind in (Whole, Ranking, Step):
+            part = kind.__name__.lower()
+            self._parts[kind] = Checkpoint(Path(run.checkpoint), name, identity, kind, part)
+
+    def whole(self) -> Whole | None:
+        """Return what the whole network predicts, where it is kept."""
+        return self._load(Whole, 0)
+
+    def ranking(self) -> Ranking | None:
+        """Return the scores of all filters, where they are kept."""
+        return self._load(Ranking, 0)
+
+    def step(self, place: int) -> Step | None:
+        """Return a step, where it is kept."""
+        return self._load(Step, place)
+
+    def save(self, part: Whole | Ranking | Step, place: int = 0) -> None:
+        """Keep a part."""
+        if checkpoint := self._parts.get(type(part)):
+            checkpoint.save(place, part)
+
+    def _load(self, kind: type[Kind], place: int) -> Kind | None:
+        checkpoint: Checkpoint[Kind] | None = self._parts.get(kind)
+        return None if checkpoint is None else checkpoint.load(place)
+
+
+def _folder(criterion: str, layers: Sequence[str]) -> str:
+    name = f"prune {'+'.join(layers)} by {criterion}"
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST - len(digest) - 1]} {digest}"

@@ -1,0 +1,245 @@
+"""What the heads of the banks give for the images, as much of it as memory holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carviz.ablation import GraphPlan, HookPlan, Needs
+from carviz.ablation.shares import LinearShare
+from carviz.evaluate import Images
+
+Plan = GraphPlan | HookPlan
+Values = tuple[Any, ...]
+Tick = Callable[[], None]
+"""Called after every batch; what it raises ends the search."""
+
+HEAD = 128
+"""Images that go through a head together."""
+
+
+class Part(NamedTuple):
+    """Images that are together in memory.
+
+    Parameters
+    ----------
+    values
+        What the head gives for them.
+    places
+        Which of the images that were asked for these are.
+    rows
+        Their rows in `values`.
+    size
+        How many rows `values` has.
+    """
+
+    values: Values
+    places: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How the memory budget is shared out.
+
+    Parameters
+    ----------
+    rows
+        Rows of a tail that run together.
+    head
+        Images that go through a head together.
+    kept
+        Images whose maps are held, for all banks.
+    raw
+        Whether the images themselves are held, or read again whenever they are needed.
+    """
+
+    rows: int
+    head: int
+    kept: int
+    raw: bool
+
+    @classmethod
+    def within(
+        cls, budget: int, needs: Sequence[Needs], kept: int, image: int, count: int, rows: int
+    ) -> Sizes:
+        """Share a budget out: half of it to the tail at most, a quarter at most to a head.
+
+        Parameters
+        ----------
+        kept, image
+            Bytes that one image's maps, and one image itself take.
+        count
+            How many images there are.
+        rows
+            Rows of a tail that are wanted.
+        """
+        tail, head = max(n.tail for n in needs), max(n.head for n in needs)
+        rows = max(1, min(rows, budget // 2 // max(1, tail)))
+        heads = max(1, min(HEAD, budget // 4 // max(1, head)))
+        left = budget - rows * tail - heads * head
+        raw = count * image <= left // 2
+        left -= count * image if raw else 0
+        return cls(rows, heads, max(heads, left // max(1, kept)), raw)
+
+
+class Maps:
+    """What the heads give for the images, by bank; computed anew after `forget`.
+
+    Where memory holds the maps of all images they are kept as one block. Else they are cut into
+    blocks along the order in which images are looked at, and those used last are kept.
+
+    Parameters
+    ----------
+    images
+        The data.
+    plans
+        How each bank is ablated.
+    sizes
+        How the memory budget is shared out.
+    device, dtype
+        Where images go, and their type.
+    """
+
+    def __init__(
+        self, images: Images, plans: Sequence[Plan], sizes: Sizes,
+        device: torch.device, dtype: torch.dtype,
+    ) -> None:  # fmt: skip
+        self._images, self._plans, self._sizes = images, plans, sizes
+        self._device, self._dtype = device, dtype
+        self._raw: Tensor | None = None
+        self._kept: OrderedDict[tuple[int, int], Values] = OrderedDict()
+        count = len(images)
+        together = all(plan.rows_independent for plan in plans)
+        self.whole = together and sizes.kept >= count
+        """Whether the maps of all images are in memory."""
+        self.block = count if self.whole else min(sizes.head, count)
+        if not together:  # a batch of the tail is then a whole block
+            self.block = min(self.block, sizes.rows)
+        self._room = max(len(plans), sizes.kept * len(plans) // self.block)
+        self.active: list[NDArray[np.bool_] | None] = [None] * len(plans)
+        """For each bank (image, filter), whether the channel is not zero; None: not known."""
+        self._blocks: list[NDArray[np.int64]] = []
+        self._block_of = self._row_of = np.zeros(count, np.int64)
+        self.begin(np.arange(count))
+
+    def begin(self, order: NDArray[np.int64]) -> None:
+        """Forget all maps: the network has changed. Images will be looked at in this order."""
+        self._kept.clear()
+        numbers = np.arange(len(order)) if self.whole else order
+        places = np.argsort(numbers)
+        self._block_of, self._row_of = places // self.block, places % self.block
+        self._blocks = [
+            numbers[i : i + self.block] for i in range(0, len(numbers), self.block)
+        ]  # fmt: skip
+
+    def watch(self, tick: Tick) -> None:
+        """Find on which images each channel is not zero."""
+        for bank, plan in enumerate(self._plans):
+            if isinstance(plan, HookPlan) or not plan.rows_independent:
+                continue
+            found: NDArray[np.bool_] | None = None
+            # Backwards, so that the blocks that are looked at first are still there after it.
+            for place in reversed(range(len(self._blocks))):
+                values = self._values(bank, place, tick)
+                active = plan.active(values)
+                if active is None:
+                    break
+                if found is None:
+                    found = np.zeros((len(self._images), active.shape[1]), np.bool_)
+                found[self._blocks[place]] = active.cpu().numpy()
+            self.active[bank] = found
+
+    def lose(self, filter: int, tick: Tick) -> bool:
+        """Bring the maps up to date where nothing but one filter of the only bank has changed.
+
+        Up to the bank all stays as it was: its channel becomes zero, and the layers that read it
+        run again. Returns False where that cannot be done, and all must be computed anew.
+        """
+        plan, values, known = self._plans[0], self._kept.get((0, 0)), self.active[0]
+        if isinstance(plan, HookPlan) or values is None or known is None:
+            return False
+        if not self.whole or len(self._plans) > 1 or plan.uses != 1:
+            return False
+        maps, images = values[0], np.flatnonzero(known[:, filter])
+        known[:, filter] = False
+        for start in range(0, len(images), self._sizes.head):
+            tick()
+            rows = torch.as_tensor(images[start : start + self._sizes.head])
+            rows = rows.to(maps.device)
+            maps[rows, filter] = 0
+            for share, whole in zip(plan.shares, values[1 + len(plan.shares) :], strict=False):
+                read = maps[rows]
+                read = read.flatten(1) if isinstance(share, LinearShare) else read
+                whole[rows] = share.module(read)
+        return True
+
+    def parts(self, bank: int, images: NDArray[np.int64], tick: Tick) -> Iterator[Part]:
+        """Yield what a bank's head gives for images, block by block."""
+        blocks = self._block_of[images]
+        for place in np.unique(blocks).tolist():
+            chosen = np.flatnonzero(blocks == place)
+            rows = self._row_of[images[chosen]]
+            values = self._values(bank, place, tick)
+            yield Part(values, chosen, rows, len(self._blocks[place]))
+
+    def targets(self, tick: Tick) -> NDArray[np.int64]:
+        """Read all images once and return their labels; the images are kept where they fit."""
+        count, labels = len(self._images), []
+        chunks = [range(i, min(i + HEAD, count)) for i in range(0, count, HEAD)]
+        for chunk, (images, targets) in zip(chunks, self._images.batches(chunks), strict=True):
+            tick()
+            labels.append(targets.numpy())
+            if self._sizes.raw:
+                if self._raw is None:
+                    self._raw = images.new_empty((count, *images.shape[1:]))
+                self._raw[chunk.start : chunk.stop] = images
+        return np.concatenate(labels)
+
+    def read(self, numbers: NDArray[np.int64]) -> Tensor:
+        """Return images ``(image, channel, height, width)`` where the network is."""
+        if self._raw is None:
+            images = self._images.read(numbers.tolist())[0]
+        else:
+            images = self._raw[torch.as_tensor(numbers)]
+        return images.to(self._device, self._dtype, memory_format=torch.channels_last)
+
+    def _values(self, bank: int, place: int, tick: Tick) -> Values:
+        key = bank, place
+        if key not in self._kept:
+            while len(self._kept) >= self._room:
+                self._kept.popitem(last=False)
+            self._kept[key] = self._head(bank, self._blocks[place], tick)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _head(self, bank: int, numbers: NDArray[np.int64], tick: Tick) -> Values:
+        plan, step = self._plans[bank], self._sizes.head
+        if len(numbers) <= step:
+            tick()
+            return plan.head(self.read(numbers))
+        together: list[Tensor] = []
+        for start in range(0, len(numbers), step):
+            tick()
+            values = plan.head(self.read(numbers[start : start + step]))
+            for i, value in enumerate(values):
+                if start == 0:
+                    together.append(_room_for(value, len(numbers)))
+                together[i][start : start + step] = value
+        return tuple(together)
+
+
+def _room_for(value: Tensor, rows: int) -> Tensor:
+    """Return room for `rows` rows like those of `value`, in its layout in memory."""
+    strides = value.stride()
+    axes = sorted(range(value.ndim), key=lambda axis: -strides[axis])
+    shape = [rows if axis == 0 else value.shape[axis] for axis in axes]
+    return value.new_empty(shape).permute([axes.index(axis) for axis in range(value.ndim)])

@@ -1,0 +1,249 @@
+"""A pruning that is ready to run: its steps, what it keeps on disk, and the paths it yields."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from carviz.ablation import Run
+from carviz.banks import Network, copy_network
+from carviz.car import Measurement
+from carviz.pruning.criteria import CRITERIA, Scores, Subject
+from carviz.pruning.kept import Kept, Ranking, Step, Whole
+from carviz.pruning.ranked import Ranked
+from carviz.pruning.search import Search
+from carviz.pruning.state import State
+from carviz.results import PruningPath
+
+Progress = Callable[[float], None]
+SCORING = 0.3
+"""The share of the progress that scoring the filters beforehand takes."""
+
+
+@dataclasses.dataclass(eq=False)
+class Pruning:
+    """A pruning that is ready to run, in any thread.
+
+    Parameters
+    ----------
+    network
+        The network, which stays as it is.
+    banks
+        Its banks, each ready to be measured.
+    sample
+        A few images where the network is.
+    count
+        How many filters go.
+    floor
+        The accuracy below which no step may fall; None for none.
+    criterion
+        What orders the filters.
+    run
+        How to run.
+    passport
+        Where the numbers come from.
+    """
+
+    network: Network
+    banks: list[Measurement]
+    sample: Tensor
+    count: int
+    floor: float | None
+    criterion: str
+    run: Run
+    passport: dict[str, Any]
+
+    def paths(self, progress: Progress | None = None) -> Iterator[PruningPath]:
+        """Yield the path without a step, then ever longer ones; closing the iterator cancels.
+
+        Parameters
+        ----------
+        progress
+            Told the share done, 0 to 1, after every batch; what it raises ends the pruning.
+
+        Raises
+        ------
+        ValueError
+            If a label is outside the logits, logits are not finite, or the whole network is below
+            the floor.
+        """
+        pruner = _Pruner(self, progress or (lambda _share: None))
+        whole = pruner.whole()
+        steps: list[Step] = []
+        path = self._path(whole, steps)
+        if self.floor is not None:
+            path.at_or_above(self.floor)  # tells when the whole network is below it
+        yield path
+        while len(steps) < self.count:
+            step = pruner.step()
+            if self.floor is not None and np.mean(step.predictions == whole.targets) < self.floor:
+                break
+            steps.append(step)
+            yield self._path(whole, steps)
+        pruner.end()
+
+    def _path(self, whole: Whole, steps: list[Step]) -> PruningPath:
+        changed = float(whole.changed_by_precision)
+        extra = {} if np.isnan(changed) else {"changed_by_precision": changed}
+        layers = [bank.layer for bank in self.banks]
+        return PruningPath(
+            self.criterion,
+            banks=tuple(layers),
+            bank_sizes=np.asarray([len(bank.filters) for bank in self.banks]),
+            layers=tuple(layers[int(step.bank)] for step in steps),
+            order=np.asarray([step.filter for step in steps], np.int64),
+            classes=self.banks[0].classes,
+            targets=whole.targets.astype(np.int32),
+            baseline=whole.predictions,
+            predictions=np.asarray([step.predictions for step in steps], np.int32),
+            decided_by_tie=np.asarray([step.decided_by_tie for step in steps], np.bool_),
+            evaluated=np.asarray([step.evaluated for step in steps], np.int64),
+            naive=np.asarray([step.naive for step in steps], np.int64),
+            passport={**self.passport, **extra},
+        )
+
+
+class _Pruner:
+    """Takes one step after another, from disk as far as they are kept there.
+
+    Nothing is computed, and no network copied, before that is needed.
+    """
+
+    def __init__(self, pruning: Pruning, progress: Progress) -> None:
+        self._of = pruning
+        self._listener, self._told = progress, 0.0
+        layers = [bank.layer for bank in pruning.banks]
+        decides = {k: v for k, v in pruning.passport.items() if k not in ("versions", "remark")}
+        identity = {"classes": list(pruning.banks[0].classes), **decides}
+        self._kept = Kept(pruning.run, pruning.criterion, layers, identity)
+        self._steps: list[Step] = []
+        self._whole: Whole | None = None
+        self._state: State | None = None
+        self._chooser: Search | Ranked | None = None
+        self._share = 0.0
+        # How many batches the step has run so far, and the step before it.
+        self._ticks, self._usual = 0, 8
+
+    def whole(self) -> Whole:
+        """Return what the whole network predicts."""
+        self._whole = self._kept.whole()
+        if self._whole is None:
+            state = self._new_state()
+            changed = state.begin(len(self._of.banks[0].classes), self._tick)
+            self._whole = Whole(
+                state.targets.copy(), state.predictions.copy(), state.margins.copy(),
+                np.asarray(np.nan if changed is None else changed),
+            )  # fmt: skip
+            self._kept.save(self._whole)
+            self._state = state
+        return self._whole
+
+    def step(self) -> Step:
+        """Return the next step."""
+        place = len(self._steps)
+        # Once a step was computed, what is kept of later ones may be of another course of ties.
+        step = self._kept.step(place) if self._chooser is None else None
+        if step is None:
+            step = self._compute()
+            self._kept.save(step, place)
+        self._steps.append(step)
+        self._usual, self._ticks = max(self._ticks, 1), 0
+        self._share = self._done(len(self._steps))
+        self._progress(self._share)
+        return step
+
+    def _progress(self, share: float) -> None:
+        """Tell the share done; it never goes back, though parts are only guessed beforehand."""
+        self._told = max(self._told, min(share, 1.0))
+        self._listener(self._told)
+
+    def end(self) -> None:
+        """Tell that all is done."""
+        self._progress(1.0)
+
+    def _compute(self) -> Step:
+        state = self._ready()
+        if self._chooser is None:
+            self._chooser = self._choose(state)
+        left = sum(int(some.sum()) for some in state.left)
+        found = self._chooser.step(self._tick)
+        state.take(*found.answers, found.images)
+        state.prune(found.bank, found.filter)
+        flips = self._chooser.flips if isinstance(self._chooser, Search) else np.zeros((0, 0))
+        return Step(
+            np.asarray(found.bank),
+            np.asarray(found.filter),
+            state.predictions.copy(),
+            state.margins.copy(),
+            flips.astype(np.int8),
+            np.asarray(found.decided_by_tie),
+            np.asarray(found.evaluated),
+            np.asarray(left * len(state.targets)),
+        )
+
+    def _new_state(self) -> State:
+        of = self._of
+        layers = [bank.layer for bank in of.banks]
+        return State(of.network, layers, of.banks[0].images, of.sample, of.run)
+
+    def _ready(self) -> State:
+        """Return the network as pruned so far, where steps were read from disk made anew."""
+        if self._chooser is not None and self._state is not None:
+            return self._state
+        state = self._state or self._new_state()
+        if self._state is None:
+            assert self._whole is not None
+            last = self._steps[-1] if self._steps else self._whole
+            state.resume(self._whole.targets, last.predictions, last.margins, self._tick)
+        for step in self._steps:
+            state.prune(int(step.bank), int(step.filter))
+        if self._steps:
+            state.take(self._steps[-1].predictions, self._steps[-1].margins, slice(None))
+        self._state = state
+        return state
+
+    def _choose(self, state: State) -> Search | Ranked:
+        ranking = self._kept.ranking()
+        if ranking is not None:
+            scores = ranking.scores
+        else:
+            scores = self._score()
+            self._kept.save(Ranking(scores))
+        if len(scores):
+            return Ranked(state, scores)
+        search = Search(state)
+        if self._steps:
+            search.flips[:] = self._steps[-1].flips
+        return search
+
+    def _score(self) -> Scores:
+        """Return the scores of all filters; none for greedy CAR."""
+        of = self._of
+
+        def tell(share: float) -> None:
+            self._progress(SCORING * share)
+
+        subject = Subject(copy_network(of.network), of.banks, of.sample)
+        scores = CRITERIA[of.criterion](subject, tell)
+        return np.zeros(0) if scores is None else np.concatenate(scores)
+
+    def _tick(self) -> None:
+        """Tell how far the pruning is; how many batches a step takes is not known beforehand."""
+        self._ticks += 1
+        place = len(self._steps)
+        part = self._ticks / (self._ticks + self._usual) if self._chooser is not None else 0.0
+        share = self._share + part * (self._done(place + 1) - self._share)
+        self._progress(share)
+
+    def _done(self, steps: int) -> float:
+        """Return the share of the work that a number of steps is."""
+        if self._of.criterion != "car":
+            return SCORING + (1 - SCORING) * min(steps / max(1, self._of.count), 1.0)
+        # A step of greedy CAR looks at every filter that is left.
+        filters = sum(len(bank.filters) for bank in self._of.banks)
+        work = np.arange(filters, filters - self._of.count, -1)
+        return float(work[:steps].sum() / max(1, work.sum()))

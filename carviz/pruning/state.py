@@ -1,0 +1,287 @@
+"""The network as pruned so far: what it predicts, and what it would predict without a filter."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carviz.ablation import GraphPlan, HookPlan, Needs, Run, find_needs, make_plan
+from carviz.ablation.run import arithmetic, read_logits
+from carviz.ablation.silence import places_of, silence
+from carviz.banks import Network, copy_network
+from carviz.evaluate import Images
+from carviz.pruning.maps import Maps, Part, Sizes, Tick
+
+ROWS = 128
+"""Rows of the tail that run together."""
+WHOLE = -1
+"""The filter's number that stands for none."""
+
+
+class Answers(NamedTuple):
+    """What was predicted for some (filter, image) pairs.
+
+    Parameters
+    ----------
+    predictions
+        Class.
+    margins
+        By how much the true class's logit is above the best other; below zero where it is wrong.
+    """
+
+    predictions: NDArray[np.int32]
+    margins: NDArray[np.float32]
+
+
+@dataclasses.dataclass(eq=False)
+class Bank:
+    """A bank of the network that is being pruned."""
+
+    layer: str
+    filters: int
+    plan: GraphPlan | HookPlan
+    places: list[str]
+
+
+class State:
+    """The network as pruned so far. The one that was given stays as it is.
+
+    Parameters
+    ----------
+    network
+        The network, which is copied.
+    layers
+        The banks.
+    images
+        The data.
+    sample
+        A few images where the network is, to try the plans on.
+    run
+        How to run.
+
+    Attributes
+    ----------
+    targets, predictions, margins
+        (M,) each image's true class, what the network as pruned so far predicts, and by how much
+        the true class is ahead.
+    left
+        For each bank, (filter,) whether the filter is still there.
+    """
+
+    def __init__(
+        self, network: Network, layers: Sequence[str], images: Images, sample: Tensor, run: Run
+    ) -> None:
+        self.network = copy_network(network)
+        self.settings = run
+        self.device, dtype = sample.device, sample.dtype
+        self.banks = [self._bank(layer, sample) for layer in layers]
+        self._sample = sample
+        self._plans = plans = [bank.plan for bank in self.banks]
+        needs, kept = _needs(plans, sample[:1])
+        rows = run.batch_size or ROWS
+        count = len(images)
+        self.sizes = Sizes.within(run.budget(), needs, kept, sample[0].nbytes, count, rows)
+        self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
+        self.maps = Maps(images, plans, self.sizes, self.device, dtype)
+        self.left = [np.ones(bank.filters, np.bool_) for bank in self.banks]
+        self.targets = np.zeros(count, np.int64)
+        self.predictions = np.zeros(count, np.int32)
+        self.margins = np.zeros(count, np.float32)
+        self._current = False
+        self._last: int | None = None
+
+    def _bank(self, layer: str, sample: Tensor) -> Bank:
+        plan = self._plan(layer, sample)
+        filters = self.network.convolution(layer).out_channels
+        return Bank(layer, filters, plan, places_of(self.network, layer, plan))
+
+    def _plan(self, layer: str, sample: Tensor) -> GraphPlan | HookPlan:
+        return make_plan(self.network, layer, sample, subtract=self.settings.precision != "bf16")[0]
+
+    def _renew_plans(self) -> None:
+        """Make the plans anew: another bank's plan may hold copies of what was silenced."""
+        for place, bank in enumerate(self.banks):
+            bank.plan = self._plans[place] = self._plan(bank.layer, self._sample)
+
+    @property
+    def right(self) -> int:
+        """How many images the network as pruned so far gets right."""
+        return int((self.predictions == self.targets).sum())
+
+    def begin(self, classes: int, tick: Tick) -> float | None:
+        """Run the whole network: the predictions that pruning starts from.
+
+        Returns
+        -------
+        float or None
+            The share of predictions of the first images that another precision than float32
+            changed.
+
+        Raises
+        ------
+        ValueError
+            If a label is outside the logits, or logits are not finite.
+        """
+        with torch.inference_mode():
+            self.targets = self.maps.targets(tick)
+        _check_labels(self.targets, classes)
+        everything = np.arange(len(self.targets))
+        whole = np.full(len(everything), WHOLE)
+        self.take(*self.without(0, whole, everything, tick), everything)
+        if self.settings.precision == "float32":
+            return None
+        first = everything[: self.sizes.head]
+        with torch.inference_mode(), self._arithmetic("float32"):
+            exact = self.network.model(self.maps.read(first)).argmax(1).cpu().numpy()
+        return float(np.mean(exact != self.predictions[first]))
+
+    def resume(
+        self, targets: NDArray[np.int64], predictions: NDArray[np.int32],
+        margins: NDArray[np.float32], tick: Tick,
+    ) -> None:  # fmt: skip
+        """Go on from what is known already; the images are only read."""
+        self.maps.targets(tick)
+        self.targets = targets
+        self.take(predictions, margins, slice(None))
+
+    def take(
+        self, predictions: NDArray[np.int32], margins: NDArray[np.float32],
+        images: NDArray[np.int64] | slice,
+    ) -> None:  # fmt: skip
+        """Take in what the network predicts for some images; for the others nothing changed."""
+        self.predictions[images] = predictions
+        self.margins[images] = margins
+
+    def prune(self, bank: int, filter: int) -> None:
+        """Silence a filter for good."""
+        silence(self.network, self.banks[bank].places, [filter])
+        self.left[bank][filter] = False
+        self._last = filter if self._current else None
+        self._current = False
+
+    def look(self, tick: Tick) -> NDArray[np.int64]:
+        """Return the images' numbers, wrong ones first, then right ones by rising margin.
+
+        The feature maps are forgotten where the network has changed.
+        """
+        wrong = self.predictions != self.targets
+        order = np.lexsort((self.margins, ~wrong))  # what is most surely wrong comes first
+        if not self._current:
+            if len(self.banks) > 1:
+                self._renew_plans()
+            with torch.inference_mode(), self._arithmetic():
+                if self._last is None or not self.maps.lose(self._last, tick):
+                    self.maps.begin(order)
+                    self.maps.watch(tick)
+            self._current = True
+        return order
+
+    def active(self, bank: int, filter: int) -> NDArray[np.bool_]:
+        """Return on which images (M,) a filter's channel is not zero, or may not be."""
+        known = self.maps.active[bank]
+        return np.ones(len(self.targets), np.bool_) if known is None else known[:, filter]
+
+    def without(
+        self, bank: int, filters: NDArray[np.int64], images: NDArray[np.int64], tick: Tick
+    ) -> Answers:
+        """Return what the network would predict without one more filter.
+
+        Parameters
+        ----------
+        bank
+            The bank's place among those that are pruned.
+        filters, images
+            (pair,) the filter that goes, and the image.
+        """
+        predictions = np.zeros(len(images), np.int32)
+        margins = np.zeros(len(images), np.float32)
+        with torch.inference_mode(), self._arithmetic():
+            for part in self.maps.parts(bank, images, tick):
+                chosen = part.places
+                for batch in self._batches(bank, part, filters[chosen]):
+                    tick()
+                    asked = chosen[batch]
+                    logits = self._tail(bank, part, batch, filters[asked])
+                    answers = self._read(bank, logits, images[asked], filters[asked])
+                    predictions[asked], margins[asked] = answers
+        return Answers(predictions, margins)
+
+    def _arithmetic(self, precision: str | None = None) -> Any:
+        return arithmetic(precision or self.settings.precision, self.device.type)
+
+    def _batches(
+        self, bank: int, part: Part, filters: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        """Return which pairs of a part run together; a filter's images are in the maps' order."""
+        order = np.lexsort((part.rows, filters))
+        if self.banks[bank].plan.rows_independent:
+            size = self.batch_size
+            return [order[i : i + size] for i in range(0, len(order), size)]
+        # Where the tail's numbers are tied to the batch, a batch is a whole block in its order.
+        cuts = np.flatnonzero(np.diff(filters[order])) + 1
+        return np.split(order, cuts)
+
+    def _tail(
+        self, bank: int, part: Part, batch: NDArray[np.int64], filters: NDArray[np.int64]
+    ) -> Tensor:
+        plan, rows = self.banks[bank].plan, part.rows[batch]
+        if not plan.rows_independent:
+            whole = torch.full((part.size,), int(filters[0]), device=self.device)
+            return plan.tail(part.values, None, whole)[torch.as_tensor(rows)]
+        try:
+            where = torch.as_tensor(rows, device=self.device)
+            return plan.tail(part.values, where, torch.as_tensor(filters, device=self.device))
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.batch_size = half = (len(batch) + 1) // 2
+        return torch.cat(
+            [
+                self._tail(bank, part, batch[some], filters[some])
+                for some in (slice(half), slice(half, None))
+            ]
+        )
+
+    def _read(
+        self, bank: int, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
+    ) -> Answers:
+        targets = torch.as_tensor(self.targets[images], device=self.device)
+        rows = torch.arange(len(images), device=self.device)
+        removed = None if (filters == WHOLE).all() else torch.as_tensor(filters)
+        predictions, _ = read_logits(logits, targets, rows, images.tolist(), removed)
+        return Answers(
+            predictions.int().cpu().numpy(), _margins(logits.float(), targets).cpu().numpy()
+        )
+
+
+def _margins(logits: Tensor, targets: Tensor) -> Tensor:
+    own = logits.gather(1, targets[:, None]).squeeze(1)
+    others = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
+    return own - others
+
+
+@torch.inference_mode()
+def _needs(plans: Sequence[GraphPlan | HookPlan], image: Tensor) -> tuple[list[Needs], int]:
+    """Return what each plan needs for an image, and the bytes of all that their heads give."""
+    needs = [find_needs(plan, image, 0) for plan in plans]
+    kept = sum(
+        value.nbytes for plan in plans for value in plan.head(image) if isinstance(value, Tensor)
+    )
+    return needs, kept
+
+
+def _check_labels(targets: NDArray[np.int64], classes: int) -> None:
+    bad = np.flatnonzero(targets >= classes)
+    if len(bad):
+        raise ValueError(
+            f"Labels number the network's {classes} logits, 0 to {classes - 1}; image {bad[0]} has "
+            f"label {targets[bad[0]]}. Check that data and network have the same classes."
+        )

@@ -1,0 +1,114 @@
+"""A long pruning does not lose work, and never goes on with another one."""
+
+import pytest
+import torch
+from small import Residual, random_images
+from woken import wake
+
+import carviz
+from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
+from carviz.pruning.state import State
+
+IMAGES, LABELS = random_images(60)
+
+
+def model():
+    return wake(Residual(), IMAGES)
+
+
+def prune(folder, network=None, data=(IMAGES, LABELS), layer=("first", "third"), **options):
+    return prune_filters(
+        network or model(), data, list(layer), progress=False,
+        run=carviz.Run(checkpoint=folder), **options,
+    )  # fmt: skip
+
+
+class Computed:
+    """Counts the pairs that are run."""
+
+    def __init__(self, monkeypatch):
+        self.pairs = 0
+        original = State.without
+
+        def counted(state, bank, filters, *args, **options):
+            self.pairs += len(filters)
+            return original(state, bank, filters, *args, **options)
+
+        monkeypatch.setattr(State, "without", counted)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_longer_path_goes_on_from_a_shorter_one(tmp_path, criterion, monkeypatch):
+    whole = prune(tmp_path / "whole", criterion=criterion)
+    short = prune(tmp_path / "part", criterion=criterion, count=5)
+    assert short == whole.prefix(5)
+    computed = Computed(monkeypatch)
+    assert prune(tmp_path / "part", criterion=criterion) == whole
+    if criterion == "car":
+        assert computed.pairs == whole.evaluated[5:].sum()
+    computed.pairs = 0
+    assert prune(tmp_path / "part", criterion=criterion) == whole
+    assert prune(tmp_path / "part", criterion=criterion, count=3) == whole.prefix(3)
+    assert computed.pairs == 0
+
+
+def test_an_interrupted_pruning_goes_on_where_it_was(tmp_path):
+    whole = prune(tmp_path / "whole")
+    told = []
+
+    def progress(share):
+        told.append(share)
+        if share > 0.6:
+            raise KeyboardInterrupt
+
+    run = carviz.Run(checkpoint=tmp_path / "part")
+    with pytest.raises(KeyboardInterrupt):
+        prune_filters(model(), (IMAGES, LABELS), ["first", "third"], progress=progress, run=run)
+    kept = list((tmp_path / "part").rglob("step-*.npz"))
+    assert 0 < len(kept) < len(whole)
+    assert not list((tmp_path / "part").rglob(".*"))
+    assert prune(tmp_path / "part") == whole
+
+
+def test_closing_the_iterator_keeps_finished_steps(tmp_path):
+    run = carviz.Run(checkpoint=tmp_path)
+    paths = prepare_pruning(model(), (IMAGES, LABELS), "first", run=run).paths()
+    for _ in range(3):
+        next(paths)
+    paths.close()
+    assert len(list(tmp_path.rglob("step-*.npz"))) == 2
+
+
+def test_a_damaged_step_is_computed_again(tmp_path):
+    whole = prune(tmp_path)
+    next(tmp_path.rglob("step-000004.npz")).write_bytes(b"PK half")
+    assert prune(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [("weights", "model was"), ("labels", "data was"), ("precision", "precision was")],
+)
+@pytest.mark.parametrize("criterion", ["car", "l1"])
+def test_another_pruning_is_refused_by_name(tmp_path, change, named, criterion):
+    prune(tmp_path, count=2, criterion=criterion)
+    network, labels, run = model(), LABELS.clone(), carviz.Run(checkpoint=tmp_path)
+    if change == "weights":
+        with torch.no_grad():
+            network.last.bias[0] += 1
+    elif change == "labels":
+        labels[7] = (labels[7] + 1) % 5
+    else:
+        run = carviz.Run(checkpoint=tmp_path, precision="bf16")
+    with pytest.raises(ValueError, match=named):
+        prune_filters(
+            network, (IMAGES, labels), ["first", "third"], criterion=criterion, progress=False,
+            run=run,
+        )  # fmt: skip
+
+
+def test_criteria_and_banks_share_a_folder(tmp_path):
+    for criterion in ("car", "car-once", "l1"):
+        prune(tmp_path, criterion=criterion, count=1)
+    prune(tmp_path, layer=["first"], count=1)
+    assert len(list(tmp_path.rglob("step-000000.npz"))) == 4
