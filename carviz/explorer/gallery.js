@@ -58,6 +58,7 @@ function render({ model, el }) {
   const tiles = new Map();
   let chosen = model.get("value");
   let generation = 0;
+  let out = 0;
 
   function show(filter, focus) {
     const old = tiles.get(chosen);
@@ -67,17 +68,21 @@ function render({ model, el }) {
     if (!tile) return;
     tile.tabIndex = 0;
     tile.setAttribute("aria-selected", "true");
-    // Only the list scrolls, never the notebook.
-    const top = tile.offsetTop - list.offsetTop;
-    if (top < list.scrollTop) list.scrollTop = top;
-    else if (top + tile.offsetHeight > list.scrollTop + list.clientHeight)
-      list.scrollTop = top + tile.offsetHeight - list.clientHeight;
+    reveal(tile);
     if (focus) tile.focus({ preventScroll: true });
   }
 
   function choose(filter) {
     show(filter, true);
     model.send({ choose: filter });
+  }
+
+  // Only the list scrolls, never the notebook.
+  function reveal(tile) {
+    const top = tile.offsetTop - list.offsetTop;
+    if (top < list.scrollTop) list.scrollTop = top;
+    else if (top + tile.offsetHeight > list.scrollTop + list.clientHeight)
+      list.scrollTop = top + tile.offsetHeight - list.clientHeight;
   }
 
   function fill() {
@@ -91,10 +96,15 @@ function render({ model, el }) {
       mark.className = t.mark ? `cv-mark cv-${KIND_CLASS[t.mark]}` : "";
       mark.textContent = t.mark;
       car.textContent = t.car;
+      tile.classList.toggle("cv-out", Boolean(t.out));
       tile.setAttribute("aria-label", t.label);
       tile.title = t.label;
       if (list.children[place] !== tile) list.insertBefore(tile, list.children[place] || null);
     });
+    note.textContent = model.get("note");
+    const edge = given.filter((t) => t.out).length;
+    if (edge && edge !== out) reveal(tiles.get(given[edge - 1].filter) || list.firstChild);
+    out = edge;
     if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
   }
 
@@ -119,7 +129,6 @@ function render({ model, el }) {
     }
     list.classList.toggle("cv-numbers", !bitmap);
     list.setAttribute("aria-label", model.get("title"));
-    note.textContent = model.get("note");
     fill();
     show(model.get("value"), false);
   }
@@ -150,7 +159,9 @@ function render({ model, el }) {
   });
 
   const refocus = () => show(model.get("value"), list.contains(document.activeElement));
-  const listeners = [["change:tiles", fill], ["change:bank", build], ["change:value", refocus]];
+  const listeners = [
+    ["change:tiles", fill], ["change:note", fill], ["change:bank", build], ["change:value", refocus],
+  ];
   for (const [name, heard] of listeners) model.on(name, heard);
   build();
   return () => { for (const [name, heard] of listeners) model.off(name, heard); };

@@ -9,17 +9,25 @@ from numpy.typing import NDArray
 
 from carviz.explorer.thumbnails import png_uri
 from carviz.plots.style import KIND_LETTERS, interval_words, points, seen_words
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.results.statistics import paired_interval
 
 KIND_WORDS = {"color": "color", "shape": "shape", "dead": "dead"}
 
 
 def header(
-    model: str, data: str, images: int, device: str, table: CarTable | None, remark: str
+    model: str,
+    data: str,
+    images: int,
+    device: str,
+    table: CarTable | None,
+    remark: str,
+    path: PruningPath | None = None,
 ) -> str:
     """Return what was measured on what, and how good the whole network is."""
-    if table is None:
+    if path is not None:
+        accuracy = f"whole network <b>{path.accuracy[0]:.1%}</b> right"
+    elif table is None:
         accuracy = "accuracy: <b>not measured yet</b>"
     else:
         so_far = "" if table.complete else f" on {len(table.images):,} images so far"

@@ -8,11 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from carviz.cards import whole_page
+from carviz import cards
+from carviz.cards import html
 from carviz.evaluate import Images, Normalization
+from carviz.explorer.exporting import Exported
 from carviz.explorer.thumbnails import raw_pictures
-from carviz.plots import CarvizFigure, plot_filter
-from carviz.results import CarTable, SelectivityTable
+from carviz.plots import CarvizFigure, plot_filter, plot_lost, plot_order, plot_paths
+from carviz.results import CarTable, PruningPath, SelectivityTable
 
 MOST_CHANGED = 200
 """Changed images whose pictures go into a page."""
@@ -58,6 +60,16 @@ class Shown:
         The data.
     normalization
         Its preprocessing; None where nothing says it.
+    path
+        The path of greedy CAR; None before the bank was pruned.
+    paths
+        All paths, that one first.
+    count
+        How many filters of it are taken as pruned.
+    exported
+        The last smaller network that was saved.
+    view
+        Which view is looked at: "filter", "bank" or "pruning".
     """
 
     model: str
@@ -70,6 +82,11 @@ class Shown:
     pictures: NDArray[Any] | None
     images: Images
     normalization: Normalization | None
+    path: PruningPath | None = None
+    paths: tuple[PruningPath, ...] = ()
+    count: int = 0
+    exported: Exported | None = None
+    view: str = "filter"
 
     @property
     def measured(self) -> bool:
@@ -81,34 +98,73 @@ class Shown:
         if self.table is None or not self.measured:
             raise ValueError(
                 "A picture of a filter shows its CAR, so it is measured first; filter "
-                f"{self.filter} of {self.layer!r} is not. Call compute('filter') and wait()."
+                f"{self.filter} of {self.layer!r} is not. Call compute('filter') and wait(); or "
+                "prune(), for a picture of pruning."
             )
         return self.table
 
+    @property
+    def drawable(self) -> bool:
+        """Whether there is a figure of it."""
+        return self.measured or self.pruned
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a filter of the bank was pruned."""
+        return self.path is not None and len(self.path) > 0
+
     def figure(self) -> CarvizFigure:
-        """Return the chosen filter at a glance; ValueError while it is not measured."""
+        """Return the curves of pruning where they are looked at, else the chosen filter.
+
+        ValueError while neither is there.
+        """
+        if self.pruned and (self.view == "pruning" or not self.measured):
+            return plot_paths(self.paths, count=self.count)
         table = self.require()
         picture = None if self.pictures is None else self.pictures[self.filter]
         return plot_filter(table, self.filter, picture=picture, selectivity=self.selectivity)
 
 
 def page(shown: Shown, data_digest: str) -> str:
-    """Return a static page of all that is shown; ValueError while the filter is not measured.
+    """Return a static page of all that is shown; ValueError while there is nothing to show.
 
     Images that changed are shown only if the table was measured on the data at hand.
     """
+    about = f"Network {shown.model} on {shown.data}"
+    pruning = pruning_section(shown)
+    if pruning and not shown.measured:
+        heading = f"Pruning {shown.layer}"
+        header = f"<header><h1>{escape(heading)}</h1><p>{escape(about)}</p></header>"
+        return html.document(heading, [header, pruning])
     table = shown.require()
     thumbnails = {}
     if table.passport.get("data") == data_digest:
         numbers = [int(n) for n in table.flips(shown.filter)["image"][:MOST_CHANGED]]
         thumbnails = raw_pictures(numbers, shown.images, shown.normalization)
-    return whole_page(
+    whole = cards.whole_page(
         table,
         shown.filter,
         selectivity=shown.selectivity,
         pictures=shown.pictures,
         thumbnails=thumbnails,
-        about=f"Network {shown.model} on {shown.data}",
+        about=about,
+    )
+    return whole.replace("</main>", f"{pruning}\n</main>")
+
+
+def pruning_section(shown: Shown) -> str:
+    """Return what a page says of pruning; "" before the bank was pruned."""
+    path, count = shown.path, shown.count
+    if path is None or not shown.pruned:
+        return ""
+    figures = [plot_paths(shown.paths, count=count)]
+    if shown.pictures is not None:
+        order = plot_order(path, shown.pictures, selectivity=shown.selectivity, count=count)
+        figures.insert(0, order)
+    if count:
+        figures.append(plot_lost(path, count))
+    return html.section(
+        "Pruning, the least needed filter first", "".join(map(html.figure_tag, figures))
     )
 
 
@@ -122,7 +178,7 @@ class Paper:
         """Display the live widget, and below it make room for the figure."""
         from IPython.display import display
 
-        figure = shown.figure() if shown.measured else None
+        figure = shown.figure() if shown.drawable else None
         title = f"carviz explorer of {shown.model} on {shown.data}"
         image = None if figure is None else figure._repr_png_()
         display(bundle(model_id, title, image), raw=True)  # type: ignore[no-untyped-call]

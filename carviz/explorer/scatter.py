@@ -30,19 +30,19 @@ def bank_drawing(
         return '<p class="cv-empty">Nothing measured yet: press “Compute the bank”.</p>'
     n = len(table.images)
     low, high = paired_interval(table.lost_all, table.gained_all, n)
-    y = _Scale(100 * min(0.0, low.min()), 100 * max(0.0, high.max()), HEIGHT - BOTTOM, TOP)
+    y = Scale(100 * min(0.0, low.min()), 100 * max(0.0, high.max()), HEIGHT - BOTTOM, TOP)
     if selectivity is None:
         places = np.empty(len(table.filters))
         places[[table.row(i) for i in table.order]] = np.arange(1, len(places) + 1)
-        x = _Scale(0, len(places) + 1, LEFT, WIDTH - RIGHT)
+        x = Scale(0, len(places) + 1, LEFT, WIDTH - RIGHT)
         kinds, words = np.full(len(places), "plain"), "rank, highest CAR first"
-        ticks = [(t, f"{t:g}") for t in _round_ticks(1, len(places)) if t >= 1]
+        ticks = [(t, f"{t:g}") for t in round_ticks(1, len(places)) if t >= 1]
     else:
         index = selectivity.color_index[table.filters]
         kinds = selectivity.kind[table.filters]
         dead = bool((kinds == "dead").any())
         places = _spread(np.where(np.isnan(index), DEAD_PLACE, index))
-        x = _Scale(-0.24 if dead else -0.1, 1.12, LEFT, WIDTH - RIGHT)
+        x = Scale(-0.24 if dead else -0.1, 1.12, LEFT, WIDTH - RIGHT)
         words = "colour index: 0 grey, 1 opponent colours"
         ticks = [(t, f"{t:g}") for t in (0, 0.25, 0.5, 0.75, 1)]
         ticks += [(DEAD_PLACE, "dead")] if dead else []
@@ -71,7 +71,7 @@ def bank_drawing(
     )
 
 
-class _Scale:
+class Scale:
     """From a number to a place in the drawing."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
@@ -79,11 +79,13 @@ class _Scale:
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
+        """Return the place of a number."""
         share = (value - self.low) / (self.high - self.low)
         return float(self.start + share * (self.end - self.start))
 
 
-def _round_ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
+    """Return a few round numbers between two."""
     span = max(high - low, 1e-9)
     unit = 10.0 ** np.floor(np.log10(span))
     step = next(s * unit for s in (0.1, 0.2, 0.5, 1, 2) if span / (s * unit) <= 7)
@@ -91,9 +93,9 @@ def _round_ticks(low: float, high: float) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
-def _axes(x: _Scale, y: _Scale, ticks: list[tuple[float, str]], words: str) -> str:
+def _axes(x: Scale, y: Scale, ticks: list[tuple[float, str]], words: str) -> str:
     parts = []
-    for value in _round_ticks(y.low, y.high):
+    for value in round_ticks(y.low, y.high):
         at, name = y(value), "0" if abs(value) < 1e-9 else points(value / 100, unit=False)
         line = "cv-zero-line" if name == "0" else "cv-grid"
         parts.append(f'<line class="{line}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
@@ -116,7 +118,7 @@ def _axes(x: _Scale, y: _Scale, ticks: list[tuple[float, str]], words: str) -> s
     return "".join(parts)
 
 
-def _threshold(x: _Scale, threshold: float) -> str:
+def _threshold(x: Scale, threshold: float) -> str:
     at = x(threshold)
     return f'<line class="cv-threshold" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
 

@@ -44,13 +44,14 @@ class Screen:
         tiles = self._tiles(shown, bank.filters)
         self._view.layer.value = shown.layer
         self._view.gallery.show_bank(shown.layer, shown.pictures, tiles, shown.filter, note)
+        self._view.pruning.show_bank(shown, bank.filters)
 
     def paint(self, shown: Shown, bank: Bank, device: str) -> None:
         """Show the chosen filter and its bank as they are known now."""
         view, filter, table = self._view, shown.filter, shown.table
         remark = UNTRACEABLE if self._subject.networks[device].untraceable else ""
         view.header.value = header(
-            shown.model, shown.data, len(shown.images), device, table, remark
+            shown.model, shown.data, len(shown.images), device, table, remark, shown.path
         )
         picture = None if shown.pictures is None else shown.pictures[filter]
         view.panel.value = filter_panel(
@@ -62,6 +63,12 @@ class Screen:
         if view.view.value == "bank":
             fullest = max(shown.tables, key=lambda t: (len(t.filters), len(t.images)), default=None)
             view.drawing.value = bank_drawing(fullest, shown.selectivity, shown.layer, filter)
+        self.paint_path(shown, bank)
+
+    def paint_path(self, shown: Shown, bank: Bank) -> None:
+        """Show what pruning has found, where that is looked at."""
+        if self._view.view.value == "pruning":
+            self._view.pruning.paint(shown, bank.filters)
 
     def paint_classes(self, shown: Shown) -> None:
         """Show the chosen filter's classes, and the images of the one that is open."""

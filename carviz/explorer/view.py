@@ -10,13 +10,14 @@ import ipywidgets as w
 from carviz.banks import Bank
 from carviz.explorer.classes import Classes
 from carviz.explorer.gallery import Gallery
+from carviz.explorer.pruning_view import PruningView
 
 SORTS = {"filter number": "index", "CAR": "car", "colour index": "color"}
-VIEWS = {"One filter": "filter", "Whole bank": "bank"}
+VIEWS = {"One filter": "filter", "Whole bank": "bank", "Pruning": "pruning"}
 
 
 class View:
-    """Header, controls, status, gallery, chosen filter, classes, and the drawing of the bank."""
+    """Header, controls, status, gallery, chosen filter, classes, the bank's drawing, pruning."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class View:
         devices: list[str],
         choose: Callable[[int], None],
         open_class: Callable[[int], None],
+        move: Callable[[int], None],
     ) -> None:
         self.header = w.HTML()
         self.status = w.HTML()
@@ -31,6 +33,7 @@ class View:
         self.drawing = w.HTML()
         self.gallery = Gallery(choose)
         self.classes = Classes(open_class)
+        self.pruning = PruningView(choose, move)
         names = [(f"{b.layer} ({b.filters} filters)", b.layer) for b in banks]
         self.layer = w.Dropdown(options=names, description="Bank")
         self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort filters by")
@@ -39,31 +42,39 @@ class View:
         self.view.style.button_width = "auto"
         self.compute_bank = _button("Compute the bank", "CAR of every filter of this bank")
         self.compute_filter = _button("This filter only", "CAR of the chosen filter")
+        self.prune = _button("Prune greedily", "Remove filters one by one, the least needed first")
         self.cancel = _button("Cancel", "Stop, and keep what is measured so far")
         self.compute_bank.add_class("cv-main")
-        controls: list[Any] = [self.layer, self.compute_bank, self.compute_filter, self.cancel]
+        buttons = [self.compute_bank, self.compute_filter, self.prune, self.cancel]
+        controls: list[Any] = [self.layer, *buttons]
         if len(devices) > 1:
             controls.insert(1, self.device)
         row, line = w.HBox(controls), w.HBox([self.status, self.view])
-        left = w.VBox([self.sort, self.gallery])
-        for box, name in ((row, "cv-controls"), (line, "cv-line"), (left, "cv-left")):
+        self.left = w.VBox([self.sort, self.gallery])
+        for box, name in ((row, "cv-controls"), (line, "cv-line"), (self.left, "cv-left")):
             box.add_class(name)
         self.detail = w.HBox([self.panel, self.classes])
         self.detail.add_class("cv-detail")
-        body = w.HBox([left, self.detail, self.drawing])
+        body = w.HBox([self.left, self.detail, self.drawing, self.pruning.box])
         body.add_class("cv-body")
         self.children = [self.header, row, line, body]
-        self._boxes = [row, line, left, body]
+        self._boxes = [row, line, body]
         self.show_view("filter")
 
     def show_view(self, name: str) -> None:
-        """Show the chosen filter or the whole bank beside the gallery."""
-        for widget, shown in ((self.detail, name == "filter"), (self.drawing, name == "bank")):
+        """Show the chosen filter or the whole bank beside the gallery, or pruning alone."""
+        for widget, shown in (
+            (self.left, name != "pruning"),
+            (self.detail, name == "filter"),
+            (self.drawing, name == "bank"),
+            (self.pruning.box, name == "pruning"),
+        ):
             (widget.remove_class if shown else widget.add_class)("cv-gone")
 
     def widgets(self) -> list[Any]:
         """Return every widget of it, to be closed."""
-        return [v for v in [*vars(self).values(), *self._boxes] if isinstance(v, w.Widget)]
+        own = [v for v in [*vars(self).values(), *self._boxes] if isinstance(v, w.Widget)]
+        return [*own, *self.pruning.widgets()]
 
 
 def _button(words: str, tip: str) -> Any:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import ipywidgets as w
 import traitlets as t
 
 from carviz.banks import Bank, find_layer
 from carviz.car import prepare_car
 from carviz.cards import save_page
-from carviz.explorer.job import Cancelled, Job, Throttle
+from carviz.explorer.job import Job, Throttle
 from carviz.explorer.known import Known, best
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
+from carviz.explorer.pruner import Pruner
 from carviz.explorer.screen import Screen
 from carviz.explorer.subject import Subject
 from carviz.explorer.view import View
@@ -26,7 +26,7 @@ from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 
 
-class Explorer(w.VBox):  # type: ignore[misc]
+class Explorer(Pruner):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
     Attributes
@@ -35,21 +35,16 @@ class Explorer(w.VBox):  # type: ignore[misc]
         The bank that is shown; setting it ends a run and shows the other bank.
     filter : int
         The chosen filter's number in its bank.
-    busy : bool
-        Whether a job is running.
-    progress : float
-        Share of the running or last job that is done, 0 to 1.
-    status : str
-        What it is doing, in words.
+    busy, progress, status
+        See `Working`.
+    path, count, exported
+        See `Pruner`.
     table : CarTable or None
         What is known so far: the table that is shown for the chosen filter.
     """
 
     layer = t.Unicode()
     filter = t.Int(0)
-    busy = t.Bool(False)
-    progress = t.Float(0.0)
-    status = t.Unicode()
     table = t.Instance(CarTable, allow_none=True)
 
     def __init__(
@@ -60,26 +55,21 @@ class Explorer(w.VBox):  # type: ignore[misc]
         tables: list[CarTable] | None = None,
         selectivity: list[SelectivityTable] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(subject)
         self.add_class("carviz")
-        self._subject = subject
-        # Held by whoever writes: the job that holds `_job`, or a callback.
-        self._lock = threading.RLock()
-        self._job: Job | None = None
         self._running: CarTable | None = None
-        self._story = ""
         self._paper = Paper()
         self._known: dict[str, Known] = {}
         self._kinds: dict[str, SelectivityTable] = {s.layer: s for s in selectivity or []}
         self._judged = set(self._kinds)
         for table in tables or []:
             self._known.setdefault(table.layer, Known()).add(table)
-        self._all = {bank.layer: bank for bank in subject.banks()}
         first = layer or subject.first_layer({table.layer for table in tables or []})
         banks = [b for b in self._all.values() if not b.gate or b.layer == first]
         self._offered = [bank.layer for bank in banks]
-        self._device = next(iter(subject.networks))
-        self._view = View(banks, list(subject.networks), self._choose, self._open_class)
+        self._view = View(
+            banks, list(subject.networks), self._choose, self._open_class, self._moved
+        )
         self._screen = Screen(subject, self._view)
         self.layer = first
         self._connect()
@@ -92,8 +82,11 @@ class Explorer(w.VBox):  # type: ignore[misc]
         view.device.observe(self._device_changed, "value")
         view.sort.observe(lambda _: self._refresh(), "value")
         view.view.observe(self._view_changed, "value")
-        view.compute_bank.on_click(lambda _: self._pressed("bank"))
-        view.compute_filter.on_click(lambda _: self._pressed("filter"))
+        view.compute_bank.on_click(lambda _: self._pressed(lambda: self.compute("bank")))
+        view.compute_filter.on_click(lambda _: self._pressed(lambda: self.compute("filter")))
+        view.prune.on_click(lambda _: self._pressed(self.prune))
+        view.pruning.compare.on_click(lambda _: self._pressed(self.compare))
+        view.pruning.export.on_click(lambda _: self._pressed(self.export))
         view.cancel.on_click(lambda _: self.cancel())
         self.observe(self._say, ["busy", "progress", "status"])
 
@@ -111,41 +104,19 @@ class Explorer(w.VBox):  # type: ignore[misc]
         if scope not in ("bank", "filter"):
             raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
         with self._lock:
-            self._supersede()
             layer, chosen = self.layer, [self.filter] if scope == "filter" else None
             network = self._subject.networks[self._device]
-            job = Job(lambda j: self._measure(j, network, layer, chosen), self._ended)
-            self._job, self._story = job, ""
-            with self.hold_trait_notifications():
-                self.busy, self.progress = True, 0.0
-                self.status = f"{layer}: preparing"
-            job.start()
-
-    def cancel(self) -> None:
-        """Stop the running job within a batch, and keep what there is."""
-        with self._lock:
-            if self._job is not None and self.busy:
-                self._job.cancel()
-                self.status = "Cancelling: ends with this batch"
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the job is over, and raise what failed in it.
-
-        Raises
-        ------
-        TimeoutError
-            If it is not over after `timeout` seconds; it goes on.
-        """
-        job = self._job
-        if job is None:
-            return
-        if not job.wait(timeout):
-            raise TimeoutError(f"The job is not over after {timeout} s; it goes on. {self.status}")
-        if job.error is not None and self._job is job:
-            raise job.error
+            self._start(
+                lambda job: self._measure(job, network, layer, chosen),
+                self._ended,
+                f"{layer}: preparing",
+            )
 
     def snapshot(self) -> CarvizFigure:
-        """Return a plain figure of the chosen filter; ValueError while it is not measured."""
+        """Return a plain figure of the chosen filter, or of pruning where that is looked at.
+
+        ValueError while the filter is not measured, and the bank not pruned.
+        """
         return self.results().figure()
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
@@ -154,7 +125,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            While the chosen filter is not measured.
+            While the chosen filter is not measured, and the bank not pruned.
         FileNotFoundError
             If the folder of `path` is not there.
         """
@@ -175,6 +146,11 @@ class Explorer(w.VBox):  # type: ignore[misc]
                 pictures=self._pictures,
                 images=self._subject.images,
                 normalization=self._subject.normalization(),
+                path=self.path,
+                paths=self._of(self.layer).paths,
+                count=self.count,
+                exported=self.exported,
+                view=self._view.view.value,
             )
 
     def retire(self) -> Job | None:
@@ -190,18 +166,9 @@ class Explorer(w.VBox):  # type: ignore[misc]
     # -- the job: everything here runs in its thread, and only ever sets traits
 
     def _measure(self, job: Job, network: Any, layer: str, filters: list[int] | None) -> None:
-        throttle = Throttle()
-
-        def tick(share: float) -> None:
-            job.check()
-            if throttle.due():
-                with self._lock:
-                    self._only(job)
-                    self.progress = min(share, 1.0)
-                    self.status = under_way(what, share, total, job.seconds)
-
         total = len(self._subject.images)
         what = layer if filters is None else f"Filter {filters[0]} of {layer}"
+        tick = self._ticker(job, lambda share: under_way(what, share, total, job.seconds))
         measurement = prepare_car(
             network, self._subject.images, layer, filters=filters, run=self._subject.run
         )
@@ -213,11 +180,12 @@ class Explorer(w.VBox):  # type: ignore[misc]
                 if tables.due():
                     self._refresh()
             job.check()
-            if layer not in self._judged and self._all[layer].reads_rgb:
-                self._judge(job, network, layer)
+            self._judge(job, layer)
 
-    def _judge(self, job: Job, network: Any, layer: str) -> None:
-        """Tell color from shape once more, now with images: some filters may be dead on them."""
+    def _judge(self, job: Job, layer: str) -> None:
+        if layer in self._judged or not self._all[layer].reads_rgb:
+            return
+        network = self._subject.networks[self._device]
         found = measure_selectivity(
             network, layer, data=self._subject.images, normalize=self._subject.normalize()
         )
@@ -227,24 +195,21 @@ class Explorer(w.VBox):  # type: ignore[misc]
             self._judged.add(layer)
             self._refresh()
 
-    def _only(self, job: Job) -> None:
-        """Raise `Cancelled` in a job that another has taken the place of."""
-        if self._job is not job:
-            raise Cancelled
-
     def _ended(self, job: Job) -> None:
         with self._lock:
             if self._job is not job:
                 return
             last = self._keep_running()
-            self._story = job.story
             self._refresh()
             # What was under way when it was stopped is not kept, so it does not count as done.
-            self.progress = 0.0 if last is None else len(last.images) / last.total
-            self.status = how_it_ended(job, last)
-            self.busy = False
+            done = 0.0 if last is None else len(last.images) / last.total
+            self._end(job, done, how_it_ended(job, last))
+        self._draw(job)
+
+    def _draw(self, job: Job) -> None:
+        with self._lock:
             shown = self.results()
-        if self._paper.laid and shown.measured:
+        if self._paper.laid and shown.drawable:
             figure = shown.figure()
             with self._lock:
                 self._only(job)
@@ -267,9 +232,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
 
     def _supersede(self) -> None:
         """Take the pen from a running job, and keep what it has written."""
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
+        super()._supersede()
         self._keep_running()
 
     def _keep_running(self) -> CarTable | None:
@@ -312,7 +275,8 @@ class Explorer(w.VBox):  # type: ignore[misc]
             self._pictures = self._subject.pictures(self._bank)
             with self.hold_trait_notifications():
                 self.filter, self.progress, self.busy = 0, 0.0, False
-                self.status = READY
+                self.status, self.exported = READY, None
+            self._show_path()
             self._screen.show_bank(self.results(), self._bank)
             self._refresh()
             if self.table is not None:
@@ -323,15 +287,42 @@ class Explorer(w.VBox):  # type: ignore[misc]
     def _filter_changed(self, _change: Any) -> None:
         self._refresh()
 
+    @t.observe("count")
+    def _count_changed(self, _change: Any) -> None:
+        self._paint_path()
+        self._say()
+
+    def _paint_path(self) -> None:
+        with self._lock:
+            self._screen.paint_path(self.results(), self._bank)
+
+    def _turn_to_pruning(self) -> None:
+        self._view.view.value = "pruning"
+
     def _choose(self, filter: int) -> None:
         """Take a choice from the browser, which may be late: the bank may be another by now."""
         with self._lock:
             if 0 <= filter < self._bank.filters:
                 self.filter = filter
 
-    def _pressed(self, scope: Literal["bank", "filter"]) -> None:
-        if not self.busy:  # a second click of a double click starts nothing anew
-            self.compute(scope)
+    def _pressed(self, action: Callable[[], None]) -> None:
+        """Do what a button says; what is refused is told in the status."""
+        if self.busy:  # a second click of a double click starts nothing anew
+            return
+        try:
+            action()
+        except Exception as error:
+            refused = error
+
+            def refuse(_job: Job) -> None:
+                raise refused
+
+            self._start(refuse, self._refused, "")
+
+    def _refused(self, job: Job) -> None:
+        with self._lock:
+            self._only(job)
+            self._end(job, 0.0, how_it_ended(job, None))
 
     def _device_changed(self, change: Any) -> None:
         with self._lock:
@@ -351,11 +342,15 @@ class Explorer(w.VBox):  # type: ignore[misc]
             view = self._view
             view.status.value = status_line(self.progress, self.busy, self.status, self._story)
             view.cancel.disabled = not self.busy
+            steps = 0 if self.path is None or self.busy else len(self.path)
+            missing = self._of(self.layer).missing(steps) if steps else []
+            view.pruning.allow(compare=bool(missing), export=steps > 0 and self.count > 0)
 
     def _refresh(self) -> None:
         """Show what is known now of the chosen filter and of its bank."""
         with self._lock:
             self.table = best(self._tables(), self.filter)
+            self._show_path()
             self._screen.paint(self.results(), self._bank, self._device)
 
     def _open_class(self, number: int) -> None:

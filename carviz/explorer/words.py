@@ -36,9 +36,45 @@ def told(table: CarTable) -> str:
 def how_it_ended(job: Job, table: CarTable | None) -> str:
     """Say how a job ended that left this table, if any."""
     if job.error is not None:
-        return f"{type(job.error).__name__}: {job.error}"
+        return _failure(job)
     if table is None:
         return "Cancelled before the first images were through."
     if job.stopped:
         return f"Cancelled: {told(table)}, and kept."
     return f"Done in {job.seconds:.1f} s: {told(table)}."
+
+
+def pruning_words(layer: str, done: int, total: int, share: float, seconds: float) -> str:
+    """Say how far a pruning is."""
+    left = time_left(seconds, share)
+    return f"{layer}: {done} of {total} filters pruned" + (f", {left}" if left else "")
+
+
+def how_pruning_ended(job: Job, done: int, good: int | None) -> str:
+    """Say how a pruning ended that found so many steps, `good` of them at a small cost."""
+    if job.error is not None:
+        return _failure(job)
+    found = f"{done} filter{'' if done == 1 else 's'} pruned"
+    if job.stopped:
+        return f"Cancelled: {found}, and kept." if done else "Cancelled before the first filter."
+    cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"
+    return f"Done in {job.seconds:.1f} s: {found}{cost}."
+
+
+def how_comparing_ended(job: Job, known: int) -> str:
+    """Say how a comparison ended that knows so many rivals of greedy CAR."""
+    if job.error is not None:
+        return _failure(job)
+    how = "Cancelled" if job.stopped else f"Done in {job.seconds:.1f} s"
+    return f"{how}: greedy CAR beside {known} other criteri{'on' if known == 1 else 'a'}."
+
+
+def how_exporting_ended(job: Job, name: str) -> str:
+    """Say how an export ended that writes a file of this name."""
+    if job.error is not None:
+        return _failure(job)
+    return "Cancelled: nothing was saved." if job.stopped else f"Saved as {name}."
+
+
+def _failure(job: Job) -> str:
+    return f"{type(job.error).__name__}: {job.error}"

@@ -13,7 +13,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium on this machine"),
 ]
-TILES = ".carviz .cv-tile"
+TILES = ".carviz .cv-left .cv-tile"
+STRIP = ".carviz .cv-strip .cv-tile"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,69 @@ def test_the_main_job(lab):
     lab.wait(lambda: page.locator(".carviz button[aria-expanded=true]").count() == 1, "it opens")
 
 
+def test_pruning(lab):
+    page = lab.page
+    press(lab, "Prune greedily")
+    out = page.locator(f"{STRIP}.cv-out")
+    lab.wait(lambda: out.count() >= 1, "the first step", 60)
+    lab.wait(lambda: page.locator(".cv-curve polyline").count() == 1, "a curve")
+    press(lab, "Cancel")
+    eventually(lab, "explorer.busy", "False", 10)
+    steps = int(lab.ask("len(explorer.path)"))
+    assert 1 <= steps < 32, "what there was is kept"
+    lab.ask("explorer.prune(8) or explorer.wait()", 120)
+    eventually(lab, "len(explorer.path)", "8")
+
+    # A picture of the strip by mouse, its neighbour by keyboard.
+    page.locator(STRIP).nth(1).click()
+    eventually(lab, "explorer.filter == explorer.path.order[1]", "True")
+    page.locator(STRIP).nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    eventually(lab, "explorer.filter == explorer.path.order[2]", "True")
+
+    # The slider by keyboard: the kernel, the strip and the classes follow.
+    slider = page.locator(".carviz input[type=range]")
+    slider.focus()
+    page.keyboard.press("Home")
+    eventually(lab, "explorer.count", "0")
+    slider.focus()  # asking the kernel took the focus away
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    eventually(lab, "explorer.count", "2")
+    lab.wait(lambda: out.count() == 2, "two are out")
+    accuracy = lab.ask("f'{explorer.path.accuracy[2]:.1%}'")
+    assert accuracy in page.locator(".cv-lost").inner_text()
+    lab.wait(lambda: accuracy in slider.get_attribute("aria-valuetext"), "words for it")
+
+    press(lab, "Compare criteria")
+    lab.wait(lambda: page.locator(".cv-curve polyline").count() == 7, "the rivals", 180)
+    eventually(lab, "explorer.busy", "False", 30)
+    press(lab, "Export without these 2")
+    eventually(lab, "explorer.busy", "False", 60)
+    name = lab.ask("explorer.exported.path")
+    assert name == "shapes-features.0-minus-2.pt2"
+    lab.wait(lambda: name in page.locator(".cv-report").inner_text(), "the report")
+    assert lab.ask(f"__import__('os').path.getsize({name!r}) > 1000") == "True"
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_pruning_is_legible_and_fits(lab, theme):
+    lab.theme(theme)
+    assert lab.page.evaluate(CONTRAST)["ratio"] >= 4.5, lab.page.evaluate(CONTRAST)
+    height = lab.page.evaluate("document.querySelector('.carviz').getBoundingClientRect().height")
+    room = lab.page.evaluate("document.querySelector('.jp-WindowedPanel-outer').clientHeight")
+    assert height <= room
+    assert lab.page.evaluate(CLIPPED) == []
+    press(lab, "One filter")
+    assert lab.page.evaluate(CONTRAST)["ratio"] >= 4.5, lab.page.evaluate(CONTRAST)
+    press(lab, "Pruning")
+
+
+def test_back_to_one_filter(lab):
+    press(lab, "One filter")
+    lab.wait(lambda: lab.page.locator(TILES).first.is_visible(), "the gallery")
+
+
 def test_another_bank_and_a_cancelled_run(lab):
     lab.page.locator(".carviz select").first.select_option(index=1)
     eventually(lab, "explorer.layer", "features.3")
@@ -103,6 +167,20 @@ def test_nothing_went_wrong_in_the_browser_and_nothing_was_fetched(lab):
     assert lab.outside == []
 
 
+CLIPPED = """() => {
+  // What of the pruning view is wider than the place it has, or lies over its neighbour.
+  const parts = ['.cv-drawn', '.cv-beside', '.cv-told'].map(n => document.querySelector(n));
+  const found = [];
+  parts.forEach((part, i) => {
+    const next = parts[i + 1] || part.closest('.carviz');
+    const end = i < 2 ? next.getBoundingClientRect().left : next.getBoundingClientRect().right;
+    for (const node of part.querySelectorAll('*')) {
+      const box = node.getBoundingClientRect();
+      if (box.width && box.right > end + 0.5) found.push(node.tagName + ' ' + node.className);
+    }
+  });
+  return found;
+}"""
 CONTRAST = """() => {
   // The lowest contrast (WCAG) of any text in the explorer with what is painted behind it.
   const curve = v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
