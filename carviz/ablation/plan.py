@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from carviz.ablation.readers import own_batch_norm
-from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of
+from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of, take
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import fold, tidy
 from carviz.banks import FindReaders, Network, cut, zero_filters
@@ -77,7 +77,9 @@ class GraphPlan:
                 if filter < 0:
                     room[part] = whole[images]
                 else:
-                    share.subtract(whole[images], plane[:, filter][images], filter, room[part])
+                    out = room[part]
+                    taken = take(whole, images, out)
+                    share.subtract(taken, plane[:, filter][images], filter, out)
         return rooms
 
     def active(self, values: Values) -> Tensor | None:

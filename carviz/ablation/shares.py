@@ -103,7 +103,7 @@ class ConvolutionShare:
         Parameters
         ----------
         whole
-            ``(row, channel, height, width)``, the output with all channels.
+            ``(row, channel, height, width)``, the output with all channels; may be `out` itself.
         maps
             ``(row, height, width)``, the channel that goes, of `planes`.
         filter
@@ -119,11 +119,15 @@ class ConvolutionShare:
         weight = conv.weight[reached, filter % inside].flatten(1).t()
         windows = self._windows(maps, whole.shape[2], whole.shape[3])
         if conv.groups == 1:
-            flat = whole.permute(0, 2, 3, 1).reshape(-1, outside)
             room = out.permute(0, 2, 3, 1).view(-1, outside)
-            torch.addmm(flat, windows, weight, alpha=-1, out=room)
+            if out is whole:
+                room.addmm_(windows, weight, alpha=-1)
+            else:
+                flat = whole.permute(0, 2, 3, 1).reshape(-1, outside)
+                torch.addmm(flat, windows, weight, alpha=-1, out=room)
             return
-        out.copy_(whole)
+        if out is not whole:
+            out.copy_(whole)
         share = (windows @ weight).view(len(maps), *whole.shape[2:], outside)
         out[:, reached] -= share.permute(0, 3, 1, 2)
 
@@ -158,7 +162,35 @@ class LinearShare:
         """Write the linear layer's output without one channel; see `ConvolutionShare`."""
         places = maps[0].numel()
         weight = self.module.weight[:, filter * places : (filter + 1) * places]
-        torch.addmm(whole, maps, weight.t(), alpha=-1, out=out)
+        if out is whole:
+            out.addmm_(maps, weight.t(), alpha=-1)
+        else:
+            torch.addmm(whole, maps, weight.t(), alpha=-1, out=out)
+
+
+def take(whole: Tensor, images: slice | Tensor, room: Tensor) -> Tensor:
+    """Return some rows of `whole`: a view of them, or a copy that is made where it will be needed.
+
+    Parameters
+    ----------
+    room
+        As many rows, of the same layout in memory; they are written to if rows are copied.
+    """
+    if isinstance(images, slice):
+        return whole[images]
+    if whole.stride()[1:] != room.stride()[1:] or not _is_dense(whole):
+        return whole[images]
+    torch.index_select(_rows(whole), 0, images, out=_rows(room))
+    return room
+
+
+def _is_dense(maps: Tensor) -> bool:
+    return maps.stride(0) == maps[0].numel()
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """Return maps as one row of numbers each, in the order that they have in memory."""
+    return maps.as_strided((len(maps), maps[0].numel()), (maps.stride(0), 1))
 
 
 def _channel_by_channel(maps: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from small import Fork, random_images
 from torch import nn
 
-from carviz.ablation.shares import find_readers, share_of
+from carviz.ablation.shares import find_readers, share_of, take
 from carviz.ablation.steps import moves_into_head
 from carviz.banks import cut, open_network
 
@@ -41,6 +41,23 @@ def test_a_convolution_without_a_channel(options, filter):
     share.subtract(whole, share.planes(maps)[:, filter], filter, found)
     torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
     assert torch.equal(whole, kept)
+    inside = take(network.graph.get_submodule("1")(maps), torch.tensor([0, 2, 3]), found[:3])
+    share.subtract(inside, share.planes(maps)[:, filter][[0, 2, 3]], filter, inside)
+    torch.testing.assert_close(inside, model[1](zeroed)[[0, 2, 3]], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_rows_are_copied_only_where_they_are_no_run(layout):
+    whole = torch.randn(6, 4, 3, 5).to(memory_format=torch.channels_last)
+    room = torch.empty(2, 4, 3, 5).to(memory_format=layout)
+    view = take(whole, slice(1, 3), room)
+    assert view.data_ptr() == whole[1].data_ptr()
+    rows = torch.tensor([4, 1])
+    taken = take(whole, rows, room)
+    assert (taken is room) == (layout is torch.channels_last)
+    assert torch.equal(taken, whole[rows])
+    flat = torch.randn(6, 7)
+    assert torch.equal(take(flat, rows, torch.empty(2, 7)), flat[rows])
 
 
 @pytest.mark.parametrize(
