@@ -25,3 +25,4 @@ screenshot:
 
 benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3

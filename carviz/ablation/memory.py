@@ -16,10 +16,12 @@ from carviz.ablation.plan import GraphPlan, HookPlan
 ALIVE = 3
 """A step's input, its output and its workspace are alive at once, each as large as the largest."""
 
-ROWS, MOST_ROWS = 128, 1024
-"""Rows of the tail that run together: the first, or more of them up to the second while they ..."""
-BATCH = 24 * 2**20
-"""… take no more bytes than this."""
+LEAST_ROWS, ROWS, MOST_ROWS = 8, 128, 1024
+"""Rows of the tail that run together: fewest, where weights are large, and most."""
+CACHE = 24 * 2**20
+"""Bytes that rows which run together may take on a CPU: more of them only push one another out."""
+CORES = 2 * 2**30
+"""The same on a GPU, which wants many rows to be busy."""
 
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -54,21 +56,33 @@ class Needs:
         While the head runs, what it keeps included.
     tail
         While the tail runs, a row.
+    weights
+        The tail's weights, all of them together.
+    batch
+        What the rows that run together should take: `CACHE` or `CORES`.
     """
 
     head: int
     tail: int
+    weights: int = 0
+    batch: int = CACHE
 
     def sizes(self, budget: int) -> tuple[int, int]:
-        """Return how many images the head, and how many rows the tail may take at once.
-
-        Small rows go in larger batches: what a batch costs beside its arithmetic (a call of each
-        layer, a linear layer's weights read once) is then shared by more of them.
-        """
+        """Return how many images the head, and how many rows the tail may take at once."""
         images = budget // 2 // max(1, self.head)
         rows = budget // 2 // max(1, self.tail)
-        most = min(max(ROWS, BATCH // max(1, self.tail)), MOST_ROWS)
-        return max(1, images), max(1, min(rows, most))
+        return max(1, images), max(1, min(rows, self.best_rows))
+
+    @property
+    def best_rows(self) -> int:
+        """How many rows run together, as long as memory holds them.
+
+        As many as a cache holds, and more where weights are large beside the maps: each batch
+        reads all of them once.
+        """
+        row = max(1, self.tail)
+        share = min(ROWS, ALIVE * self.weights // row)
+        return max(LEAST_ROWS, min(self.batch // row, MOST_ROWS), share)
 
 
 @torch.no_grad()
@@ -79,4 +93,7 @@ def find_needs(plan: GraphPlan | HookPlan, image: Tensor, filter: int) -> Needs:
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
     with _Largest() as tail:
         plan.tail(values, None, torch.tensor([filter], device=image.device))
-    return Needs(kept + ALIVE * head.bytes, ALIVE * tail.bytes)
+    part = plan.cut_tail if isinstance(plan, GraphPlan) else plan.model
+    weights = sum(p.nbytes for p in part.parameters())
+    batch = CORES if image.device.type == "cuda" else CACHE
+    return Needs(kept + ALIVE * head.bytes, ALIVE * tail.bytes, weights, batch)

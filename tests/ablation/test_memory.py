@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import carviz
-from carviz.ablation.memory import ALIVE, BATCH, MOST_ROWS, ROWS, Needs
+from carviz.ablation.memory import ALIVE, CACHE, CORES, LEAST_ROWS, MOST_ROWS, ROWS, Needs
 from carviz.car import prepare_car
 
 IMAGES, LABELS = torch.rand(40, 3, 16, 16), torch.arange(40) % 2
@@ -41,10 +41,16 @@ def test_the_budget_is_shared_by_head_and_tail():
     assert Needs(head=0, tail=0).sizes(64) == (32, 32)
 
 
-def test_small_rows_go_in_larger_batches():
-    assert Needs(head=1, tail=BATCH).sizes(1000 * BATCH) == (500 * BATCH, ROWS)
-    assert Needs(head=1, tail=BATCH // (2 * ROWS)).sizes(10 * BATCH)[1] == 2 * ROWS
-    assert Needs(head=1, tail=1).sizes(10 * BATCH)[1] == MOST_ROWS
+def test_as_many_rows_run_together_as_a_cache_holds():
+    assert Needs(head=1, tail=CACHE).best_rows == LEAST_ROWS
+    assert Needs(head=1, tail=CACHE // 300).best_rows == 300
+    assert Needs(head=1, tail=1).best_rows == MOST_ROWS
+    assert Needs(head=1, tail=CACHE, batch=CORES).best_rows == CORES // CACHE
+
+
+def test_large_weights_are_read_for_many_rows():
+    assert Needs(head=1, tail=CACHE, weights=20 * CACHE // ALIVE).best_rows == 20
+    assert Needs(head=1, tail=CACHE, weights=1000 * CACHE).best_rows == ROWS
 
 
 def test_a_budget_bounds_the_blocks(monkeypatch):
