@@ -17,6 +17,7 @@ _WHERE = {
     "PruningPath": "carviz.results",
     "Run": "carviz.ablation",
     "SelectivityTable": "carviz.results",
+    "SiblingTable": "carviz.results",
     "compress": "carviz.compression",
     "explore": "carviz.explorer",
     "finetune": "carviz.compression",
@@ -27,6 +28,7 @@ _WHERE = {
     "measure_car": "carviz.car",
     "measure_compression": "carviz.compression",
     "measure_selectivity": "carviz.selectivity",
+    "measure_siblings": "carviz.siblings",
     "plan_car": "carviz.car",
     "plot_bank": "carviz.plots",
     "plot_classes": "carviz.plots",
@@ -34,6 +36,7 @@ _WHERE = {
     "plot_lost": "carviz.plots",
     "plot_order": "carviz.plots",
     "plot_paths": "carviz.plots",
+    "plot_siblings": "carviz.plots",
     "prune_filters": "carviz.pruning",
     "rgb_weights": "carviz.pictures",
     "save_compressed": "carviz.compression",
@@ -59,11 +62,14 @@ if TYPE_CHECKING:
     from carviz.plots import plot_lost as plot_lost
     from carviz.plots import plot_order as plot_order
     from carviz.plots import plot_paths as plot_paths
+    from carviz.plots import plot_siblings as plot_siblings
     from carviz.pruning import prune_filters as prune_filters
     from carviz.results import CarTable as CarTable
     from carviz.results import PruningPath as PruningPath
     from carviz.results import SelectivityTable as SelectivityTable
+    from carviz.results import SiblingTable as SiblingTable
     from carviz.selectivity import measure_selectivity as measure_selectivity
+    from carviz.siblings import measure_siblings as measure_siblings
     from carviz.zoo import load_data as load_data
     from carviz.zoo import load_model as load_model
 

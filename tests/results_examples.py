@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.results import CarTable, PruningPath, SelectivityTable, SiblingTable
 
 
 def car_table() -> CarTable:
@@ -27,5 +27,20 @@ def pruning_path() -> PruningPath:
         order=[2, 0, 1], classes=("cat", "größer, Ж", "none"), targets=[0, 1, 1, 0],
         baseline=[0, 1, 0, 0], predictions=[[0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]],
         decided_by_tie=[True, False, False], evaluated=[12, 9, 8], naive=[20, 16, 12],
+        passport={"model": "abc"},
+    )  # fmt: skip
+
+
+def sibling_table() -> SiblingTable:
+    nan = np.nan
+    return SiblingTable(
+        "conv", images=5, places=320,
+        by_weights=[
+            [1.0, 0.5, 0.5, nan], [0.5, 1.0, -0.3, nan], [0.5, -0.3, 1.0, nan], [nan] * 4,
+        ],
+        by_activation=[
+            [1.0, 0.9, -0.2, 0.1], [0.9, 1.0, 0.2, 0.3], [-0.2, 0.2, 1.0, 0.0],
+            [0.1, 0.3, 0.0, 1.0],
+        ],
         passport={"model": "abc"},
     )  # fmt: skip

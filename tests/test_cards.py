@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_plots import LONG, kinds_of, known_table, pictures_of, random_table
+from test_pruning_plots import known_path, random_path, two_banks
 
-from carviz.cards import bank_page, filter_page, save_page
-from carviz.results import CarTable
+from carviz.cards import bank_page, filter_page, pruning_page, save_page, whole_page
+from carviz.results import CarTable, PruningPath
 
 VOID = {"meta", "img", "br", "link"}
 NASTY = "<script>alert(\"x\")</script> & 'co'"
@@ -57,6 +58,20 @@ def nasty_table():
     )  # fmt: skip
 
 
+def nasty_path():
+    return PruningPath(
+        NASTY, banks=(f"{NASTY}.0",), bank_sizes=[2], layers=(f"{NASTY}.0",), order=[1],
+        classes=(NASTY, "dog"), targets=[0, 1, 1], baseline=[0, 1, 0], predictions=[[1, 1, 0]],
+        decided_by_tie=[False], evaluated=[3], naive=[6], passport={"model": NASTY},
+    )  # fmt: skip
+
+
+def both_banks():
+    """Return pictures, and what the first one selects, of `two_banks`."""
+    pictures = {"features.0": pictures_of(8), "features.3": pictures_of(12)}
+    return {"pictures": pictures, "selectivity": {"features.0": kinds_of(8, dead=[1])}}
+
+
 def pages():
     table, nasty = random_table(count=5), nasty_table()
     kinds, pictures = kinds_of(5, dead=[2]), pictures_of(5)
@@ -69,6 +84,25 @@ def pages():
         "bank, bare": bank_page(table),
         "bank, full": bank_page(table, selectivity=kinds, pictures=pictures, about="a network"),
         "bank, nasty": bank_page(nasty, about=NASTY),
+        "pruning, bare": pruning_page(random_path()),
+        "pruning, nothing yet": pruning_page(random_path(steps=0)),
+        "pruning, full": pruning_page(
+            [random_path(), random_path("l1")],
+            count=9,
+            pictures=pictures_of(32),
+            selectivity=kinds_of(32, dead=[7]),
+            about="a network",
+        ),
+        "pruning, two banks": pruning_page(two_banks(), count=4, **both_banks()),
+        "pruning, nasty": pruning_page(nasty_path(), about=NASTY),
+        "all": whole_page(
+            table,
+            3,
+            selectivity=kinds,
+            pictures=pictures,
+            count=2,
+            paths=[random_path(sizes=(5,))],
+        ),
         "bank, long names": bank_page(random_table(count=3, names=LONG, empty=[4])),
     }
 
@@ -99,11 +133,17 @@ def test_a_page_can_be_read_aloud(html):
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
-    assert {attrs["scope"] for attrs in page.all("th")} == {"row", "col"}
+    heads = page.all("th")
+    assert {attrs["scope"] for attrs in heads} == ({"row", "col"} if page.all("table") else set())
 
 
 def test_names_are_shown_and_not_run():
-    for html in (filter_page(nasty_table(), 0, about=NASTY), bank_page(nasty_table(), about=NASTY)):
+    nasty = nasty_table()
+    for html in (
+        filter_page(nasty, 0, about=NASTY),
+        bank_page(nasty, about=NASTY),
+        pruning_page(nasty_path(), about=NASTY),
+    ):
         assert "<script" not in html
         assert Page(html).text.count('<script>alert("x")</script>') >= 3
 
@@ -178,6 +218,63 @@ def test_a_filter_that_changes_nothing():
     assert "no class changes" in Page(bank_page(known_table())).text
 
 
+def test_a_pruning_page_says_what_the_path_says():
+    html = pruning_page(known_path(), count=2, about="a net on pets")
+    text = Page(html).text
+    assert "<h1>Pruning conv1</h1>" in html
+    assert "a net on pets" in text
+    assert "98.0% right on 100 images" in text
+    assert "2 of 4 filters (50%), by CAR, greedy" in text
+    assert "80.0% −18.0 points from the whole network's 98.0%" in text
+    assert "33% of 3" in text
+    assert rows_of(html) == [
+        ["1", "3", "90.0%", "a tie"],
+        ["2", "1", "80.0%", "CAR, greedy"],
+        ["3", "0", "70.0%", "CAR, greedy"],
+    ]
+    assert len(Page(html).all("img")) == 2, "the curve, and what was lost"
+
+
+def test_the_steps_of_a_pruning_tell_bank_and_kind():
+    path = two_banks()
+    html = pruning_page(path, count=4, **both_banks())
+    kinds = both_banks()["selectivity"]["features.0"].kind
+    rows = rows_of(html)
+    assert [row[1] for row in rows] == list(path.layers)
+    assert [int(row[2]) for row in rows] == path.order.tolist()
+    for row in rows:
+        told = str(kinds[int(row[2])]) if row[1] == "features.0" else ""
+        assert row[3].endswith(told)
+        assert bool(row[3]) == bool(told)
+    assert len(Page(html).all("img")) == 3, "pictures in their order, too"
+
+
+def test_a_pruning_page_looks_at_half_of_the_filters_unless_told():
+    assert "16 of 32 filters" in Page(pruning_page(random_path())).text
+    assert "9 of 32 filters" in Page(pruning_page(random_path(steps=9))).text
+    text = Page(pruning_page(random_path(), count=0)).text
+    assert "0 of 32 filters" in text
+    assert "Which classes were lost" not in text
+
+
+def test_a_whole_page_tells_of_pruning_only_where_there_was_some():
+    table, path = random_table(count=5), random_path(sizes=(5,), steps=3)
+    plain = whole_page(table, 3)
+    assert whole_page(table, 3, paths=[], count=0) == plain
+    assert "Pruning" not in Page(plain).text
+    html = whole_page(table, 3, paths=[path], count=2)
+    text = Page(html).text
+    assert "Pruning, the least needed filter first" in text
+    assert "2 of 5 filters (40%)" in text
+    assert len(rows_of(html, -1)) == 3
+
+
+def test_where_the_numbers_of_a_path_come_from_is_told():
+    text = Page(pruning_page(nasty_path())).text
+    assert "Where these numbers come from" in text
+    assert f"Pruning by {NASTY}" in text
+
+
 def test_thumbnails_of_each_kind_of_change_up_to_a_number():
     table = random_table(count=2, strength=5)
     flips = table.flips(0)
@@ -214,6 +311,12 @@ def test_pictures_keep_their_pixels():
          ValueError, "9"),
         (lambda: filter_page(known_table(), 0, selectivity=kinds_of(2)), ValueError, "conv1"),
         (lambda: bank_page(known_table(), pictures=pictures_of(1)), ValueError, "found 1"),
+        (lambda: pruning_page("path"), TypeError, "found str"),
+        (lambda: pruning_page([]), ValueError, "found none"),
+        (lambda: pruning_page(known_path(), count=4), ValueError, "0 to 3"),
+        (lambda: pruning_page(known_path(), pictures=pictures_of(3)), ValueError, "found 3"),
+        (lambda: pruning_page(known_path(), selectivity=kinds_of(4, "conv1")), ValueError,
+         "no pictures"),
         (lambda: save_page(b"", "x.html"), TypeError, "found bytes"),
     ],
 )  # fmt: skip

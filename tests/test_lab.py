@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from carviz.cli import app, tutorials
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["1-explore.ipynb", "2-what-is-car.ipynb"]
+NAMES = ["1-explore.ipynb", "2-what-is-car.ipynb", "3-prune-and-compress.ipynb"]
 
 
 def run(*words, code=0):
@@ -42,7 +42,7 @@ def test_overwrites_nothing_and_says_so(tmp_path):
     lines = run(tmp_path, "--copy-only").splitlines()
     assert (tmp_path / NAMES[0]).read_text() == "my own work"
     assert (tmp_path / NAMES[1]).exists()
-    assert [line.split(": ")[1] for line in lines] == ["kept as it was", "copied"]
+    assert [line.split(": ")[1] for line in lines] == ["kept as it was", "copied", "copied"]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -70,6 +70,17 @@ def test_what_is_car_has_three_questions_and_ends_with_the_truth():
     assert "planted truth was read back" in said.text
 
 
+def test_prune_and_compress_checks_its_claims_and_ends_with_exercises():
+    notebook = nbformat.read(NOTEBOOKS / "3-prune-and-compress.ipynb", as_version=4)
+    *_, saved, check = code_cells(notebook)
+    assert check.source.count("assert") >= 5
+    assert "what these numbers say" in check.outputs[0].text
+    (tuned,) = [c for c in code_cells(notebook) if c.source.startswith("networks =")]
+    right = saved.outputs[0].text.split()[-1].removesuffix("%")
+    assert tuned.outputs[0].data["text/plain"].split()[-1] == right  # what opens is what was saved
+    assert len(re.findall(r"^\d\. \*\*", notebook.cells[-1].source, re.MULTILINE)) == 3
+
+
 def test_code_cells_are_short():
     for path in PATHS:
         for cell in code_cells(nbformat.read(path, as_version=4)):

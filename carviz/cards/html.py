@@ -6,16 +6,12 @@ import base64
 import io
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carviz.plots import CarvizFigure
-
-if TYPE_CHECKING:
-    pass
-
 
 PRINT_DPI = 200
 """Dots an inch of the figures: a page is printed as well as looked at."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from carviz.cards.html import td
 from carviz.plots.style import (
     KIND_LETTERS,
     interval_words,
     points,
 )
 from carviz.results import SelectivityTable
-
-if TYPE_CHECKING:
-    pass
-from carviz.cards.html import td
 
 NUMBERS_NOTE = (
     "CAR is the accuracy that the network loses without the filter, in percentage points; above "

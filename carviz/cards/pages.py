@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from carviz.cards.bank import bank_parts
+from carviz.cards.filter import filter_parts
+from carviz.cards.html import counted, details, document
+from carviz.cards.pruning import pruning_parts
 from carviz.plots.classes import accuracy_words
+from carviz.plots.curves import check_paths
+from carviz.plots.pruned import banks_words, criterion_words, whole_words
 from carviz.plots.style import (
     check_picture,
     check_table,
 )
-from carviz.results import CarTable, SelectivityTable, write_whole
-
-if TYPE_CHECKING:
-    pass
-from carviz.cards.bank import bank_parts
-from carviz.cards.filter import filter_parts
-from carviz.cards.html import counted, details, document
+from carviz.results import CarTable, PruningPath, SelectivityTable, write_whole
 
 
 def filter_page(
@@ -71,7 +71,7 @@ def filter_page(
     heading = f"Filter {filter} of {table.layer}"
     parts = filter_parts(table, filter, picture, selectivity, thumbnails, k)
     return document(
-        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+        heading, [_header(heading, table, about), *parts, _passports(_records(table, selectivity))]
     )
 
 
@@ -112,8 +112,57 @@ def bank_page(
     parts = bank_parts(table, selectivity, pictures, "At a glance")
     heading = f"Bank {table.layer}: {counted(len(table.filters), 'filter')}"
     return document(
-        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
+        heading, [_header(heading, table, about), *parts, _passports(_records(table, selectivity))]
     )
+
+
+def pruning_page(
+    paths: PruningPath | Iterable[PruningPath],
+    *,
+    count: int | None = None,
+    selectivity: SelectivityTable | Mapping[str, SelectivityTable] | None = None,
+    pictures: Any = None,
+    about: str = "",
+) -> str:
+    """Return a page about pruning: what is left, the order, and which classes were lost.
+
+    Parameters
+    ----------
+    paths
+        A `PruningPath`, or several of the same banks on the same images: the first one is told in
+        full, the others are drawn beside it.
+    count
+        The place on the path that is looked at: how many filters are pruned. None: half of the
+        filters, or what the path prunes if less.
+    selectivity
+        The bank's `SelectivityTable`, or a mapping from the bank's name to that; None for no
+        colour or shape. It marks the pictures.
+    pictures
+        (F, height, width, 3), floats in [0, 1], of the whole bank by filter number, as
+        `carviz.rgb_weights` gives them, or a mapping likewise; None for none.
+    about
+        What was pruned, in words, e.g. the names of model and data; stands under the heading.
+
+    Returns
+    -------
+    str
+        A whole HTML document; `save_page` writes it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If there is no path, they are of different banks or images, a path does not prune `count`
+        filters, `selectivity` or `pictures` are not of their banks, or the first comes alone.
+    """
+    shown = check_paths(paths)
+    parts = pruning_parts(shown, count, selectivity, pictures, "At a glance")
+    heading = f"Pruning {banks_words(shown[0])}"
+    lines = [line for line in (about, whole_words(shown[0]) + ".") if line]
+    kinds = selectivity.values() if isinstance(selectivity, Mapping) else [selectivity]
+    records = [*_path_records(shown), *(r for table in kinds for r in _records(None, table))]
+    return document(heading, [_lines(heading, lines), *parts, _passports(records)])
 
 
 def whole_page(
@@ -123,11 +172,14 @@ def whole_page(
     selectivity: SelectivityTable | None = None,
     pictures: Any = None,
     thumbnails: Mapping[int, Any] | None = None,
+    paths: Iterable[PruningPath] = (),
+    count: int | None = None,
     about: str = "",
 ) -> str:
-    """Return a page about one filter, followed by its bank: what an explorer shows.
+    """Return a page about one filter, then its bank, then its pruning: what an explorer shows.
 
-    Arguments, and errors, are those of `filter_page` and `bank_page`.
+    Arguments, and errors, are those of `filter_page`, `bank_page` and `pruning_page`; without
+    `paths` nothing is said of pruning.
     """
     check_table(table)
     table.row(filter)
@@ -136,10 +188,14 @@ def whole_page(
     parts = filter_parts(table, filter, picture, selectivity, thumbnails, 5)
     if len(table.filters) > 1:
         parts += bank_parts(table, selectivity, pictures, f"The bank, {table.layer}")
+    paths = list(paths)
+    if paths:
+        marked = None if pictures is None else selectivity
+        title = "Pruning, the least needed filter first"
+        parts += pruning_parts(paths, count, marked, pictures, title)
     heading = f"Filter {filter} of {table.layer}"
-    return document(
-        heading, [_header(heading, table, about), *parts, _passports(table, selectivity)]
-    )
+    records = [*_records(table, selectivity), *_path_records(paths)]
+    return document(heading, [_header(heading, table, about), *parts, _passports(records)])
 
 
 def save_page(html: str, path: str | os.PathLike[str]) -> Path:
@@ -154,7 +210,7 @@ def save_page(html: str, path: str | os.PathLike[str]) -> Path:
     """
     if not isinstance(html, str):
         raise TypeError(
-            "A page is the string that filter_page or bank_page returns; "
+            "A page is the string that filter_page, bank_page or pruning_page returns; "
             f"found {type(html).__name__}."
         )
     path = Path(path)
@@ -171,18 +227,32 @@ def _header(heading: str, table: CarTable, about: str) -> str:
         lines.append(f"Without a filter means: {ablation}.")
     if remark := table.passport.get("remark"):
         lines.append(str(remark))
+    return _lines(heading, lines)
+
+
+def _lines(heading: str, lines: Iterable[str]) -> str:
     told = "".join(f"<p>{escape(line)}</p>" for line in lines)
     return f"<header><h1>{escape(heading)}</h1>{told}</header>"
 
 
-def _passports(table: CarTable, selectivity: SelectivityTable | None) -> str:
-    """Fold away where the numbers come from."""
-    records = [("CAR", table.passport)]
+def _records(
+    table: CarTable | None, selectivity: SelectivityTable | None
+) -> list[tuple[str, Mapping[str, Any]]]:
+    records = [] if table is None else [("CAR", table.passport)]
     if selectivity is not None:
         records.append(("Colour against shape", selectivity.passport))
+    return records
+
+
+def _path_records(paths: Iterable[PruningPath]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(f"Pruning by {criterion_words(path)}", path.passport) for path in paths]
+
+
+def _passports(records: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Fold away where the numbers come from."""
     listed = "".join(
-        f"<h3>{name}</h3><pre>{escape(json.dumps(dict(passport), indent=2, ensure_ascii=False))}"
-        "</pre>"
+        f"<h3>{escape(name)}</h3>"
+        f"<pre>{escape(json.dumps(dict(passport), indent=2, ensure_ascii=False))}</pre>"
         for name, passport in records
         if passport
     )

@@ -64,7 +64,7 @@ def finetune(
     data: Any,
     *,
     epochs: int = 1,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 1e-4,
     batch_size: int = 64,
     validation: Any = None,
     progress: Progress = True,
@@ -89,7 +89,8 @@ def finetune(
     epochs
         How often the data is gone through.
     learning_rate
-        Of the descent. 0.001 suits a trained network; ten times that may undo what it knows.
+        Of the descent. Small, for a trained network: ten times as much may undo what it knows, as
+        it does to the bundled one.
     batch_size
         Images a step; a DataLoader has its own.
     validation

@@ -52,7 +52,9 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
     ----------
     model
         Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits
-        ``(image, class)``. It is not touched, not even for a moment.
+        ``(image, class)``. It is not touched, not even for a moment. Or the
+        `carviz.banks.Network` that `open_network` made of it: then nothing is traced here, and
+        this may run in any thread; the result is in evaluation mode.
     layers
         Numbers of the filters to remove, by bank: its name, or the module itself.
         ``path.pruned()`` of a `PruningPath` is such a mapping.
@@ -88,8 +90,9 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
         with torch.no_grad():  # the weights may be inference tensors
             network = open_network(model)
         plan = _check_plan(network, model, layers)
-        images = _first_images(model, data)
-        small = own_copy(model)
+        given = network.model if isinstance(model, Network) else model
+        images = _first_images(given, data)
+        small = own_copy(given)
         if plan:
             sites = _sites(network, plan, images)
             _shrink(small, plan, sites, images)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
+from carviz.banks import Network
 from carviz.evaluate import Images
 
 if TYPE_CHECKING:
@@ -38,20 +38,23 @@ class Exported:
 
 
 def export_network(
-    model: nn.Module,
+    network: Network,
     layer: str,
     filters: list[int],
     images: Images,
     path: Path,
     tick: Callable[[float], None],
 ) -> Exported:
-    """Build the network without the filters, measure it beside the whole one, and save it."""
+    """Build the network without the filters, measure it beside the whole one, and save it.
+
+    The network was traced when it was opened, in the caller's thread; this may run in any.
+    """
     # Loaded here, for it takes Torch-Pruning along and an explorer opens faster without.
     from carviz.compression import compress, measure_compression, save_compressed
 
-    smaller = compress(model, {layer: filters}, images)
+    smaller = compress(network, {layer: filters}, images)
     tick(0.4)
-    report = measure_compression(model, smaller, images)
+    report = measure_compression(network.model, smaller, images)
     tick(0.8)
     # The explorer's copy keeps channels last; whoever opens the file expects the usual layout.
     smaller.to(memory_format=torch.contiguous_format)

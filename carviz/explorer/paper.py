@@ -9,11 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from carviz import cards
-from carviz.cards import html
 from carviz.evaluate import Images, Normalization
 from carviz.explorer.exporting import Exported
 from carviz.explorer.thumbnails import raw_pictures
-from carviz.plots import CarvizFigure, plot_filter, plot_lost, plot_order, plot_paths
+from carviz.plots import CarvizFigure, plot_filter, plot_paths
 from carviz.results import CarTable, PruningPath, SelectivityTable
 
 MOST_CHANGED = 200
@@ -131,40 +130,28 @@ def page(shown: Shown, data_digest: str) -> str:
     Images that changed are shown only if the table was measured on the data at hand.
     """
     about = f"Network {shown.model} on {shown.data}"
-    pruning = pruning_section(shown)
-    if pruning and not shown.measured:
-        heading = f"Pruning {shown.layer}"
-        header = f"<header><h1>{escape(heading)}</h1><p>{escape(about)}</p></header>"
-        return html.document(heading, [header, pruning])
+    if shown.pruned and not shown.measured:
+        return cards.pruning_page(
+            shown.paths,
+            count=shown.count,
+            selectivity=None if shown.pictures is None else shown.selectivity,
+            pictures=shown.pictures,
+            about=about,
+        )
     table = shown.require()
     thumbnails = {}
     if table.passport.get("data") == data_digest:
         numbers = [int(n) for n in table.flips(shown.filter)["image"][:MOST_CHANGED]]
         thumbnails = raw_pictures(numbers, shown.images, shown.normalization)
-    whole = cards.whole_page(
+    return cards.whole_page(
         table,
         shown.filter,
         selectivity=shown.selectivity,
         pictures=shown.pictures,
         thumbnails=thumbnails,
+        paths=shown.paths if shown.pruned else (),
+        count=shown.count,
         about=about,
-    )
-    return whole.replace("</main>", f"{pruning}\n</main>")
-
-
-def pruning_section(shown: Shown) -> str:
-    """Return what a page says of pruning; "" before the bank was pruned."""
-    path, count = shown.path, shown.count
-    if path is None or not shown.pruned:
-        return ""
-    figures = [plot_paths(shown.paths, count=count)]
-    if shown.pictures is not None:
-        order = plot_order(path, shown.pictures, selectivity=shown.selectivity, count=count)
-        figures.insert(0, order)
-    if count:
-        figures.append(plot_lost(path, count))
-    return html.section(
-        "Pruning, the least needed filter first", "".join(map(html.figure_tag, figures))
     )
 
 

@@ -194,7 +194,7 @@ class Pruner(Working):
     def _export(self, job: Job, layer: str, filters: list[int], path: Path) -> None:
         network = self._subject.networks[self._device]
         tick = self._ticker(job, lambda share: self.status)
-        done = export_network(network.model, layer, filters, self._subject.images, path, tick)
+        done = export_network(network, layer, filters, self._subject.images, path, tick)
         with self._lock:
             self._only(job)
             self.exported = done

@@ -5,28 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import traitlets as t
 
 from carviz.banks import Bank, find_layer
-from carviz.car import prepare_car
 from carviz.cards import save_page
-from carviz.explorer.job import Job, Throttle
-from carviz.explorer.known import Known, best
+from carviz.explorer.job import Job
+from carviz.explorer.known import best
+from carviz.explorer.measurer import Measurer
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
-from carviz.explorer.pruner import Pruner
 from carviz.explorer.screen import Screen
 from carviz.explorer.subject import Subject
 from carviz.explorer.view import View
-from carviz.explorer.words import READY, how_it_ended, told, under_way
+from carviz.explorer.words import READY, how_it_ended, told
 from carviz.plots import CarvizFigure
 from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 
 
-class Explorer(Pruner):
+class Explorer(Measurer):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
     Attributes
@@ -44,7 +43,6 @@ class Explorer(Pruner):
     """
 
     layer = t.Unicode()
-    filter = t.Int(0)
     table = t.Instance(CarTable, allow_none=True)
 
     def __init__(
@@ -55,15 +53,9 @@ class Explorer(Pruner):
         tables: list[CarTable] | None = None,
         selectivity: list[SelectivityTable] | None = None,
     ) -> None:
-        super().__init__(subject)
+        super().__init__(subject, tables or [], selectivity or [])
         self.add_class("carviz")
-        self._running: CarTable | None = None
         self._paper = Paper()
-        self._known: dict[str, Known] = {}
-        self._kinds: dict[str, SelectivityTable] = {s.layer: s for s in selectivity or []}
-        self._judged = set(self._kinds)
-        for table in tables or []:
-            self._known.setdefault(table.layer, Known()).add(table)
         first = layer or subject.first_layer({table.layer for table in tables or []})
         banks = [b for b in self._all.values() if not b.gate or b.layer == first]
         self._offered = [bank.layer for bank in banks]
@@ -91,26 +83,6 @@ class Explorer(Pruner):
         self.observe(self._say, ["busy", "progress", "status"])
 
     # -- what is asked for
-
-    def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
-        """Measure CAR in the background; a job that runs already is ended, its table kept.
-
-        Parameters
-        ----------
-        scope
-            "bank" for every filter of `layer`, "filter" for the chosen one: its result is merged
-            with what is known of the bank on the same images.
-        """
-        if scope not in ("bank", "filter"):
-            raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
-        with self._lock:
-            layer, chosen = self.layer, [self.filter] if scope == "filter" else None
-            network = self._subject.networks[self._device]
-            self._start(
-                lambda job: self._measure(job, network, layer, chosen),
-                self._ended,
-                f"{layer}: preparing",
-            )
 
     def snapshot(self) -> CarvizFigure:
         """Return a plain figure of the chosen filter, or of pruning where that is looked at.
@@ -163,49 +135,6 @@ class Explorer(Pruner):
             widget.close()
         return job
 
-    # -- the job: everything here runs in its thread, and only ever sets traits
-
-    def _measure(self, job: Job, network: Any, layer: str, filters: list[int] | None) -> None:
-        total = len(self._subject.images)
-        what = layer if filters is None else f"Filter {filters[0]} of {layer}"
-        tick = self._ticker(job, lambda share: under_way(what, share, total, job.seconds))
-        measurement = prepare_car(
-            network, self._subject.images, layer, filters=filters, run=self._subject.run
-        )
-        tables = Throttle(0.2)
-        for table in measurement.tables(tick):
-            with self._lock:
-                self._only(job)
-                self._running = table
-                if tables.due():
-                    self._refresh()
-            job.check()
-            self._judge(job, layer)
-
-    def _judge(self, job: Job, layer: str) -> None:
-        if layer in self._judged or not self._all[layer].reads_rgb:
-            return
-        network = self._subject.networks[self._device]
-        found = measure_selectivity(
-            network, layer, data=self._subject.images, normalize=self._subject.normalize()
-        )
-        with self._lock:
-            self._only(job)
-            self._kinds[layer] = found
-            self._judged.add(layer)
-            self._refresh()
-
-    def _ended(self, job: Job) -> None:
-        with self._lock:
-            if self._job is not job:
-                return
-            last = self._keep_running()
-            self._refresh()
-            # What was under way when it was stopped is not kept, so it does not count as done.
-            done = 0.0 if last is None else len(last.images) / last.total
-            self._end(job, done, how_it_ended(job, last))
-        self._draw(job)
-
     def _draw(self, job: Job) -> None:
         with self._lock:
             shown = self.results()
@@ -215,33 +144,11 @@ class Explorer(Pruner):
                 self._only(job)
                 self._paper.draw(figure)
 
-    # -- what is known
+    # -- what is shown
 
     @property
     def _bank(self) -> Bank:
         return self._all[self.layer]
-
-    def _here(self) -> Known:
-        return self._known.setdefault(self.layer, Known())
-
-    def _tables(self) -> list[CarTable]:
-        """Return what is known of the bank, the table of the running job last."""
-        running = self._running
-        here = running is not None and running.layer == self.layer
-        return [*self._here().tables, *([running] if running is not None and here else [])]
-
-    def _supersede(self) -> None:
-        """Take the pen from a running job, and keep what it has written."""
-        super()._supersede()
-        self._keep_running()
-
-    def _keep_running(self) -> CarTable | None:
-        table, self._running = self._running, None
-        if table is not None:
-            self._known.setdefault(table.layer, Known()).add(table)
-        return table
-
-    # -- what is shown
 
     @t.validate("layer")
     def _check_layer(self, proposal: Any) -> str:

@@ -124,7 +124,7 @@ def read_rgb_filters(
     name = find_layer(network, model, layer)
     _refuse_other_than_rgb(network, name)
     found = find_normalization(data, network.model, normalize)
-    weights = _unit_weights(network, name)
+    weights = unit_weights(network, name)
     weights = np.einsum("fchw,cr->frhw", weights, _first_arithmetic(network, name))
     if found is not None:
         weights = weights / _std_of_rgb(found)[:, None, None]
@@ -144,7 +144,7 @@ def _refuse_other_than_rgb(network: Network, layer: str) -> None:
     )
 
 
-def _unit_weights(network: Network, layer: str) -> Floats:
+def unit_weights(network: Network, layer: str) -> Floats:
     """Return the convolution's weights times the gain of its own BatchNorm, if it has one."""
     weights = _doubles(network.convolution(layer).weight)
     if network.graph is None:

@@ -6,6 +6,7 @@ from carviz.plots.filter import plot_filter
 from carviz.plots.lost import plot_lost
 from carviz.plots.order import plot_order
 from carviz.plots.paths import plot_paths
+from carviz.plots.siblings import plot_siblings
 from carviz.plots.style import CarvizFigure
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "plot_lost",
     "plot_order",
     "plot_paths",
+    "plot_siblings",
 ]

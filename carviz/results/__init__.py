@@ -5,5 +5,13 @@ from carviz.results.files import write_whole
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
+from carviz.results.sibling_table import SiblingTable
 
-__all__ = ["CarTable", "PruningPath", "Record", "SelectivityTable", "write_whole"]
+__all__ = [
+    "CarTable",
+    "PruningPath",
+    "Record",
+    "SelectivityTable",
+    "SiblingTable",
+    "write_whole",
+]

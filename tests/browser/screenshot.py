@@ -1,4 +1,4 @@
-"""Take the README's picture of the explorer: `make screenshot`."""
+"""Take the README's pictures of the explorer: `make screenshot`."""
 
 from __future__ import annotations
 
@@ -12,30 +12,45 @@ from driver import Notebook, browser, lab_server
 from PIL import Image
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-PICTURE = NOTEBOOKS / "explorer.png"
 
 
-def main(path: Path) -> None:
-    """Compute the default's first bank in a real JupyterLab and save what is seen."""
+def main(folder: Path) -> None:
+    """Measure and prune the default's first bank in a real JupyterLab and save what is seen."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder, home = Path(temporary, "notebooks"), Path(temporary, "home")
-        folder.mkdir()
+        notebooks, home = Path(temporary, "notebooks"), Path(temporary, "home")
+        notebooks.mkdir()
         home.mkdir()
-        shutil.copy(NOTEBOOKS / "1-explore.ipynb", folder)
-        with lab_server(folder, home) as address, browser() as chromium:
+        shutil.copy(NOTEBOOKS / "1-explore.ipynb", notebooks)
+        with lab_server(notebooks, home) as address, browser() as chromium:
             lab = Notebook(chromium, address, "1-explore.ipynb")
             lab.run(1)
-            lab.wait(lambda: lab.page.locator(".carviz .cv-tile").count() == 32, "the filters")
-            lab.ask("explorer.compute() or explorer.wait()", 120)
-            lab.ask("setattr(explorer, 'filter', int(explorer.table.order[0]))")
-            lab.page.locator(".carviz").first.scroll_into_view_if_needed()
-            lab.page.evaluate(
-                "() => document.querySelector('.carviz').scrollIntoView({block: 'start'})"
-            )
-            lab.page.wait_for_timeout(1000)
-            picture = Image.open(io.BytesIO(lab.page.screenshot()))
+            lab.wait(lambda: lab.page.locator(".carviz .cv-left .cv-tile").count() == 32, "filters")
+            take_filter(lab, folder / "explorer.png")
+            take_pruning(lab, folder / "pruning.png")
+
+
+def take_filter(lab: Notebook, path: Path) -> None:
+    """Measure the bank, and show the filter with the highest CAR."""
+    lab.ask("explorer.compute() or explorer.wait()", 120)
+    lab.ask("setattr(explorer, 'filter', int(explorer.table.order[0]))")
+    lab.ask("explorer.compute() or explorer.wait()", 120)  # the plain figure follows with its end
+    take(lab, path)
+
+
+def take_pruning(lab: Notebook, path: Path) -> None:
+    """Prune the bank to its end, by every criterion; the slider stays where little is lost."""
+    lab.ask("explorer.prune() or explorer.wait()", 240)
+    lab.ask("explorer.compare() or explorer.wait()", 240)
+    take(lab, path)
+
+
+def take(lab: Notebook, path: Path) -> None:
+    """Save what the browser shows, the explorer on top."""
+    lab.page.evaluate("() => document.querySelector('.carviz').scrollIntoView({block: 'start'})")
+    lab.page.wait_for_timeout(1500)
+    picture = Image.open(io.BytesIO(lab.page.screenshot()))
     picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=256).save(path, optimize=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOKS)

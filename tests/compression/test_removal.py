@@ -8,9 +8,10 @@ import torch
 from compression.judging import ablated_logits, assert_equal, awake, logits, relative, sequence
 from compression.small_networks import Dense, Depthwise, Plain, Skipping, example
 from small import Stubborn, Twice
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
+from carviz.banks import open_network
 from carviz.car import measure_car
 from carviz.compression import compress
 
@@ -101,6 +102,25 @@ def test_the_result_can_be_measured_and_agrees_with_the_ablation():
     sites = {"a1_norm": [0, 2]}  # the second filter that is left was number 2
     expected = ablated_logits(model, sites, data[0]).argmax(1)
     assert table.predictions[1].tolist() == expected.tolist()
+
+
+def test_an_opened_network_is_compressed_without_tracing_it_again(monkeypatch):
+    for model, data, plan, sites in (
+        (*example(Skipping), {"a1": [0, 2]}, {"a1_norm": [0, 2]}),
+        (*awake(Stubborn(own=True)), {"conv": [1, 3]}, {"norm": [1, 3]}),
+    ):
+        network, before = open_network(model), copy.deepcopy(model.state_dict())
+        with monkeypatch.context() as patched:
+            patched.setattr(fx.Tracer, "trace", None)
+            small = compress(network, plan, data)
+        assert relative(logits(small, data[0]), ablated_logits(model, sites, data[0])) < 1e-6
+        by_module = {network.model.get_submodule(bank): gone for bank, gone in plan.items()}
+        again = compress(network, by_module, data)
+        assert torch.equal(logits(again, data[0]), logits(small, data[0]))
+        with torch.no_grad():
+            for tensor in small.parameters():
+                tensor.zero_()
+        assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
 def test_a_network_that_cannot_be_traced():

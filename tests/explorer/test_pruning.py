@@ -8,10 +8,11 @@ import pytest
 import torch
 import traitlets
 from explorer.gated import GATE, data, network
-from torch import fx
+from torch import fx, nn
 
 import carviz
 from carviz.ablation import Run
+from carviz.banks import TRACING, tracing
 from carviz.explorer import explore
 from carviz.explorer.job import Cancelled, Job
 from carviz.explorer.pruned import GOOD, RIVALS, good_place
@@ -390,19 +391,63 @@ def test_export_says_in_words_why_it_cannot(explorer, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_worker_traces_nothing_while_it_prunes_and_compares(explorer, monkeypatch):
-    threads = []
+def test_the_worker_traces_nothing_while_it_prunes_compares_and_exports(explorer, monkeypatch):
+    threads, unlocked = [], []
     trace = fx.Tracer.trace
 
     def watched(self, *args, **kwargs):
-        threads.append(threading.current_thread().name)
+        # torch.export has a tracer of its own, which lets other threads' calls pass.
+        if isinstance(self, tracing.Tracer) or type(self) is fx.Tracer:
+            threads.append(threading.current_thread().name)
+        elif free(TRACING):
+            unlocked.append(type(self).__name__)
+        else:
+            exported.append(type(self).__name__)
         return trace(self, *args, **kwargs)
 
+    def free(lock) -> bool:
+        taken = []
+
+        def take() -> None:
+            taken.append(lock.acquire(blocking=False))
+            if taken[0]:
+                lock.release()
+
+        other = threading.Thread(target=take)
+        other.start()
+        other.join()
+        return taken[0]
+
+    exported = []
+    torch.export.export(torch.nn.ReLU(), (torch.ones(1),))  # its first call traces examples
     monkeypatch.setattr(fx.Tracer, "trace", watched)
     pruned(explorer, 2)
     explorer.compare()
     explorer.wait(WAIT)
+    assert exported == []
+    explorer.count = 2
+    explorer.export()
+    explorer.wait(WAIT)
     assert threads == []
+    assert unlocked == [], "two tracers at once would leave torch.nn.Module patched"
+    assert exported, "torch.export traces, and this test would see it"
+
+
+def test_forward_passes_go_on_while_the_worker_exports(explorer):
+    pruned(explorer)
+    explorer.count = 2
+    model, (images, _) = network(), data()
+    calls = nn.Module.__call__, nn.Module.__getattr__
+    passes = 0
+    with torch.no_grad():
+        expected = model(images)
+        explorer.export()
+        while explorer.busy:
+            torch.testing.assert_close(model(images), expected)
+            passes += 1
+    explorer.wait(WAIT)
+    assert passes > 1
+    assert (nn.Module.__call__, nn.Module.__getattr__) == calls
 
 
 def test_two_explorers_prune_side_by_side():
@@ -440,7 +485,7 @@ def test_pictures_and_pages_hold_the_pruning(explorer, tmp_path):
     figure = explorer.snapshot()
     assert "Pruning first" in figure.description
     page = explorer.save_html(tmp_path / "a.html").read_text()
-    assert page.count("<figure") == 3, "order, curves, and what was lost"
+    assert page.count("<figure") == 3, "curves, order, and what was lost"
     assert "<h1>Pruning first</h1>" in page
     explorer.compute("filter")
     explorer.wait(WAIT)

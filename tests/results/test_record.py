@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from results_examples import car_table, pruning_path, selectivity_table
+from results_examples import car_table, pruning_path, selectivity_table, sibling_table
 
 from carviz.results import CarTable, SelectivityTable
 from carviz.results.record import SCHEMA
 
-RECORDS = [car_table(), pruning_path(), pruning_path().prefix(0), selectivity_table()]
+RECORDS = [
+    car_table(),
+    pruning_path(),
+    pruning_path().prefix(0),
+    selectivity_table(),
+    sibling_table(),
+]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: type(r).__name__)

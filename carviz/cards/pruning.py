@@ -1,0 +1,99 @@
+"""What a page says about pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from carviz.cards.html import (
+    details,
+    fact_list,
+    figure_tag,
+    html_table,
+    section,
+    td,
+    text_cell,
+    th,
+)
+from carviz.cards.numbers import kind_words
+from carviz.plots import plot_lost, plot_order, plot_paths
+from carviz.plots.curves import check_paths
+from carviz.plots.pruned import count_words, criterion_words, filters_of, steps_of
+from carviz.plots.style import points
+from carviz.results import PruningPath, SelectivityTable
+
+Kinds = Mapping[str, SelectivityTable]
+
+
+def pruning_parts(
+    paths: Any, count: int | None, selectivity: Any, pictures: Any, title: str
+) -> list[str]:
+    """Return the sections about pruning; the first path is the one that is told in full."""
+    shown = check_paths(paths)
+    path = shown[0]
+    if selectivity is not None and pictures is None:
+        raise ValueError(
+            "selectivity marks the pictures of the filters; found no pictures. "
+            "carviz.rgb_weights(model, layer) gives them."
+        )
+    if count is None:
+        count = min(len(path), filters_of(path) // 2)
+    # The plots check the arguments for the rest.
+    curves = figure_tag(plot_paths(shown, count=count))
+    order = ""
+    if pictures is not None:
+        strip = plot_order(path, pictures, selectivity=selectivity, count=count)
+        order = figure_tag(strip)
+    forgotten = figure_tag(plot_lost(path, count)) if count else ""
+    parts = [section(title, fact_list(_facts(path, count)) + curves)]
+    if len(path):
+        steps = details(f"All {len(path):,} steps in a table", _step_table(path, selectivity))
+        parts.append(section("In this order", order + steps))
+    if forgotten:
+        parts.append(section("Which classes were lost", forgotten))
+    return parts
+
+
+def _facts(path: PruningPath, count: int) -> list[tuple[str, str]]:
+    accuracy = path.accuracy
+    left, whole = float(accuracy[count]), float(accuracy[0])
+    facts = [
+        ("Pruned", escape(f"{count_words(path, count)}, by {criterion_words(path)}")),
+        (
+            "Accuracy left",
+            f'<strong class="large">{left:.1%}</strong> {points(left - whole)} '
+            f"from the whole network's {whole:.1%}",
+        ),
+    ]
+    if len(path):
+        facts.append(("Steps decided by a tie", f"{path.tie_share:.0%} of {len(path):,}"))
+    return facts
+
+
+def _step_table(path: PruningPath, selectivity: Any) -> str:
+    kinds: Kinds = {}
+    if selectivity is not None:
+        kinds = selectivity if isinstance(selectivity, Mapping) else {path.banks[0]: selectivity}
+    several = len(path.banks) > 1
+    columns = ["step", "filter", "accuracy left", "decided by"]
+    if kinds:
+        columns.insert(2, "selects")
+    if several:
+        columns.insert(1, "bank")
+    rows = (_step_row(path, place, kinds, several) for place in range(len(path)))
+    words = {"step", "bank", "selects", "decided by"}
+    # A table of another class than "numbers" may go on on the next sheet of paper.
+    return html_table("", columns, rows, text=words, css="steps")
+
+
+def _step_row(path: PruningPath, place: int, kinds: Kinds, several: bool) -> list[str]:
+    bank, filter = steps_of(path)[place]
+    cells = [th(f"{place + 1}"), td(f"{filter}")]
+    if several:
+        cells.insert(1, text_cell(bank))
+    if kinds:
+        told = kind_words(str(kinds[bank].kind[filter])) if bank in kinds else ""
+        cells.append(f'<td class="words">{told}</td>')
+    tie = "a tie" if path.decided_by_tie[place] else criterion_words(path)
+    return [*cells, td(f"{path.accuracy[place + 1]:.1%}"), text_cell(tie)]

@@ -1,0 +1,248 @@
+"""What was pruned beside what is left that is most like it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.plots.bank import draw_letter, draw_thumbnail
+from carviz.plots.classes import MARGIN
+from carviz.plots.style import (
+    BODY,
+    LINE,
+    MINUS,
+    SMALL,
+    SOFT,
+    TITLE,
+    CarvizFigure,
+    check_picture,
+    fit,
+    write_at,
+)
+from carviz.results import SelectivityTable, SiblingTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 13.2
+TOP = 1.65
+ACROSS = 4
+"""Filters in a row, each with its two siblings."""
+CARD = (WIDTH - 2 * MARGIN) / ACROSS
+SIDE, GAP = 0.84, 0.14
+CAPTION = 0.6
+BETWEEN = 0.22
+LEGEND = 0.35
+BOLD = 0.86
+"""Share of the room that plain letters may take, for bold ones to fit."""
+MOST = 40
+"""Filters that a page still shows at a readable size."""
+HEADS = ("pruned", "weights", "activation")
+NONE = "none"
+
+
+def plot_siblings(
+    table: SiblingTable,
+    pictures: Any,
+    filters: Iterable[int],
+    *,
+    among: Iterable[int] | None = None,
+    selectivity: SelectivityTable | None = None,
+) -> CarvizFigure:
+    """Show pruned filters, each beside its nearest surviving sibling by weights and by activation.
+
+    Below a picture stands the filter's number, below a sibling's how alike it is: the cosine of the
+    weights, the correlation of the activations; 1 is the same, 0 is unlike.
+
+    Parameters
+    ----------
+    table
+        A `SiblingTable`.
+    pictures
+        (F, height, width, 3), floats in [0, 1], of the whole bank by filter number, as
+        `carviz.rgb_weights` gives them.
+    filters
+        Numbers of the filters that were pruned, in the order in which they shall stand.
+    among
+        Numbers of the filters to look among; None for all that are not in `filters`.
+    selectivity
+        The bank's `SelectivityTable`, to mark each filter: C color, S shape, × dead. None for no
+        marks.
+
+    Returns
+    -------
+    CarvizFigure
+        A matplotlib Figure, not shown, that Jupyter displays. Of more than 40 filters it shows the
+        first.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If a number is no filter of the bank, `pictures` or `selectivity` are not of it, or no
+        filter is given or left.
+    """
+    shown = _check(table, pictures, selectivity)
+    gone = table.check_filters(filters, "filters")
+    left = sorted(set(range(len(table))) - set(gone))
+    left = left if among is None else sorted(set(table.check_filters(among, "among")))
+    if not gone or not left:
+        raise ValueError(
+            "plot_siblings shows one filter at least, beside one that is left; found "
+            f"{len(gone)} and {len(left)}."
+        )
+    frame = table.nearest_each(gone, among=left)
+    page = frame.head(MOST)
+    rows = math.ceil(len(page) / ACROSS)
+    height = TOP + rows * (SIDE + CAPTION + BETWEEN) + 0.1
+    figure = CarvizFigure(WIDTH, height + (LEGEND if selectivity is not None else 0))
+    heading = f"{table.layer}: {_some(len(gone))}, and what is left that is most like them"
+    heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
+    write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
+    lines = _lines(table, frame, len(left), len(page))
+    for i, line in enumerate(lines):
+        write_at(figure, MARGIN, 0.82 + 0.29 * i, line, color=SOFT)
+    _draw_heads(figure, min(ACROSS, len(page)))
+    for i, row in enumerate(page.to_dict("records")):
+        _draw_card(figure, row, i, shown, selectivity)
+    if selectivity is not None:
+        _draw_legend(figure, height, selectivity)
+    told = "; ".join(_told(row) for row in page.to_dict("records"))
+    figure.description = f"{heading}. {' '.join(lines)} {told}."
+    return figure
+
+
+# -- what is shown
+
+
+def _some(count: int) -> str:
+    return f"{count} filter{'s' if count > 1 else ''} pruned"
+
+
+def _lines(table: SiblingTable, frame: pd.DataFrame, left: int, shown: int) -> list[str]:
+    """Write what the numbers are, and what they are in the middle."""
+    first = (
+        f"Nearest of {left} left: by weights (their cosine) and by activation (correlation on "
+        f"{table.images:,} image{'s' if table.images > 1 else ''}). 1 is the same, 0 is unlike."
+    )
+    second = (
+        f"In the middle (median) the nearest has {_number(frame['cosine'].median())} by weights "
+        f"and {_number(frame['correlation'].median())} by activation."
+    )
+    if shown < len(frame):
+        second += f" {len(frame) - shown} more are not shown."
+    return [first, second]
+
+
+def _number(value: float) -> str:
+    return NONE if np.isnan(value) else f"{value:.2f}".replace("-", MINUS)
+
+
+def _told(row: dict[Any, Any]) -> str:
+    return (
+        f"filter {row['filter']}: by weights {_name(row['by_weights'])} "
+        f"({_number(row['cosine'])}), by activation {_name(row['by_activation'])} "
+        f"({_number(row['correlation'])})"
+    )
+
+
+def _name(filter: Any) -> str:
+    import pandas as pd
+
+    return NONE if pd.isna(filter) else str(filter)
+
+
+# -- the cards
+
+
+def _draw_heads(figure: CarvizFigure, across: int) -> None:
+    for i in range(across * len(HEADS)):
+        card, column = divmod(i, len(HEADS))
+        left = MARGIN + card * CARD + column * (SIDE + GAP)
+        write_at(figure, left, TOP - 0.16, HEADS[column], fontsize=SMALL, color=SOFT)
+
+
+def _draw_card(
+    figure: CarvizFigure,
+    row: dict[Any, Any],
+    i: int,
+    pictures: NDArray[np.float64],
+    selectivity: SelectivityTable | None,
+) -> None:
+    """Draw a filter and its two siblings, as the `i`-th."""
+    down, across = divmod(i, ACROSS)
+    top = TOP + down * (SIDE + CAPTION + BETWEEN)
+    places = [
+        (row["filter"], None),
+        (row["by_weights"], row["cosine"]),
+        (row["by_activation"], row["correlation"]),
+    ]
+    for column, (filter, similarity) in enumerate(places):
+        left = MARGIN + across * CARD + column * (SIDE + GAP)
+        name, line = _name(filter), top + SIDE + 0.16
+        if name != NONE:
+            draw_thumbnail(figure, pictures[int(name)], left, top, SIDE)
+        weight = "bold" if column == 0 else "normal"
+        text = write_at(figure, left, line, name, fontsize=BODY, weight=weight)
+        if selectivity is not None and name != NONE:
+            edge = text.get_window_extent().x1 / figure.dpi
+            draw_letter(figure, str(selectivity.kind[int(name)]), edge + 0.19, line)
+        if similarity is not None and name != NONE:
+            write_at(figure, left, line + 0.26, _number(similarity), fontsize=BODY)
+    if across:
+        _draw_rule(figure, MARGIN + across * CARD - 0.16, top, SIDE + CAPTION)
+
+
+def _draw_rule(figure: CarvizFigure, left: float, top: float, height: float) -> None:
+    from matplotlib.lines import Line2D
+
+    W, H = figure.get_size_inches()
+    x, y = left / W, 1 - top / H
+    figure.add_artist(Line2D([x, x], [y, y - height / H], color=LINE, linewidth=1.0))
+
+
+def _draw_legend(figure: CarvizFigure, height: float, selectivity: SelectivityTable) -> None:
+    left = MARGIN + 0.1
+    for kind, words in (("color", "selects colour"), ("shape", "selects shape"), ("dead", "dead")):
+        if not (selectivity.kind == kind).any():
+            continue
+        draw_letter(figure, kind, left, height + 0.05)
+        text = write_at(figure, left + 0.2, height + 0.05, words, fontsize=SMALL, color=SOFT)
+        left = text.get_window_extent().x1 / figure.dpi + 0.4
+
+
+# -- what the plot asks of its arguments
+
+
+def _check(table: Any, pictures: Any, selectivity: Any) -> NDArray[np.float64]:
+    if not isinstance(table, SiblingTable):
+        raise TypeError(
+            "A plot of siblings shows a SiblingTable, which carviz.measure_siblings returns or "
+            f"SiblingTable.load reads; found {type(table).__name__}."
+        )
+    shown = check_picture(pictures, "(filter, height, width, 3)")
+    if shown is None or len(shown) != len(table):
+        found = "none" if shown is None else str(len(shown))
+        raise ValueError(
+            f"pictures are of the whole bank, by filter number; {table.layer!r} has {len(table)} "
+            f"filters, found {found}. carviz.rgb_weights(model, {table.layer!r}) gives them."
+        )
+    if selectivity is not None and not isinstance(selectivity, SelectivityTable):
+        raise TypeError(
+            "selectivity is what carviz.measure_selectivity returns, or None; "
+            f"found {type(selectivity).__name__}."
+        )
+    if selectivity is not None and (
+        selectivity.layer != table.layer or len(selectivity.energy) != len(table)
+    ):
+        raise ValueError(
+            f"selectivity is of the table's own bank, {table.layer!r}; found one of "
+            f"{selectivity.layer!r} with {len(selectivity.energy)} filters. "
+            f"carviz.measure_selectivity(model, {table.layer!r}) gives it."
+        )
+    return shown

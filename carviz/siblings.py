@@ -1,0 +1,252 @@
+"""How alike the filters of a bank are: by their weights, and by when they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carviz.ablation.readers import own_batch_norm
+from carviz.ablation.run import arithmetic
+from carviz.banks import Network, banks_of, cut, find_layer, open_network
+from carviz.evaluate import Images, fingerprint_images, fingerprint_model, shadow, versions
+from carviz.pictures import read_rgb_filters
+from carviz.pictures.weights import unit_weights
+from carviz.results import SiblingTable
+
+Floats = NDArray[np.float64]
+Progress = bool | Callable[[float], None]
+Unit = Callable[[Tensor], list[Tensor]]
+
+BATCH = 16
+PIECE = 2**20
+"""Numbers that are summed up together in double precision: 8 MiB."""
+
+
+def measure_siblings(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    device: str | torch.device | None = None,
+    progress: Progress = True,
+) -> SiblingTable:
+    """Tell how alike a bank's filters are, each with each, by weights and by activation.
+
+    By weights it is the cosine of the angle between them: 1 for the same pattern, whatever its
+    strength, -1 for its negative. The weights are those of `carviz.rgb_weights`: with the sign of
+    the convolution's own BatchNorm and, where the bank reads RGB, per unit of raw RGB. Filters of
+    a grouped convolution that read other channels have a cosine of 0.
+
+    By activation it is Pearson's correlation of what two filters answer at the same places of the
+    same images: the output of the unit, the convolution with its own BatchNorm, cut off at zero as
+    by a ReLU, whatever follows it in this network.
+
+    Parameters
+    ----------
+    model
+        Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits, or an opened
+        `carviz.banks.Network`. It is not touched.
+    data
+        As in `carviz.measure_car`; all images are run once, and labels do not matter.
+    layer
+        The bank: a convolution's name, or the module itself.
+    device
+        Where to run; None for where the model is.
+    progress
+        True for a progress bar; a function to be told the share done, 0 to 1, after every batch
+        (what it raises ends the measurement); False for silence.
+
+    Returns
+    -------
+    SiblingTable
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, or there is no such layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> bank = nn.Conv2d(1, 3, 1, bias=False)  # the second is the first, only stronger
+    >>> _ = bank.weight.data.copy_(torch.tensor([1.0, 2.0, -1.0]).view(3, 1, 1, 1))
+    >>> model = nn.Sequential(bank, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> data = (torch.tensor([-1.0, 0.0, 1.0, 2.0]).view(4, 1, 1, 1), torch.zeros(4).long())
+    >>> table = measure_siblings(model, data, "0", progress=False)
+    >>> table.by_weights[0].tolist(), table.by_activation[0].round(3).tolist()
+    ([1.0, 1.0, -1.0], [1.0, 1.0, -0.522])
+    """
+    network = open_network(model, device)
+    name = find_layer(network, model, layer)
+    images = Images(data)
+    weights, normalization = _weights(network, name, images)
+    with _told(progress, name) as tell:
+        sums = _run(network, name, images, tell)
+    return SiblingTable(
+        name,
+        images=len(images),
+        places=sums.places // len(images),
+        by_weights=cosine_similarity(weights, network.convolution(name).groups),
+        by_activation=sums.correlation(),
+        passport={
+            "model": fingerprint_model(network.model),
+            "data": fingerprint_images(images),
+            "weights": normalization,
+            "activation": "the unit's output, cut off at zero as by a ReLU",
+            "versions": versions(),
+        },
+    )
+
+
+# -- by weights
+
+
+def _weights(network: Network, layer: str, images: Images) -> tuple[Floats, str]:
+    """Return a bank's weights (F, channel, height, width), and in words per unit of what."""
+    bank = next(bank for bank in banks_of(network) if bank.layer == layer)
+    if not bank.reads_rgb:
+        return unit_weights(network, layer), "per unit of the layer below"
+    found = read_rgb_filters(network, layer, data=images)
+    known = found.normalization
+    source = "no std was found" if known is None else f"std of {known.source}"
+    return found.weights, f"per unit of raw RGB ({source})"
+
+
+def cosine_similarity(weights: NDArray[Any], groups: int = 1) -> Floats:
+    """Return the cosine of the angle between the weights of every two filters.
+
+    Parameters
+    ----------
+    weights
+        (F, channel, height, width), at any scale.
+    groups
+        The convolution's groups; filters of different ones read different channels, so that
+        their cosine is 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (F, F), in [-1, 1]; NaN for a filter without any weight.
+    """
+    flat = np.asarray(weights, dtype=np.float64).reshape(len(weights), -1)
+    # The cosine does not depend on the scale; at scale 1 no square runs over, or under.
+    largest = np.abs(flat).max(axis=1, keepdims=True)
+    flat = flat / np.where(largest > 0, largest, np.nan)
+    flat = flat / np.sqrt(np.square(flat).sum(axis=1, keepdims=True))
+    cosine = flat @ flat.T
+    group = np.arange(len(flat)) * groups // len(flat)
+    apart = (group[:, None] != group) & ~np.isnan(cosine)
+    return _tidy(np.where(apart, 0.0, cosine))
+
+
+# -- by activation
+
+
+class Sums:
+    """Running sums over places, from which the correlation of every two filters follows.
+
+    Values are taken from the first one of each filter: it keeps the sums small, and a filter that
+    never changes has a variance of exactly 0.
+    """
+
+    def __init__(self) -> None:
+        self.places = 0
+        self._first: Tensor | None = None
+        self._sum: Tensor | None = None
+        self._products: Tensor | None = None
+
+    def add(self, maps: Tensor) -> None:
+        """Add what the filters answered: (image, filter, height, width)."""
+        values = maps.transpose(0, 1).flatten(1)
+        F = len(values)
+        if self._first is None:
+            self._first = values[:, :1].double()
+            self._sum = torch.zeros_like(self._first[:, 0])
+            self._products = self._sum.new_zeros(F, F)
+        assert self._sum is not None
+        assert self._products is not None
+        self.places += values.shape[1]
+        for piece in torch.split(values, max(1, PIECE // F), dim=1):
+            moved = piece.double() - self._first
+            self._sum += moved.sum(1)
+            self._products += moved @ moved.T
+
+    def correlation(self) -> Floats:
+        """Return (F, F) Pearson's correlation; NaN for a filter that never changes."""
+        assert self._sum is not None
+        assert self._products is not None
+        total, products = self._sum.cpu().numpy(), self._products.cpu().numpy()
+        covariance = products - np.outer(total, total) / self.places
+        variance = np.where(products.diagonal() > 0, covariance.diagonal(), np.nan)
+        spread = np.sqrt(variance)
+        return _tidy(covariance / spread[:, None] / spread)
+
+
+@torch.inference_mode()
+def _run(network: Network, layer: str, images: Images, tell: Callable[[float], None]) -> Sums:
+    like = network.convolution(layer).weight
+    chunks = [range(i, min(i + BATCH, len(images))) for i in range(0, len(images), BATCH)]
+    sums = Sums()
+    unit: Unit | None = None
+    for chunk, (batch, _) in zip(chunks, images.batches(chunks), strict=True):
+        placed = batch.to(like, memory_format=torch.channels_last)
+        with arithmetic("float32", like.device.type):
+            unit = unit or _unit(network, layer, placed[:1])
+            for maps in unit(placed):
+                sums.add(maps)
+        tell(chunk.stop / len(images))
+    return sums
+
+
+def _unit(network: Network, layer: str, sample: Tensor) -> Unit:
+    """Return what maps images to the outputs of the bank's unit behind a ReLU, one a use."""
+    if network.graph is not None and len(network.calls(layer)) == 1:
+        head = cut(network, layer).head
+        return lambda images: [head(images)[0].clamp_min(0)]
+    copy = shadow(network.model)  # of its own: another thread may run the network
+    seen: list[Tensor] = []
+    site = copy.get_submodule(own_batch_norm(copy, layer, sample))
+    # What works in place behind the unit leaves the new tensor of clamp_min alone.
+    site.register_forward_hook(lambda _module, _args, output: seen.append(output.clamp_min(0)))
+
+    def run(images: Tensor) -> list[Tensor]:
+        seen.clear()
+        copy(images)
+        return list(seen)
+
+    return run
+
+
+def _tidy(similarity: Floats) -> Floats:
+    """Return a similarity without what rounding did: symmetric, in [-1, 1], 1 with oneself."""
+    similarity = np.clip((similarity + similarity.T) / 2, -1.0, 1.0)
+    itself = np.diag_indices_from(similarity)
+    similarity[itself] = np.where(np.isnan(similarity[itself]), np.nan, 1.0)
+    return np.asarray(similarity)
+
+
+# -- progress
+
+
+@contextmanager
+def _told(progress: Progress, layer: str) -> Iterator[Callable[[float], None]]:
+    """Give what is told the share done, 0 to 1."""
+    if progress is not True:
+        yield progress if callable(progress) else lambda _share: None
+        return
+    from tqdm.auto import tqdm
+
+    form = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc=f"Siblings in {layer}", bar_format=form) as bar:
+
+        def show(share: float) -> None:
+            bar.update(min(share, 1.0) - bar.n)
+
+        yield show

@@ -1,0 +1,112 @@
+"""The figure of siblings shows the right pictures and numbers, legibly and whole."""
+
+import itertools
+
+import numpy as np
+import pytest
+from test_plots import kinds_of, pictures_of, texts, words
+
+from carviz.plots import plot_siblings
+from carviz.results import SiblingTable
+
+
+def random_siblings(count=32, layer="features.0", dead=(), seed=0):
+    g = np.random.default_rng(seed)
+    both = []
+    for _ in range(2):
+        values = np.corrcoef(g.normal(size=(count, 12))).reshape(count, count)
+        values = np.clip((values + values.T) / 2, -1, 1)
+        values[list(dead)] = np.nan
+        values[:, list(dead)] = np.nan
+        both.append(values)
+    return SiblingTable(layer, images=800, places=9, by_weights=both[0], by_activation=both[1])
+
+
+CASES = {
+    "half": lambda: plot_siblings(
+        random_siblings(), pictures_of(32), range(16), selectivity=kinds_of(32)
+    ),
+    "one": lambda: plot_siblings(random_siblings(2), pictures_of(2), [1]),
+    "among few": lambda: plot_siblings(
+        random_siblings(), pictures_of(32), [4, 3, 9], among=[9, 8], selectivity=kinds_of(32)
+    ),
+    "dead": lambda: plot_siblings(
+        random_siblings(dead=(0, 1)), pictures_of(32), range(6), selectivity=kinds_of(32)
+    ),
+    "many": lambda: plot_siblings(
+        random_siblings(256, "layer1.0.conv2 of a network with a long name"),
+        pictures_of(256), range(100, 200), selectivity=kinds_of(256, "layer1.0.conv2 of a network "
+        "with a long name"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_word_is_legible_whole_and_by_itself(case):
+    figure = CASES[case]()
+    shown = texts(figure)
+    assert min(t.get_fontsize() for t in shown) >= 11
+    page = figure.bbox.padded(-5)
+    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
+    for word, box in boxes:
+        assert page.x0 <= box.x0, word
+        assert box.x1 <= page.x1, word
+        assert page.y0 <= box.y0, word
+        assert box.y1 <= page.y1, word
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} and {other!r}"
+    for axes in figure.axes:
+        picture = axes.get_window_extent().padded(-1)
+        assert not [word for word, box in boxes if picture.overlaps(box)]
+    assert figure.description
+
+
+def test_a_filter_stands_beside_its_nearest_of_those_left():
+    table, pictures = random_siblings(), pictures_of(32)
+    figure = plot_siblings(table, pictures, [5, 3], among=[7, 8, 9])
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    expected = []
+    for filter in (5, 3):
+        expected += [filter]
+        for by in ("weights", "activation"):
+            expected += table.nearest(filter, by=by, among=[7, 8, 9], k=1)["filter"].tolist()
+    for image, filter in zip(shown, expected, strict=True):
+        assert np.allclose(image, pictures[filter])
+    written = [t.get_text() for t in figure.texts]
+    first = table.nearest(5, among=[7, 8, 9], k=1)["similarity"].iloc[0]
+    place = written.index("5")
+    assert written[place + 1] == str(expected[1])
+    assert written[place + 2] == f"{first:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def test_what_was_pruned_is_not_its_own_survivor():
+    figure = plot_siblings(random_siblings(), pictures_of(32), range(30))
+    assert "Nearest of 2 left" in words(figure)
+    written = [t.get_text() for t in figure.texts]
+    assert {w for w in written if w in ("30", "31")} <= {"30", "31"}
+    assert written.count("30") + written.count("31") == 60
+
+
+def test_a_filter_without_a_sibling_says_none_and_a_long_list_is_cut():
+    assert words(CASES["dead"]()).split("\n").count("none") == 4
+    assert "60 more are not shown" in words(CASES["many"]())
+
+
+def test_bad_arguments_say_rule_and_found():
+    table, pictures = random_siblings(), pictures_of(32)
+    with pytest.raises(TypeError, match=r"SiblingTable.*found int"):
+        plot_siblings(7, pictures, [1])
+    with pytest.raises(ValueError, match="32 filters, found 31"):
+        plot_siblings(table, pictures_of(31), [1])
+    with pytest.raises(ValueError, match="found 0 and 32"):
+        plot_siblings(table, pictures, [])
+    with pytest.raises(ValueError, match="found 32 and 0"):
+        plot_siblings(table, pictures, range(32))
+    with pytest.raises(ValueError, match="0 to 31; found 32"):
+        plot_siblings(table, pictures, [32])
+    with pytest.raises(TypeError, match="filters are filters' numbers; found 3"):
+        plot_siblings(table, pictures, 3)
+    with pytest.raises(TypeError, match="measure_selectivity"):
+        plot_siblings(table, pictures, [1], selectivity=[0.1])
+    with pytest.raises(ValueError, match="found one of 'conv' with 32"):
+        plot_siblings(table, pictures, [1], selectivity=kinds_of(32, "conv"))
