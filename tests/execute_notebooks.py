@@ -53,8 +53,21 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     for cell in cleaned.cells:
         cell.metadata = nbformat.from_dict({})
         if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_cleaned, cell.outputs) if output]
+            cell.outputs = _joined([output for output in map(_cleaned, cell.outputs) if output])
     return cleaned
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join what a cell printed: how it came in pieces depends on the machine's speed."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        stream = last is not None and last.output_type == output.output_type == "stream"
+        if last is not None and stream and last.name == output.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _cleaned(output: NotebookNode) -> NotebookNode | None:

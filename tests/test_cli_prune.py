@@ -17,7 +17,7 @@ def pruned(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pruned")
     path, figure, kept = folder / "path.npz", folder / "order.png", folder / "kept"
     out = run(
-        "prune", "--limit", 4, "--count", 5, "--out", path, "--figure", figure,
+        "prune", "--limit", 4, "--count", 5, "--save", path, "--figure", figure,
         "--checkpoint", kept,
     )  # fmt: skip
     return out, path, figure, kept
@@ -56,7 +56,7 @@ def test_prune_resumes_and_goes_on(pruned, tmp_path):
     _, path, _, kept = pruned
     longer = tmp_path / "longer.npz"
     before = {file.name for file in kept.rglob("*") if file.is_file()}
-    run("prune", "--limit", 4, "--count", 6, "--out", longer, "--checkpoint", kept)
+    run("prune", "--limit", 4, "--count", 6, "--save", longer, "--checkpoint", kept)
     steps = PruningPath.load(longer)
     assert steps.prefix(5).order.tolist() == PruningPath.load(path).order.tolist()
     assert len({file.name for file in kept.rglob("*") if file.is_file()} - before) == 1
@@ -66,7 +66,7 @@ def test_prune_several_banks_by_a_rival_and_draw_the_curve(tmp_path):
     path, figure = tmp_path / "path.npz", tmp_path / "curve.pdf"
     out = run(
         "prune", "--layer", "features.0", "--layer", "features.3", "--criterion", "l1",
-        "--count", 30, "--limit", 1, "--shown", 3, "--out", path, "--figure", figure,
+        "--count", 30, "--limit", 1, "--shown", 3, "--save", path, "--figure", figure,
     )  # fmt: skip
     steps = PruningPath.load(path)
     assert steps.banks == ("features.0", "features.3")
@@ -82,7 +82,7 @@ def test_prune_several_banks_by_a_rival_and_draw_the_curve(tmp_path):
 
 def test_a_floor_ends_the_path(tmp_path):
     path = tmp_path / "path.npz"
-    run("prune", "--criterion", "l2", "--floor", 0.9, "--limit", 2, "--out", path)
+    run("prune", "--criterion", "l2", "--floor", 0.9, "--limit", 2, "--save", path)
     steps = PruningPath.load(path)
     assert 0 < len(steps) < 32
     assert steps.accuracy.min() >= 0.9
@@ -91,7 +91,7 @@ def test_a_floor_ends_the_path(tmp_path):
 def test_compress_a_path_opens_without_carviz(pruned, tmp_path):
     _, path, _, _ = pruned
     file = tmp_path / "small.pt2"
-    told = run("compress", "--path", path, "--count", 4, "--limit", 1, "--out", file)
+    told = run("compress", "--path", path, "--count", 4, "--limit", 1, "--save", file)
     told = told.replace("\n", " ")
     steps = PruningPath.load(path)
     assert "4 filters of features.0" in told
@@ -126,7 +126,7 @@ ERRORS = [
     (["prune", "--count", "33"], "found 33"),
     (["prune", "--floor", "85"], "found 85"),
     (["prune", "--layer", "feature.0"], "Nearest: 'features.0'"),
-    (["prune", "--out", "no/where.npz"], "does not"),
+    (["prune", "--save", "no/where.npz"], "does not"),
     (["prune", "--figure", "order.gnp"], "found 'order.gnp'"),
     (["compress"], "found neither"),
     (["compress", "--filters", "1", "--path", "p.npz"], "found both"),
@@ -135,8 +135,8 @@ ERRORS = [
     (["compress", "--path", "p.npz", "--count", "1", "--floor", "0.9"], "found both"),
     (["compress", "--path", "p.npz"], "no file 'p.npz'"),
     (["compress", "--filters", "99"], "99"),
-    (["compress", "--filters", "1", "--out", "no/where.pt2"], "does not"),
-    (["compress", "--filters", "1", "--out", "small.pt"], "'.pt2'"),
+    (["compress", "--filters", "1", "--save", "no/where.pt2"], "does not"),
+    (["compress", "--filters", "1", "--save", "small.pt"], "'.pt2'"),
 ]
 
 

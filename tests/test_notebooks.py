@@ -116,3 +116,15 @@ def test_cleaning_takes_widgets_and_machines_away():
     assert set(cleaned.metadata) == {"kernelspec", "language_info"}
     assert cleaned.metadata.language_info == {"name": "python"}
     assert clean(cleaned) == cleaned
+
+
+def test_what_a_cell_printed_is_one_output():
+    new = nbformat.v4.new_output
+    cell = nbformat.v4.new_code_cell("print()")
+    cell.outputs = [
+        new("stream", name="stdout", text="a\n"), new("stream", name="stdout", text="b\n"),
+        new("stream", name="stderr", text="c\n"), new("display_data", {"text/plain": "d"}),
+        new("stream", name="stdout", text="e\n"),
+    ]  # fmt: skip
+    (cell,) = clean(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert [o.get("text") for o in cell.outputs] == ["a\nb\n", "c\n", None, "e\n"]

@@ -50,7 +50,7 @@ def prune(
     limit: Limit = None,
     weights: Weights = "default",
     device: Device = None,
-    out: Annotated[Path | None, typer.Option(help="Save the path there (.npz).")] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the path there (.npz).")] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Draw the order there; the curve where a bank reads no RGB.")
     ] = None,
@@ -64,7 +64,7 @@ def prune(
     from carviz.pruning import prune_filters
 
     with errors():
-        check_folder(out, "The path")
+        check_folder(save, "The path")
         _check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = carviz.load_data(data, model=network, limit=limit)
@@ -75,8 +75,8 @@ def prune(
             network, images, chosen, count=count, floor=floor, criterion=criterion,
             device=device, run=carviz.Run(checkpoint=checkpoint),
         )  # fmt: skip
-        if out is not None:
-            console.print(f"Saved the path: [bold]{path.save(out)}[/]")
+        if save is not None:
+            console.print(f"Saved the path: [bold]{path.save(save)}[/]")
         kinds = _kinds(network, path)
         _print_path(path, kinds)
         _print_steps(path, kinds, shown)
@@ -98,7 +98,7 @@ def compress(
     filters: Filters = None,
     limit: Limit = None,
     weights: Weights = "default",
-    out: Annotated[Path | None, typer.Option(help="Save the smaller network (.pt2).")] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the smaller network (.pt2).")] = None,
 ) -> None:
     """Build the network without pruned filters, physically smaller, and tell what it saves."""
     import carviz
@@ -106,7 +106,7 @@ def compress(
     from carviz.compression import measure_compression, save_compressed
 
     with errors():
-        check_folder(out, "The network")
+        check_folder(save, "The network")
         _check_choice(path, filters, {"--layer": layer, "--count": count, "--floor": floor})
         network = carviz.load_model(model, weights=weights_of(weights))
         if path is None:
@@ -120,9 +120,9 @@ def compress(
             console.print(f"On the path's images: {_accuracy_words(steps)}.")
         small = compressed(network, plan, images)
         console.print(str(measure_compression(network, small, images)), markup=False)
-        if out is not None:
-            save_compressed(small, out, images)
-            console.print(f"Saved the network: [bold]{out}[/]")
+        if save is not None:
+            save_compressed(small, save, images)
+            console.print(f"Saved the network: [bold]{save}[/]")
 
 
 # -- arguments
