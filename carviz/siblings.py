@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,21 @@ from torch import Tensor, nn
 from carviz.ablation.readers import own_batch_norm
 from carviz.ablation.run import arithmetic
 from carviz.banks import Network, banks_of, cut, find_layer, open_network
-from carviz.evaluate import Images, fingerprint_images, fingerprint_model, shadow, versions
+from carviz.evaluate import (
+    Images,
+    Progress,
+    fingerprint_images,
+    fingerprint_model,
+    placed,
+    shadow,
+    telling,
+    versions,
+)
 from carviz.pictures import read_rgb_filters
 from carviz.pictures.weights import unit_weights
 from carviz.results import SiblingTable
 
 Floats = NDArray[np.float64]
-Progress = bool | Callable[[float], None]
 Unit = Callable[[Tensor], list[Tensor]]
 
 BATCH = 16
@@ -87,7 +94,7 @@ def measure_siblings(
     name = find_layer(network, model, layer)
     images = Images(data)
     weights, normalization = _weights(network, name, images)
-    with _told(progress, name) as tell:
+    with telling(progress, f"Siblings in {name}") as tell:
         sums = _run(network, name, images, tell)
     return SiblingTable(
         name,
@@ -191,15 +198,13 @@ class Sums:
 
 @torch.inference_mode()
 def _run(network: Network, layer: str, images: Images, tell: Callable[[float], None]) -> Sums:
-    like = network.convolution(layer).weight
-    chunks = [range(i, min(i + BATCH, len(images))) for i in range(0, len(images), BATCH)]
     sums = Sums()
     unit: Unit | None = None
-    for chunk, (batch, _) in zip(chunks, images.batches(chunks), strict=True):
-        placed = batch.to(like, memory_format=torch.channels_last)
-        with arithmetic("float32", like.device.type):
-            unit = unit or _unit(network, layer, placed[:1])
-            for maps in unit(placed):
+    for chunk, batch, _ in images.in_batches(BATCH):
+        batch = placed(batch, network.model, torch.channels_last)
+        with arithmetic("float32", batch.device.type):
+            unit = unit or _unit(network, layer, batch[:1])
+            for maps in unit(batch):
                 sums.add(maps)
         tell(chunk.stop / len(images))
     return sums
@@ -230,23 +235,3 @@ def _tidy(similarity: Floats) -> Floats:
     itself = np.diag_indices_from(similarity)
     similarity[itself] = np.where(np.isnan(similarity[itself]), np.nan, 1.0)
     return np.asarray(similarity)
-
-
-# -- progress
-
-
-@contextmanager
-def _told(progress: Progress, layer: str) -> Iterator[Callable[[float], None]]:
-    """Give what is told the share done, 0 to 1."""
-    if progress is not True:
-        yield progress if callable(progress) else lambda _share: None
-        return
-    from tqdm.auto import tqdm
-
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(total=1.0, desc=f"Siblings in {layer}", bar_format=form) as bar:
-
-        def show(share: float) -> None:
-            bar.update(min(share, 1.0) - bar.n)
-
-        yield show

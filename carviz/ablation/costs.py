@@ -68,12 +68,12 @@ class CarPlan:
             [
                 f"CAR of {self.layer}: {self.filters} filters, {self.images:,} images",
                 f"  ablation        {self.where}",
-                f"  once an image   {_count(self.head)} multiply-adds; "
+                f"  once an image   {in_short(self.head)} multiply-adds; "
                 f"{self.cached / 1024:,.0f} KiB are kept",
-                f"  once a filter   {_count(self.tail)}, on the {self.active:.0%} of images where "
-                "its channel is not zero",
-                f"  in all          {_count(self.plan_cost)} an image, where a loop over the whole "
-                f"network ({_count(self.network)}) does {_count(self.loop_cost)}: "
+                f"  once a filter   {in_short(self.tail)}, on the {self.active:.0%} of images "
+                "where its channel is not zero",
+                f"  in all          {in_short(self.plan_cost)} an image, where a loop over the "
+                f"whole network ({in_short(self.network)}) does {in_short(self.loop_cost)}: "
                 f"{ratio:.1f} times as much",
             ]
         )
@@ -92,7 +92,7 @@ def count_costs(
     """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
     one = sample[:1]
     first = torch.tensor(filters[:1], device=sample.device)
-    whole = _multiply_adds(lambda: network.model(one))
+    whole = count_multiply_adds(lambda: network.model(one))
     values = plan.head(sample)
     alone = plan.head(one)
     active = plan.active(values) if plan.rows_independent else None
@@ -104,20 +104,22 @@ def count_costs(
         plan.where,
         plan.how,
         network=whole,
-        head=_multiply_adds(lambda: plan.head(one)),
-        tail=_multiply_adds(lambda: plan.tail(alone, None, first)),
+        head=count_multiply_adds(lambda: plan.head(one)),
+        tail=count_multiply_adds(lambda: plan.tail(alone, None, first)),
         active=share,
         cached=sum(v.nbytes for v in alone if isinstance(v, Tensor)),
     )
 
 
-def _multiply_adds(run: Callable[[], object]) -> float:
+def count_multiply_adds(run: Callable[[], object]) -> float:
+    """Return the multiply-adds of the convolutions and linear layers that a function runs."""
     with FlopCounterMode(display=False) as counter:
         run()
     return float(counter.get_total_flops()) / 2
 
 
-def _count(multiply_adds: float) -> str:
+def in_short(multiply_adds: float) -> str:
+    """Write a large number with three digits."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if multiply_adds >= size:
             return f"{multiply_adds / size:,.3g} {unit}"

@@ -47,13 +47,7 @@ class GraphPlan:
 
     def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
         """Run what follows the bank, row by row without the row's filter."""
-        n = len(self.shares)
-        bank, planes, wholes, carried = (
-            values[0],
-            values[1 : n + 1],
-            values[n + 1 : 2 * n + 1],
-            values[2 * n + 1 :],
-        )
+        bank, planes, wholes, carried = self._parts(values)
         without = self._without(planes, wholes, rows, filters)
         if rows is not None:
             carried = tuple(v[rows] for v in carried)
@@ -81,6 +75,22 @@ class GraphPlan:
                     taken = take(whole, images, out)
                     share.subtract(taken, plane[:, filter][images], filter, out)
         return rooms
+
+    def lose(self, values: Values, rows: Tensor, filter: int) -> None:
+        """Bring what the head gave for some rows up to date where a filter has gone for good.
+
+        The layers that read the bank run again: in a long chain of differences rounding would grow.
+        """
+        bank, _, wholes, _ = self._parts(values)
+        rows = rows.to(bank.device)
+        bank[rows, filter] = 0
+        for share, whole in zip(self.shares, wholes, strict=True):
+            whole[rows] = share.whole(bank[rows])
+
+    def _parts(self, values: Values) -> tuple[Tensor, Values, Values, Values]:
+        """Return the bank, its planes and wholes (one a share), and what is carried."""
+        n = len(self.shares)
+        return values[0], values[1 : n + 1], values[n + 1 : 2 * n + 1], values[2 * n + 1 :]
 
     def active(self, values: Values) -> Tensor | None:
         """Look at the one place where the bank is read; a bank used twice has two."""

@@ -90,6 +90,10 @@ class ConvolutionShare:
         _, channels, height, width = whole.shape
         return whole.new_empty((rows, height, width, channels)).permute(0, 3, 1, 2)
 
+    def whole(self, bank: Tensor) -> Tensor:
+        """Return the convolution's output with all channels."""
+        return self.module(bank)  # type: ignore[no-any-return]
+
     def planes(self, bank: Tensor) -> Tensor:
         """Return the bank padded, ``(image, channel, height, width)``, channel by channel."""
         conv = self.module
@@ -153,6 +157,10 @@ class LinearShare:
     def room(self, whole: Tensor, rows: int) -> Tensor:
         """Return room for `rows` outputs."""
         return whole.new_empty((rows, whole.shape[1]))
+
+    def whole(self, bank: Tensor) -> Tensor:
+        """Return the linear layer's output with all channels."""
+        return self.module(bank.flatten(1))  # type: ignore[no-any-return]
 
     def planes(self, bank: Tensor) -> Tensor:
         """Return the bank flattened, ``(image, channel, place)``, each channel in one piece."""

@@ -54,7 +54,7 @@ def silence(network: Network, places: Sequence[str], filters: Sequence[int]) -> 
         if type(module) in (nn.Conv2d, nn.BatchNorm2d) and not _has_hooks(module):
             _zero_weights(module, filters)
         else:
-            _zero_output(module, filters)
+            zero_output(module, filters)
 
 
 def _has_hooks(module: nn.Module) -> bool:
@@ -89,11 +89,10 @@ class _Zeros:
         return output
 
 
-def _zero_output(module: nn.Module, filters: Sequence[int]) -> None:
-    hooks = list(module._forward_hooks.values())
-    if hooks and isinstance(hooks[-1], _Zeros):
-        hooks[-1].channels += filters
-        return
-    zeros = _Zeros()
-    zeros.channels += filters
-    module.register_forward_hook(zeros)
+def zero_output(module: nn.Module, filters: Sequence[int]) -> None:
+    """Zero these channels of whatever a module answers, for good, by a hook."""
+    last = next(reversed(module._forward_hooks.values()), None)
+    if not isinstance(last, _Zeros):
+        last = _Zeros()
+        module.register_forward_hook(last)
+    last.channels += filters

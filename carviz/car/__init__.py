@@ -4,17 +4,16 @@
 the caller's thread (tracing belongs there) and only then run.
 """
 
-from carviz.car.front import Progress, iter_car, measure_car, plan_car
+from carviz.car.front import iter_car, measure_car, plan_car
 from carviz.car.measurement import SEED, Measurement
-from carviz.car.preparing import SAMPLE, prepare_car
+from carviz.car.preparing import prepare_car, sample_of
 
 __all__ = [
-    "SAMPLE",
     "SEED",
     "Measurement",
-    "Progress",
     "iter_car",
     "measure_car",
     "plan_car",
     "prepare_car",
+    "sample_of",
 ]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from carviz.ablation import CarPlan, Run, count_costs
-from carviz.car.measurement import FIRST_CHUNK, Measurement, placed
+from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import prepare_car
+from carviz.evaluate import Progress, placed, telling
 from carviz.results import CarTable
-
-Progress = bool | Callable[[float], None]
 
 
 def measure_car(
@@ -103,21 +102,12 @@ def iter_car(
     measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
     if remark := measurement.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
-    if progress is True:
-        return _with_bar(measurement)
-    return measurement.tables(None if progress is False else progress)
+    return _tables(measurement, progress)
 
 
-def _with_bar(measurement: Measurement) -> Iterator[CarTable]:
-    from tqdm.auto import tqdm
-
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
-    with tqdm(total=1.0, desc=f"CAR of {measurement.layer}", bar_format=form) as bar:
-
-        def show(share: float) -> None:
-            bar.update(min(share, 1.0) - bar.n)
-
-        yield from measurement.tables(show)
+def _tables(measurement: Measurement, progress: Progress) -> Iterator[CarTable]:
+    with telling(progress, f"CAR of {measurement.layer}") as tell:
+        yield from measurement.tables(tell)
 
 
 def plan_car(
@@ -137,7 +127,9 @@ def plan_car(
     """
     measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
     numbers = measurement.order[:FIRST_CHUNK].tolist()
-    sample = placed(measurement.images.read(numbers)[0], measurement.network)
+    sample = placed(
+        measurement.images.read(numbers)[0], measurement.network.model, torch.channels_last
+    )
     return count_costs(
         measurement.network,
         measurement.plan,

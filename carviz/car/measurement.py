@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from carviz.ablation import (
     Checkpoint,
@@ -25,7 +23,7 @@ from carviz.ablation import (
 )
 from carviz.banks import Network
 from carviz.car.gathering import Gathered
-from carviz.evaluate import Images
+from carviz.evaluate import Images, check_labels, placement
 from carviz.results import CarTable
 
 FIRST_CHUNK = 32
@@ -89,7 +87,7 @@ class Measurement:
     def _read(self, chunks: list[list[int]], places: list[int]) -> Iterator[Chunk]:
         read = self.images.batches([chunks[place] for place in places])
         for place, (images, targets) in zip(places, read, strict=True):
-            self._check_labels(targets, chunks[place])
+            check_labels(targets, len(self.classes), chunks[place])
             yield Chunk(place, chunks[place], images, targets)
 
     def _measured(
@@ -110,6 +108,7 @@ class Measurement:
             yield chunk, facts
 
     def _work(self) -> Work:
+        device, dtype = placement(self.network.model)
         block, rows = self.needs.sizes(self.run.budget())
         return Work(
             self.plan,
@@ -117,7 +116,8 @@ class Measurement:
             batch_size=self.run.batch_size or rows,
             block=block,
             precision=self.run.precision,
-            **placement(self.network),
+            device=device,
+            dtype=dtype,
         )
 
     def _tick(
@@ -134,25 +134,3 @@ class Measurement:
             progress((seen + images * share) / len(self.images))
 
         return tick
-
-    def _check_labels(self, targets: Tensor, chunk: list[int]) -> None:
-        K = len(self.classes)
-        if (targets >= K).any():
-            bad = int(torch.nonzero(targets >= K)[0])
-            raise ValueError(
-                f"Labels number the network's {K} logits, 0 to {K - 1}; image {chunk[bad]} has "
-                f"label {int(targets[bad])}. Check that data and network have the same classes."
-            )
-
-
-def placement(network: Network) -> dict[str, Any]:
-    """Return the device and the floating-point type that the network's own parameters have."""
-    first = next((p for p in network.model.parameters() if p.is_floating_point()), None)
-    if first is None:
-        return {"device": torch.device("cpu"), "dtype": torch.float32}
-    return {"device": first.device, "dtype": first.dtype}
-
-
-def placed(images: Tensor, network: Network) -> Tensor:
-    """Return images where the network is, of its type, in its memory layout."""
-    return images.to(**placement(network), memory_format=torch.channels_last)

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carviz.ablation import GraphPlan, HookPlan, Run, find_needs, make_plan
 from carviz.banks import Network, find_layer, open_network
-from carviz.car.measurement import SEED, Measurement, placed, placement
+from carviz.car.measurement import SEED, Measurement
 from carviz.evaluate import (
     Images,
     find_normalization,
     fingerprint_images,
     fingerprint_model,
+    placed,
+    placement,
     stratified_order,
     versions,
 )
@@ -47,9 +49,7 @@ def prepare_car(
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     images = Images(data)
     order = stratified_order(images.hints, len(images), SEED)
-    # One image is shown twice where there is one only: the plan wants to see a batch.
-    numbers = (order.tolist() * 2)[: max(2, min(SAMPLE, len(images)))]
-    sample = placed(images.read(numbers)[0], network)
+    sample = sample_of(images, order.tolist(), network)
     run = run or Run()
     plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
     classes = _class_names(images, model, network, plan.classes)
@@ -58,6 +58,13 @@ def prepare_car(
         find_needs(plan, sample[:1], chosen[0]),
         _passport(network, plan, images, data, run, remark),
     )  # fmt: skip
+
+
+def sample_of(images: Images, order: list[int], network: Network) -> Tensor:
+    """Return the first images of an order where the network is, for its plan to be tried on."""
+    # One image is shown twice where there is one only: the plan wants to see a batch.
+    numbers = (order * 2)[:SAMPLE]
+    return placed(images.read(numbers)[0], network.model, torch.channels_last)
 
 
 def _check_filters(filters: Sequence[int] | None, count: int, layer: str) -> list[int]:
@@ -99,14 +106,15 @@ def _passport(
     network: Network, plan: GraphPlan | HookPlan, images: Images, data: Any, run: Run, remark: str
 ) -> dict[str, Any]:
     found = find_normalization(data, network.model)
+    device, dtype = placement(network.model)
     return {
         "model": fingerprint_model(network.model),
         "data": fingerprint_images(images),
         "ablation": plan.where,
         "engine": plan.how,
         "remark": remark,
-        "device": str(placement(network)["device"].type),
-        "dtype": str(placement(network)["dtype"]),
+        "device": device.type,
+        "dtype": str(dtype),
         "precision": run.precision,
         "normalization": None
         if found is None

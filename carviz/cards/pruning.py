@@ -19,7 +19,7 @@ from carviz.cards.html import (
 from carviz.cards.numbers import kind_words
 from carviz.plots import plot_lost, plot_order, plot_paths
 from carviz.plots.curves import check_paths
-from carviz.plots.pruned import count_words, criterion_words, filters_of, steps_of
+from carviz.plots.pruned import count_words, criterion_words
 from carviz.plots.style import points
 from carviz.results import PruningPath, SelectivityTable
 
@@ -38,7 +38,7 @@ def pruning_parts(
             "carviz.rgb_weights(model, layer) gives them."
         )
     if count is None:
-        count = min(len(path), filters_of(path) // 2)
+        count = min(len(path), path.filters // 2)
     # The plots check the arguments for the rest.
     curves = figure_tag(plot_paths(shown, count=count))
     order = ""
@@ -88,7 +88,7 @@ def _step_table(path: PruningPath, selectivity: Any) -> str:
 
 
 def _step_row(path: PruningPath, place: int, kinds: Kinds, several: bool) -> list[str]:
-    bank, filter = steps_of(path)[place]
+    bank, filter = path.steps[place]
     cells = [th(f"{place + 1}"), td(f"{filter}")]
     if several:
         cells.insert(1, text_cell(bank))

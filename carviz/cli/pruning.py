@@ -210,7 +210,7 @@ def _print_path(path: PruningPath, kinds: dict[str, SelectivityTable]) -> None:
             f"Run to find them: {run:,} filters × images; trying every filter at every step is "
             f"{naive:,}, {naive / run:.1f} times as many."
         )
-    half = min(len(path), int(path.bank_sizes.sum()) // 2)
+    half = min(len(path), path.filters // 2)
     for line in chance_lines(path, kinds, half):
         console.print(line)
 
@@ -256,18 +256,17 @@ def _cells(path: PruningPath, kinds: dict[str, SelectivityTable], i: int) -> lis
 def _print_forgotten(path: PruningPath) -> None:
     """Print the classes that lost most, where one did."""
     frame = path.lost_classes(len(path), FORGOTTEN)
-    if not (frame.lost > 0).any():
+    frame = frame[frame.car > 0]
+    if frame.empty:
         console.print("\nNo class lost by it.")
         return
     rows = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     rows.add_column("lost most", no_wrap=True)
     for name in ("points", "before", "after", "images"):
         rows.add_column(name, justify="right", no_wrap=True)
-    for name, lost, before, after, images in frame.itertuples(index=False):
-        if lost > 0:
-            rows.add_row(
-                str(name), points_words(-lost), f"{before:.1%}", f"{after:.1%}", str(images)
-            )
+    for _, row in frame.iterrows():
+        shares = f"{row['before']:.1%}", f"{row['after']:.1%}"
+        rows.add_row(str(row["class"]), points_words(-row["car"]), *shares, str(row["images"]))
     console.print()
     console.print(rows)
 

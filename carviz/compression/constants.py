@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carviz.compression.groups import Loss, Plan
+from carviz.compression.groups import Loss
 
 SAME = 1e-9
 """Values that differ by less, as a share of the largest, are one value in float64."""
@@ -26,24 +26,6 @@ STRENGTH = 3.0
 
 NOISY = (nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._BatchNorm, nn.GroupNorm,
          nn.LayerNorm)  # fmt: skip
-
-
-def ablate(model: nn.Module, sites: Plan) -> list[Any]:
-    """Zero channels at the output of the modules named, by hooks. Returns the hooks."""
-    return [
-        model.get_submodule(site).register_forward_hook(_zeroing(filters))
-        for site, filters in sites.items()
-    ]
-
-
-def _zeroing(filters: list[int]) -> Any:
-    def zero(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
-        # An in-place activation that follows writes into this copy.
-        zeroed = output.clone()
-        zeroed[:, filters] = 0
-        return zeroed
-
-    return zero
 
 
 @torch.no_grad()

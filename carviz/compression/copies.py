@@ -35,9 +35,3 @@ def own_copy(model: nn.Module) -> nn.Module:
             if isinstance(value, Tensor):
                 memo[id(value)] = value.detach().clone()
     return copy.deepcopy(model, memo)
-
-
-def placed(images: Tensor, model: nn.Module) -> Tensor:
-    """Return images where a model's parameters are, and of their floating-point type."""
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    return images.detach().to(like.device, like.dtype)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.ablation import Run
-from carviz.car import Progress, measure_car
-from carviz.evaluate import Images, fingerprint_model
+from carviz.car import measure_car
+from carviz.evaluate import Images, Progress, fingerprint_model
 from carviz.results import CarTable
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from carviz.ablation.readers import own_batch_norm
+from carviz.ablation import make_plan
+from carviz.ablation.silence import places_of, zero_output
 from carviz.banks import Network, find_layer, open_network
-from carviz.banks.network import unit_end
-from carviz.compression.constants import ablate, fold, is_padded, read_constants
-from carviz.compression.copies import ordinary_tensors, own_copy, placed
+from carviz.compression.constants import fold, is_padded, read_constants
+from carviz.compression.copies import ordinary_tensors, own_copy
 from carviz.compression.groups import (
     Loss,
     Plan,
@@ -24,7 +24,7 @@ from carviz.compression.groups import (
     named,
     remove,
 )
-from carviz.evaluate import Images
+from carviz.evaluate import Images, placed
 
 SAMPLE = 8
 """First images of the data on which the smaller network is compared with the ablated one."""
@@ -104,7 +104,8 @@ def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
     learns = {name: p.requires_grad for name, p in small.named_parameters()}
     small.eval()
     ablated, precise = _precise(small, images)
-    ablate(ablated, sites)
+    for site, filters in sites.items():
+        zero_output(ablated.get_submodule(site), filters)
     for parameter in small.parameters():  # Torch-Pruning follows what autograd follows
         parameter.requires_grad_(parameter.is_floating_point())
     losses = find_losses(small, images[:2], plan)
@@ -171,25 +172,12 @@ def _first_images(model: nn.Module, data: Any) -> Tensor:
 
 
 def _sites(network: Network, plan: Plan, images: Tensor) -> Plan:
-    """Return the modules at whose outputs the channels are zero: where each bank's unit ends."""
-    if network.graph is None:
-        with torch.inference_mode():
-            names = {bank: [own_batch_norm(network.model, bank, images[:1])] for bank in plan}
-    else:
-        ends = {bank: [unit_end(network, call) for call in network.calls(bank)] for bank in plan}
-        for bank, nodes in ends.items():
-            _refuse_shared(network, bank, [str(node.target) for node in nodes])
-        names = {bank: [str(node.target) for node in nodes] for bank, nodes in ends.items()}
-    return {site: plan[bank] for bank, sites in names.items() for site in sites}
-
-
-def _refuse_shared(network: Network, bank: str, sites: list[str]) -> None:
-    for site in set(sites):
-        if len(network.calls(site)) > sites.count(site):
-            raise ValueError(
-                f"Filters can be removed where their BatchNorm serves them alone; {site!r} reads "
-                f"{bank!r} and something else too. Give each its own BatchNorm."
-            )
+    """Return the modules at whose outputs the channels are zero, as `measure_car` zeroes them."""
+    sites: Plan = {}
+    for bank, filters in plan.items():
+        trial, _ = make_plan(network, bank, placed(images[:2], network.model, torch.channels_last))
+        sites |= dict.fromkeys(places_of(network, bank, trial), filters)
+    return sites
 
 
 def _precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from carviz.compression.copies import placed
-from carviz.evaluate import Images, check_model, device_of, shadow
+from carviz.ablation.costs import count_multiply_adds
+from carviz.evaluate import Images, check_model, device_of, placed, shadow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,12 +170,10 @@ def _wait(batch: Tensor) -> None:
 
 @torch.inference_mode()
 def _cost(network: nn.Module, batch: Tensor, latency: float) -> Cost:
-    with FlopCounterMode(display=False) as counter:
-        network(batch[:1])
     tensors = [*network.parameters(), *network.buffers()]
     return Cost(
         parameters=sum(p.numel() for p in network.parameters()),
-        multiply_adds=float(counter.get_total_flops()) / 2,
+        multiply_adds=count_multiply_adds(lambda: network(batch[:1])),
         bytes=sum(t.nbytes for t in tensors),
         latency=latency,
     )

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from carviz.banks import TRACING
-from carviz.compression.copies import ordinary_tensors, own_copy, placed
-from carviz.evaluate import Images, check_model
+from carviz.compression.copies import ordinary_tensors, own_copy
+from carviz.evaluate import Images, check_model, placed
 from carviz.results import write_whole
 
 SUFFIX = ".pt2"

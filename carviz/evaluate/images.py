@@ -93,6 +93,12 @@ class Images:
             for chunk in chunks:
                 yield _check_batch(*self._collate([self._item(i) for i in chunk], chunk), chunk)
 
+    def in_batches(self, size: int) -> Iterator[tuple[range, Tensor, Tensor]]:
+        """Yield all images once, in the data's own order: their numbers, the images, the labels."""
+        chunks = [range(i, min(i + size, len(self))) for i in range(0, len(self), size)]
+        for chunk, (images, labels) in zip(chunks, self.batches(chunks), strict=True):
+            yield chunk, images, labels
+
     def _from_workers(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Read with the DataLoader's own workers: several of its batches make one chunk."""
         assert self._loader is not None
@@ -154,6 +160,18 @@ class Images:
                 f"images; reading images {numbers} twice gave others. "
                 "Take random augmentation out of the transform."
             )
+
+
+def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
+    """Raise ValueError if an image's label is outside the logits; `numbers` are the images'."""
+    outside = torch.nonzero(labels >= classes).flatten()
+    if len(outside):
+        bad = int(outside[0])
+        raise ValueError(
+            f"Labels number the network's {classes} logits, 0 to {classes - 1}; image "
+            f"{numbers[bad]} has label {int(labels[bad])}. Check that data and network have the "
+            "same classes."
+        )
 
 
 def class_names(data: Any) -> tuple[str, ...] | None:

@@ -67,6 +67,20 @@ def device_of(model: nn.Module, device: str | torch.device | None = None) -> tor
     return chosen
 
 
+def placement(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the floating-point type that the model's own parameters have."""
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    return like.device, like.dtype
+
+
+def placed(
+    images: Tensor, model: nn.Module, layout: torch.memory_format = torch.preserve_format
+) -> Tensor:
+    """Return images where the model is, of its floating-point type."""
+    device, dtype = placement(model)
+    return images.detach().to(device=device, dtype=dtype, memory_format=layout)
+
+
 def shadow(model: nn.Module, device: torch.device | None = None) -> nn.Module:
     """Return a copy of the model's structure in evaluation mode that shares its parameters.
 

@@ -9,10 +9,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-
 from carviz.explorer.scatter import Scale, round_ticks
-from carviz.plots.pruned import criterion_words, filters_of
+from carviz.plots.pruned import criterion_words
 from carviz.results import PruningPath
 
 WIDTH, HEIGHT = 450, 316
@@ -44,10 +42,10 @@ def across(filters: int) -> Scale:
 def curve_drawing(paths: Sequence[PruningPath], count: int) -> str:
     """Return the lines of all paths, the first one strongest, with a place marked."""
     first = paths[0]
-    x, y = across(filters_of(first)), Scale(0, 100, HEIGHT - BOTTOM, TOP)
+    x, y = across(first.filters), Scale(0, 100, HEIGHT - BOTTOM, TOP)
     at = f"{x(count):.1f}"
     place = f'<line class="cv-place" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-    parts = [_axes(x, y, filters_of(first)), place, _levels(first, y)]
+    parts = [_axes(x, y, first.filters), place, _levels(first, y)]
     parts += [_line(path, x, y, i) for i, path in reversed(list(enumerate(paths)))]
     for path in reversed(paths):
         if count <= len(path):
@@ -103,7 +101,7 @@ def _axes(x: Scale, y: Scale, filters: int) -> str:
 
 def _levels(first: PruningPath, y: Scale) -> str:
     """Return the accuracy of always answering the commonest class, as a dotted line."""
-    chance = 100 * float(np.bincount(first.targets).max()) / len(first.targets)
+    chance = 100 * first.one_answer
     at = y(chance)
     return (
         f'<line class="cv-threshold" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
@@ -114,7 +112,7 @@ def _levels(first: PruningPath, y: Scale) -> str:
 def _line(path: PruningPath, x: Scale, y: Scale, place: int) -> str:
     heights = 100 * path.accuracy
     corners = " ".join(f"{x(n):.1f},{y(float(high)):.1f}" for n, high in enumerate(heights))
-    every = math.ceil(filters_of(path) / MARKS)
+    every = math.ceil(path.filters / MARKS)
     marks = (
         _mark(path.criterion, x(n), y(float(heights[n])))
         for n in range(place % every, len(heights), every)
@@ -140,4 +138,4 @@ def _describe(paths: Sequence[PruningPath], count: int) -> str:
         for path in paths
         if count <= len(path)
     )
-    return f"Accuracy after {count} of {filters_of(paths[0])} filters: {', '.join(told)}."
+    return f"Accuracy after {count} of {paths[0].filters} filters: {', '.join(told)}."

@@ -6,12 +6,13 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from carviz.ablation.costs import in_short
 from carviz.explorer.exporting import Exported
 from carviz.explorer.gallery import make_tile
 from carviz.plots.style import points
 from carviz.results import PruningPath, SelectivityTable
+from carviz.results.color_count import ColorCount, count_color
 
 SHOWN = 6
 """Classes in the list of what was lost."""
@@ -39,34 +40,25 @@ def order_words(path: PruningPath | None, count: int, selectivity: SelectivityTa
     if path is None:
         heading, counts = "Nothing pruned yet: press “Prune greedily”.", ""
     else:
-        F = int(path.bank_sizes.sum())
-        heading = f"Pruned first: {count} of {F}, in this order"
+        heading = f"Pruned first: {count} of {path.filters}, in this order"
         counts = "" if selectivity is None or not count else _counts(path, count, selectivity)
     return f'<div class="cv-order"><h4>{heading}</h4>{counts}</div>'
 
 
 def _counts(path: PruningPath, count: int, selectivity: SelectivityTable) -> str:
-    alive = selectivity.kind != "dead"
-    words = _share(path, count, selectivity, alive)
+    steps, kinds = path.steps[:count], {selectivity.layer: selectivity}
+    words = _share(count_color(steps, kinds))
     if selectivity.faint.any():
-        again = _share(path, count, selectivity, alive & ~selectivity.faint)
-        words += f"; without the faint filters {again}"
+        words += f"; without the faint filters {_share(count_color(steps, kinds, faint=False))}"
     return f"<span>Colour-selective among them: {words}</span>"
 
 
-def _share(
-    path: PruningPath, count: int, selectivity: SelectivityTable, kept: NDArray[np.bool_]
-) -> str:
+def _share(count: ColorCount) -> str:
     """Write a count among the first pruned, and chance: the bank's own share."""
-    color = selectivity.kind == "color"
-    gone = np.zeros(len(color), dtype=bool)
-    gone[path.order[:count]] = True
-    n, total = int((gone & kept).sum()), int(kept.sum())
-    if not n:
+    if not count.drawn:
         return "none is left to count"
-    chance = (color & kept).sum() / total
-    found = int((gone & kept & color).sum())
-    return f"<b>{found} of {n} ({found / n:.0%})</b>, by chance {chance:.0%}"
+    found = f"{count.color} of {count.drawn} ({count.share:.0%})"
+    return f"<b>{found}</b>, by chance {count.chance:.0%}"
 
 
 def filter_words(path: PruningPath | None, filter: int) -> str:
@@ -94,7 +86,7 @@ def lost_panel(path: PruningPath | None, count: int) -> str:
 
 def _lost_classes(path: PruningPath, count: int) -> str:
     frame = path.lost_classes(count)
-    lost = frame[frame["lost"] > 0]
+    lost = frame[frame["car"] > 0]
     if lost.empty:
         return "<h4>No class has lost accuracy.</h4>"
     same = frame["images"].nunique() == 1
@@ -123,7 +115,7 @@ def report_panel(done: Exported | None) -> str:
     a, b = done.report.before, done.report.after
     rows = [
         ("parameters", f"{a.parameters:,}", f"{b.parameters:,}"),
-        ("multiply-adds", _short(a.multiply_adds), _short(b.multiply_adds)),
+        ("multiply-adds", in_short(a.multiply_adds), in_short(b.multiply_adds)),
     ]
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{before} → <b>{after}</b></td></tr>'
@@ -134,14 +126,6 @@ def report_panel(done: Exported | None) -> str:
         f'<section class="cv-report"><h4 title="{escape(str(done.path))}">{name}</h4>'
         f"<table>{body}</table></section>"
     )
-
-
-def _short(number: float) -> str:
-    """Write a large number with three digits."""
-    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= unit:
-            return f"{number / unit:.3g}{name}"
-    return f"{number:.0f}"
 
 
 def _bar(before: float, after: float) -> str:

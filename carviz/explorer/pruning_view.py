@@ -18,7 +18,6 @@ from carviz.explorer.pruning_panels import (
     tiles_in_order,
 )
 from carviz.explorer.slider import Slider
-from carviz.plots.pruned import filters_of
 
 MANY = 42
 """Filters that fill two rows of the strip; more are shown a little smaller."""
@@ -77,7 +76,7 @@ class PruningView:
         self.curve.value = curve_drawing(shown.paths, count)
         self.legend.value = legend(shown.paths, count)
         self.export.description = f"Export without these {count}"
-        x = across(filters_of(path))
+        x = across(path.filters)
         with self.slider.hold_sync():
             self.slider.left = 100 * LEFT / WIDTH
             self.slider.width = 100 * (x(len(path)) - x(0)) / WIDTH

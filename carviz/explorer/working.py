@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as w
 import traitlets as t
@@ -99,6 +98,3 @@ class Working(w.VBox):  # type: ignore[misc]
         self._story, self.progress = job.story, progress
         self.status = words
         self.busy = False
-
-    def _said(self) -> tuple[Any, ...]:
-        return self.progress, self.busy, self.status, self._story

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from carviz.plots.classes import MARGIN, MOST_OF_NAME, NOTE, ROW, draw_rows
 from carviz.plots.pruned import (
     banks_words,
@@ -34,7 +32,6 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import PruningPath
-from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +74,7 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
     count = check_count(count, len(check_path(path)))
     if k < 1:
         raise ValueError(f"k is the number of classes that are shown, 1 or more; found {k}.")
-    classes = _classes(path, count)
+    classes = path.lost_classes(count)
     frame = classes.head(k)
     notes = _notes(frame)
     height = ROW * len(frame)
@@ -101,37 +98,6 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
     )
     figure.description = f"{heading}. {place}. {shown}: {told}."
     return figure
-
-
-def _classes(path: PruningPath, count: int) -> pd.DataFrame:
-    """Return the classes with images, most lost first, with what is known of the loss."""
-    import pandas as pd
-
-    then = path.baseline == path.targets
-    now = (path.baseline if count == 0 else path.predictions[count - 1]) == path.targets
-    shown, images = np.unique(path.targets, return_counts=True)
-    lost, gained, before, after = (
-        np.array([int((facts & (path.targets == c)).sum()) for c in shown])
-        for facts in (then & ~now, now & ~then, then, now)
-    )
-    low, high = paired_interval(lost, gained, images)
-    frame = pd.DataFrame(
-        {
-            "class": [path.classes[c] for c in shown],
-            "car": (lost - gained) / images,
-            "before": before / images,
-            "after": after / images,
-            "images": images,
-            "lost": lost,
-            "gained": gained,
-            "low": low,
-            "high": high,
-            "q_value": benjamini_hochberg(sign_test(lost, gained)),
-        }
-    )
-    frame["tied"] = frame["car"].duplicated(keep=False)
-    frame = frame.sort_values("car", ascending=False, kind="stable")
-    return frame.reset_index(drop=True)
 
 
 def _place_words(path: PruningPath, count: int) -> str:

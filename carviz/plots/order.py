@@ -19,8 +19,6 @@ from carviz.plots.pruned import (
     check_count,
     check_path,
     criterion_words,
-    filters_of,
-    steps_of,
     whole_words,
 )
 from carviz.plots.style import (
@@ -105,7 +103,7 @@ def plot_order(
     shown = _pictures(path, pictures)
     kinds = _selectivity(path, selectivity)
     if count is None:
-        count = min(len(path), filters_of(path) // 2)
+        count = min(len(path), path.filters // 2)
     count = check_count(count, len(path))
     sections = _sections(path, count)
     lines = chance_lines(path, kinds, count)
@@ -120,7 +118,7 @@ def plot_order(
         weight = "bold" if i == 0 else "normal"
         write_at(figure, MARGIN, 1.15 + LINE_HEIGHT * i, line, weight=weight)
     _draw_sections(figure, path, sections, grid, shown, kinds)
-    steps = ", ".join(f"{i}" if len(path.banks) == 1 else f"{i} of {b}" for b, i in steps_of(path))
+    steps = ", ".join(f"{i}" if len(path.banks) == 1 else f"{i} of {b}" for b, i in path.steps)
     figure.description = ". ".join([heading, left, *lines, f"Order: {steps}"]) + "."
     return figure
 
@@ -130,7 +128,7 @@ def plot_order(
 
 def _sections(path: PruningPath, count: int) -> list[_Section]:
     """Return the first pruned, those pruned later and those that stay, as many as fit a page."""
-    steps = steps_of(path)
+    steps = path.steps
     gone = set(steps)
     every = [(b, i) for b, F in zip(path.banks, path.bank_sizes, strict=True) for i in range(F)]
     stay = [filter for filter in every if filter not in gone]

@@ -17,7 +17,6 @@ from carviz.plots.pruned import (
     banks_words,
     check_count,
     count_words,
-    filters_of,
     whole_words,
 )
 from carviz.plots.style import (
@@ -106,7 +105,7 @@ def plot_paths(
     for i, curve in reversed(list(enumerate(curves))):  # the prominent one on top
         _draw_curve(axes, curve, count, i / len(curves))
     if _from_zero(curves):
-        axes.axhline(_chance(first), zorder=1, **_CHANCE)
+        axes.axhline(100 * first.one_answer, zorder=1, **_CHANCE)
     _draw_marks(figure, axes, first, count, floor, steps)
     draw_labels(axes, labels, names, heads, widths)
     for i, note in enumerate(reversed(notes)):
@@ -138,14 +137,9 @@ def _labels(
     if floor is not None:
         labels.append(Label((100 * floor, 100), f"floor {floor:.1%}", blank, _FLOOR))
     if _from_zero(curves):
-        chance = _chance(first)
+        chance = 100 * first.one_answer
         labels.append(Label((chance, 0), f"one answer for all {chance:.1f}%", blank, _CHANCE))
     return labels, heads
-
-
-def _chance(path: PruningPath) -> float:
-    """Return the accuracy of always answering the commonest class, in percent."""
-    return float(100 * np.bincount(path.targets).max() / len(path.targets))
 
 
 def _lowest(curves: list[Curve]) -> float:
@@ -186,7 +180,7 @@ def _accuracy_axes(
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes = bare(box(figure, *place), keep="left bottom")
-    F = filters_of(first)
+    F = first.filters
     axes.set_xlim(0, max(1, steps))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 8, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}\n{v / F:.0%}"))

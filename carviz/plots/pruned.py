@@ -30,16 +30,6 @@ def banks_words(path: PruningPath) -> str:
     return f"{len(path.banks)} banks"
 
 
-def filters_of(path: PruningPath) -> int:
-    """Return how many filters the banks have together."""
-    return int(path.bank_sizes.sum())
-
-
-def steps_of(path: PruningPath) -> list[tuple[str, int]]:
-    """Return each pruned filter as (bank, number), in the order in which they went."""
-    return list(zip(path.layers, path.order.tolist(), strict=True))
-
-
 def whole_words(path: PruningPath) -> str:
     """Write the accuracy of the whole network, and on what."""
     n = len(path.targets)
@@ -48,7 +38,7 @@ def whole_words(path: PruningPath) -> str:
 
 def count_words(path: PruningPath, count: int) -> str:
     """Write a place of the path: "16 of 32 filters (50%)"."""
-    F = filters_of(path)
+    F = path.filters
     return f"{count} of {F} filter{'s' if F > 1 else ''} ({count / F:.0%})"
 
 

@@ -19,6 +19,7 @@ from carviz.ablation.run import arithmetic
 from carviz.ablation.silence import places_of
 from carviz.banks import Network
 from carviz.car import SEED, Measurement
+from carviz.evaluate import placed
 
 Scores = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -36,13 +37,10 @@ class Subject:
         A copy that nobody else uses: hooks are put on it.
     banks
         The banks, each ready to be measured.
-    sample
-        A few images where the network is.
     """
 
     network: Network
     banks: Sequence[Measurement]
-    sample: Tensor
 
     @property
     def weights(self) -> Iterator[NDArray[np.float64]]:
@@ -164,18 +162,17 @@ def _visit(
     The maps are those at the ends of the banks' units; a bank has one tensor of them for each
     place where it is used.
     """
-    images, like = subject.banks[0].images, subject.sample
+    images, model = subject.banks[0].images, subject.network.model
     precision = subject.banks[0].run.precision
-    chunks = [range(i, min(i + BATCH, len(images))) for i in range(0, len(images), BATCH)]
-    for chunk, (batch, targets) in zip(chunks, images.batches(chunks), strict=True):
+    for chunk, batch, targets in images.in_batches(BATCH):
         progress(chunk.start / len(images))
-        batch = batch.to(like.device, like.dtype, memory_format=torch.channels_last)
+        batch = placed(batch, model, torch.channels_last)
         with (
             torch.set_grad_enabled(gradients),
-            arithmetic(precision, like.device.type),
+            arithmetic(precision, batch.device.type),
             _watched(subject, gradients) as outputs,
         ):
-            note(outputs, subject.network.model(batch), targets.to(like.device))
+            note(outputs, model(batch), targets.to(batch.device))
 
 
 @contextmanager

@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from carviz.ablation import Run
 from carviz.banks import Network, find_layer, open_network
-from carviz.car import SAMPLE, SEED, Measurement, prepare_car
-from carviz.evaluate import Images
+from carviz.car import SEED, Measurement, prepare_car, sample_of
+from carviz.evaluate import Images, Progress, telling
 from carviz.pruning.criteria import CRITERIA
 from carviz.pruning.pruning import Pruning
 from carviz.results import PruningPath
@@ -32,7 +32,7 @@ def prune_filters(
     floor: float | None = None,
     criterion: str = "car",
     device: str | torch.device | None = None,
-    progress: bool | Callable[[float], None] = True,
+    progress: Progress = True,
     run: Run | None = None,
 ) -> PruningPath:
     """Prune the filters of a bank one after another, and tell what is left of the accuracy.
@@ -98,23 +98,9 @@ def prune_filters(
     )
     if remark := pruning.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
-    if progress is True:
-        return _with_bar(pruning)
-    paths = pruning.paths(None if progress is False else progress)
-    return deque(paths, maxlen=1).pop()
-
-
-def _with_bar(pruning: Pruning) -> PruningPath:
-    from tqdm.auto import tqdm
-
-    form = "{l_bar}{bar}| {elapsed}<{remaining}"
     layers = ", ".join(bank.layer for bank in pruning.banks)
-    with tqdm(total=1.0, desc=f"Pruning {layers} by {pruning.criterion}", bar_format=form) as bar:
-
-        def show(share: float) -> None:
-            bar.update(min(share, 1.0) - bar.n)
-
-        return deque(pruning.paths(show), maxlen=1).pop()
+    with telling(progress, f"Pruning {layers} by {criterion}") as tell:
+        return deque(pruning.paths(tell), maxlen=1).pop()
 
 
 def prepare_pruning(
@@ -148,7 +134,7 @@ def prepare_pruning(
     banks = [prepare_car(network, data, name, run=run) for name in names]
     filters = sum(len(bank.filters) for bank in banks)
     return Pruning(
-        network, banks, _sample(images, network),
+        network, banks, sample_of(images, banks[0].order.tolist(), network),
         _check_count(count, filters), _check_floor(floor), criterion, run,
         _passport(banks, criterion),
     )  # fmt: skip
@@ -199,16 +185,6 @@ def _check_floor(floor: Any) -> float | None:
     if not 0 <= floor <= 1:
         raise ValueError(f"floor is an accuracy, a fraction from 0 to 1; found {floor}.")
     return float(floor)
-
-
-def _sample(images: Images, network: Network) -> Tensor:
-    """Return a few images where the network is: two at least, so that plans see a batch."""
-    numbers = (list(range(min(SAMPLE, len(images)))) * 2)[: max(2, min(SAMPLE, len(images)))]
-    sample = images.read(numbers)[0]
-    first = next((p for p in network.model.parameters() if p.is_floating_point()), None)
-    if first is None:
-        return sample.to(memory_format=torch.channels_last)
-    return sample.to(first.device, first.dtype, memory_format=torch.channels_last)
 
 
 def _passport(banks: list[Measurement], criterion: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import GraphPlan, HookPlan, Needs
-from carviz.ablation.shares import LinearShare
 from carviz.evaluate import Images
 
 Plan = GraphPlan | HookPlan
@@ -169,17 +168,11 @@ class Maps:
             return False
         if not self.whole or len(self._plans) > 1 or plan.uses != 1:
             return False
-        maps, images = values[0], np.flatnonzero(known[:, filter])
+        images = np.flatnonzero(known[:, filter])
         known[:, filter] = False
         for start in range(0, len(images), self._sizes.head):
             tick()
-            rows = torch.as_tensor(images[start : start + self._sizes.head])
-            rows = rows.to(maps.device)
-            maps[rows, filter] = 0
-            for share, whole in zip(plan.shares, values[1 + len(plan.shares) :], strict=False):
-                read = maps[rows]
-                read = read.flatten(1) if isinstance(share, LinearShare) else read
-                whole[rows] = share.module(read)
+            plan.lose(values, torch.as_tensor(images[start : start + self._sizes.head]), filter)
         return True
 
     def parts(self, bank: int, images: NDArray[np.int64], tick: Tick) -> Iterator[Part]:
@@ -194,8 +187,7 @@ class Maps:
     def targets(self, tick: Tick) -> NDArray[np.int64]:
         """Read all images once and return their labels; the images are kept where they fit."""
         count, labels = len(self._images), []
-        chunks = [range(i, min(i + HEAD, count)) for i in range(0, count, HEAD)]
-        for chunk, (images, targets) in zip(chunks, self._images.batches(chunks), strict=True):
+        for chunk, images, targets in self._images.in_batches(HEAD):
             tick()
             labels.append(targets.numpy())
             if self._sizes.raw:

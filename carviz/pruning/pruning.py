@@ -227,7 +227,7 @@ class _Pruner:
         def tell(share: float) -> None:
             self._progress(SCORING * share)
 
-        subject = Subject(copy_network(of.network), of.banks, of.sample)
+        subject = Subject(copy_network(of.network), of.banks)
         scores = CRITERIA[of.criterion](subject, tell)
         return np.zeros(0) if scores is None else np.concatenate(scores)
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import GraphPlan, HookPlan, Needs, Run, find_needs, make_plan
+from carviz.ablation.memory import ROWS
 from carviz.ablation.run import arithmetic, read_logits
 from carviz.ablation.silence import places_of, silence
 from carviz.banks import Network, copy_network
-from carviz.evaluate import Images
+from carviz.evaluate import Images, check_labels
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
 
-ROWS = 128
 """Rows of the tail that run together."""
 WHOLE = -1
 """The filter's number that stands for none."""
@@ -130,7 +130,7 @@ class State:
         """
         with torch.inference_mode():
             self.targets = self.maps.targets(tick)
-        _check_labels(self.targets, classes)
+        check_labels(torch.as_tensor(self.targets), classes, range(len(self.targets)))
         everything = np.arange(len(self.targets))
         whole = np.full(len(everything), WHOLE)
         self.take(*self.without(0, whole, everything, tick), everything)
@@ -276,12 +276,3 @@ def _needs(plans: Sequence[GraphPlan | HookPlan], image: Tensor) -> tuple[list[N
         value.nbytes for plan in plans for value in plan.head(image) if isinstance(value, Tensor)
     )
     return needs, kept
-
-
-def _check_labels(targets: NDArray[np.int64], classes: int) -> None:
-    bad = np.flatnonzero(targets >= classes)
-    if len(bad):
-        raise ValueError(
-            f"Labels number the network's {classes} logits, 0 to {classes - 1}; image {bad[0]} has "
-            f"label {targets[bad[0]]}. Check that data and network have the same classes."
-        )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.results.color_count import count_color
 from carviz.results.record import Record
+from carviz.results.selectivity_table import SelectivityTable
+from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,9 +123,9 @@ class PruningPath(Record):
 
     def _check_order(self) -> None:
         sizes = dict(zip(self.banks, self.bank_sizes.tolist(), strict=True))
-        steps = list(zip(self.layers, self.order.tolist(), strict=False))
         if len(self.layers) != len(self.order):
             raise self._reject(f"`layers` has {len(self.order)} names", str(len(self.layers)))
+        steps = self.steps
         wrong = [(bank, i) for bank, i in steps if not 0 <= i < sizes.get(bank, 0)]
         if wrong:
             raise self._reject("each pruned filter is one of its bank", str(wrong[0]))
@@ -132,7 +135,7 @@ class PruningPath(Record):
     def __repr__(self) -> str:
         return (
             f"<PruningPath by {self.criterion} of {', '.join(map(repr, self.banks))}: "
-            f"{len(self)} of {int(self.bank_sizes.sum())} filters, accuracy "
+            f"{len(self)} of {self.filters} filters, accuracy "
             f"{self.accuracy[0]:.3f} to {self.accuracy[-1]:.3f}>"
         )
 
@@ -162,6 +165,21 @@ class PruningPath(Record):
     def _right(self) -> NDArray[np.bool_]:
         return np.asarray(np.vstack([self.baseline, self.predictions]) == self.targets)
 
+    @property
+    def filters(self) -> int:
+        """How many filters the banks have together."""
+        return int(self.bank_sizes.sum())
+
+    @property
+    def steps(self) -> list[tuple[str, int]]:
+        """(n,) each pruned filter as (bank, number), in the order in which they went."""
+        return list(zip(self.layers, self.order.tolist(), strict=True))
+
+    @property
+    def one_answer(self) -> float:
+        """Accuracy of whoever answers the commonest class always, whatever the image."""
+        return float(np.bincount(self.targets).max() / len(self.targets))
+
     def lost(self, count: int) -> Floats:
         """Return what each class has lost after `count` filters: (K,), NaN without images."""
         accuracy = self.class_accuracy
@@ -170,25 +188,78 @@ class PruningPath(Record):
     def lost_classes(self, count: int, k: int | None = None) -> pd.DataFrame:
         """Return the classes by what they have lost after `count` filters, most first.
 
+        Parameters
+        ----------
+        count
+            How many filters are pruned.
+        k
+            How many classes at most; None for all that have images.
+
         Returns
         -------
         pandas.DataFrame
-            class, lost (a fraction), before, after, images; classes without images are left out.
+            class; car, what the class has lost, a fraction; before and after, its accuracies;
+            lost, gained and images, the counts behind them; low and high, the 95% interval (Agresti
+            and Min); p_value, the exact sign test, and q_value, adjusted over all classes with
+            images; tied, whether another class has the same car. Ties keep the classes' order.
         """
         import pandas as pd
 
-        accuracy = self.class_accuracy
+        right = self._right
+        then, now = right[0], right[self._checked(count)]
+        shown, images = np.unique(self.targets, return_counts=True)
+        before, after, lost, gained = (
+            np.bincount(self.targets[facts], minlength=len(self.classes))[shown]
+            for facts in (then, now, then & ~now, now & ~then)
+        )
+        low, high = paired_interval(lost, gained, images)
+        p_value = sign_test(lost, gained)
         frame = pd.DataFrame(
             {
-                "class": self.classes,
-                "lost": self.lost(count),
-                "before": accuracy[0],
-                "after": accuracy[count],
-                "images": np.bincount(self.targets, minlength=len(self.classes)),
+                "class": [self.classes[c] for c in shown],
+                "car": (lost - gained) / images,
+                "before": before / images,
+                "after": after / images,
+                "lost": lost,
+                "gained": gained,
+                "images": images,
+                "low": low,
+                "high": high,
+                "p_value": p_value,
+                "q_value": benjamini_hochberg(p_value),
             }
         )
-        frame = frame[frame.images > 0].sort_values("lost", ascending=False, kind="stable")
+        frame["tied"] = frame["car"].duplicated(keep=False)
+        frame = frame.sort_values("car", ascending=False, kind="stable")
         return frame.head(len(frame) if k is None else k).reset_index(drop=True)
+
+    def color_counts(
+        self, selectivity: SelectivityTable | Mapping[str, SelectivityTable], counts: Sequence[int]
+    ) -> pd.DataFrame:
+        """Return how many of the first pruned filters select colour, beside chance.
+
+        Parameters
+        ----------
+        selectivity
+            The bank's `SelectivityTable`; of several banks a mapping from the bank's name.
+        counts
+            How many filters are taken as the first: a row each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By "first pruned": color, how many of them select colour; share of them; chance, the
+            banks' own share; p_value, how likely a blind draw holds as many or more (the tail of
+            the hypergeometric law). Dead filters are counted nowhere.
+        """
+        import pandas as pd
+
+        single = isinstance(selectivity, SelectivityTable)
+        kinds = {self.banks[0]: selectivity} if single else selectivity
+        found = [count_color(self.steps[: self._checked(n)], kinds) for n in counts]  # type: ignore[arg-type]
+        rows = [(c.color, c.share, c.chance, c.p_value) for c in found]
+        index = pd.Index(list(counts), name="first pruned")
+        return pd.DataFrame(rows, index=index, columns=["color", "share", "chance", "p_value"])
 
     def prefix(self, count: int) -> PruningPath:
         """Return the path cut short after `count` filters."""

@@ -204,7 +204,7 @@ def test_a_batchnorm_that_serves_two_banks_is_refused():
             return self.last(functional.relu(torch.cat(both, 1))).mean((2, 3))
 
     model, data = awake(Shared())
-    with pytest.raises(ValueError, match="'norm' reads 'one' and something else"):
+    with pytest.raises(ValueError, match="unit of 'one' ends with 'norm', which other layers use"):
         compress(model, {"one": [0]}, data)
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from carviz.evaluate import Images
+from carviz.evaluate import Images, check_labels
 
 IMAGES, LABELS = torch.rand(10, 3, 4, 4), torch.arange(10) % 3
 
@@ -147,3 +147,17 @@ def test_data_that_changes_between_readings_is_refused():
 def test_numpy_numbers_serve_as_well():
     found, _ = Images(SOURCES["pair"]).read(np.array([1, 5]))
     torch.testing.assert_close(found, IMAGES[[1, 5]])
+
+
+def test_all_images_come_once_in_batches():
+    images, labels = torch.arange(7.0).view(7, 1, 1, 1), torch.arange(7)
+    batches = list(Images((images, labels)).in_batches(3))
+    assert [numbers for numbers, _, _ in batches] == [range(0, 3), range(3, 6), range(6, 7)]
+    assert torch.equal(torch.cat([batch for _, batch, _ in batches]), images)
+    assert torch.equal(torch.cat([found for _, _, found in batches]), labels)
+
+
+def test_a_label_outside_the_logits_names_its_image():
+    check_labels(torch.tensor([0, 4]), 5, [8, 9])
+    with pytest.raises(ValueError, match=r"5 logits, 0 to 4; image 9 has label 5\."):
+        check_labels(torch.tensor([0, 5]), 5, [8, 9])

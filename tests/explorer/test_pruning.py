@@ -319,7 +319,7 @@ def test_the_slider_moves_the_place_and_all_that_depends_on_it(explorer, whole):
         assert view.export.disabled == (place == 0)
         lost = whole.lost_classes(place)
         first = lost.iloc[0]
-        if first["lost"] > 0:
+        if first["car"] > 0:
             assert f"{first['before']:.0%} → <b>{first['after']:.0%}</b>" in view.lost.value
     view.slider._heard(None, {"place": 99}, [])
     assert explorer.count == 6, "a late message is of a former path"

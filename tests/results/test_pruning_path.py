@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from results_examples import pruning_path
 
+from carviz.results import SelectivityTable
+from carviz.results.color_count import count_color
+
 
 def test_accuracies_follow_from_predictions():
     path = pruning_path()
@@ -18,8 +21,14 @@ def test_accuracies_follow_from_predictions():
 def test_classes_that_lost_most_come_first_and_empty_ones_are_left_out():
     frame = pruning_path().lost_classes(3)
     assert frame["class"].tolist() == ["größer, Ж", "cat"]
-    assert frame.lost.tolist() == [0.5, 0.0]
+    assert frame.car.tolist() == [0.5, 0.0]
+    assert frame.lost.tolist() == [1, 0]
+    assert frame.gained.tolist() == [0, 0]
     assert frame.images.tolist() == [2, 2]
+    assert frame.p_value.tolist() == [1, 1]
+    assert (frame.low < frame.car).all()
+    assert (frame.high > frame.car).all()
+    assert not frame.tied.any()
     assert len(pruning_path().lost_classes(3, k=1)) == 1
 
 
@@ -66,3 +75,29 @@ def test_what_does_not_fit_is_refused(change, message):
 
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(pruning_path(), **change)
+
+
+def test_the_commonest_class_is_what_one_answer_gets_right():
+    assert pruning_path().one_answer == 0.5
+
+
+def test_colour_among_the_first_pruned_stands_beside_chance():
+    path = pruning_path()
+    kinds = {
+        "conv1": SelectivityTable(
+            "conv1", threshold=0.5, color_index=[0.9, 0.1, 0.8], kind=["color", "shape", "color"],
+            energy=[1, 1, 0.01],
+        ),
+        "conv2": SelectivityTable(
+            "conv2", threshold=0.5, color_index=[np.nan, 0.7], kind=["dead", "color"],
+            energy=[0, 1],
+        ),
+    }  # fmt: skip
+    frame = path.color_counts(kinds, [1, 3])
+    assert frame.color.tolist() == [1, 1]
+    assert frame.share.tolist() == [1, 0.5]  # the dead filter is not counted
+    assert frame.chance.tolist() == [0.75, 0.75]
+    assert frame.p_value.tolist() == pytest.approx([0.75, 1.0])  # of 4 filters 3 select colour
+    assert path.color_counts(kinds["conv1"], [1]).chance.tolist() == pytest.approx([2 / 3])
+    without = count_color(path.steps, kinds, faint=False)
+    assert (without.color, without.drawn, without.of_color, without.of) == (0, 1, 2, 3)

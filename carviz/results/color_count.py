@@ -1,0 +1,61 @@
+"""How many of some filters select colour, beside what a blind draw would give."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from carviz.results.selectivity_table import SelectivityTable
+
+
+@dataclasses.dataclass(frozen=True)
+class ColorCount:
+    """Colour-selective filters among those drawn, beside those of whole banks.
+
+    Parameters
+    ----------
+    color, drawn
+        How many of the drawn filters select colour, and how many were drawn.
+    of_color, of
+        How many of all filters select colour, and how many there are.
+    """
+
+    color: int
+    drawn: int
+    of_color: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """Share of the drawn filters that select colour; NaN where none is drawn."""
+        return self.color / self.drawn if self.drawn else float("nan")
+
+    @property
+    def chance(self) -> float:
+        """Share of all filters that select colour: what a blind draw gives on average."""
+        return self.of_color / self.of if self.of else float("nan")
+
+    @property
+    def p_value(self) -> float:
+        """How likely a blind draw holds as many or more: the tail of the hypergeometric law."""
+        from scipy.stats import hypergeom
+
+        return float(hypergeom.sf(self.color - 1, self.of, self.of_color, self.drawn))
+
+
+def count_color(
+    steps: Sequence[tuple[str, int]], kinds: Mapping[str, SelectivityTable], *, faint: bool = True
+) -> ColorCount:
+    """Count the colour-selective filters among `steps`, each (bank, filter).
+
+    Dead filters, and those of banks without a table, are counted nowhere; nor, where `faint` is
+    False, those that training hardly shaped.
+    """
+    counted = {
+        (bank, i): bool(table.kind[i] == "color")
+        for bank, table in kinds.items()
+        for i in range(len(table.kind))
+        if table.kind[i] != "dead" and (faint or not table.faint[i])
+    }
+    drawn = [counted[step] for step in steps if step in counted]
+    return ColorCount(sum(drawn), len(drawn), sum(counted.values()), len(counted))
