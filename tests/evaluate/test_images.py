@@ -152,7 +152,7 @@ def test_numpy_numbers_serve_as_well():
 def test_all_images_come_once_in_batches():
     images, labels = torch.arange(7.0).view(7, 1, 1, 1), torch.arange(7)
     batches = list(Images((images, labels)).in_batches(3))
-    assert [numbers for numbers, _, _ in batches] == [range(0, 3), range(3, 6), range(6, 7)]
+    assert [numbers for numbers, _, _ in batches] == [range(3), range(3, 6), range(6, 7)]
     assert torch.equal(torch.cat([batch for _, batch, _ in batches]), images)
     assert torch.equal(torch.cat([found for _, _, found in batches]), labels)
 
