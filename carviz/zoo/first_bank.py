@@ -37,8 +37,7 @@ def color_index(weights: Tensor) -> Tensor:
 def smooth_start(filters: int, size: int, *, spread: float, generator: torch.Generator) -> Tensor:
     """Draw initial weights of a first bank: half of the filters grey, then half chromatic.
 
-    Normal noise, blurred by a 5 x 5 binomial kernel, under a Hann window, so that no filter has to
-    unlearn the noise that it began with.
+    The two parts of `smooth_noise`, so that no filter has to unlearn the noise that it began with.
 
     Parameters
     ----------
@@ -54,14 +53,21 @@ def smooth_start(filters: int, size: int, *, spread: float, generator: torch.Gen
     Tensor
         (filter, 3, size, size)
     """
+    grey, chromatic = split_weights(smooth_noise(filters, size, generator=generator))
+    pure = torch.cat([grey[: filters // 2], chromatic[filters // 2 :]])
+    return pure * (spread / pure.std(dim=(1, 2, 3), keepdim=True))
+
+
+def smooth_noise(filters: int, size: int, *, generator: torch.Generator) -> Tensor:
+    """Draw normal noise (filter, 3, size, size), blurred by a 5 x 5 binomial, under a Hann window.
+
+    Parameters are those of `smooth_start`.
+    """
     noise = torch.randn(filters, 3, size + 4, size + 4, generator=generator)
     binomial = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     kernel = torch.outer(binomial, binomial).expand(3, 1, 5, 5)
     window = torch.hann_window(size + 2, periodic=False)[1:-1]
-    smooth = functional.conv2d(noise, kernel, groups=3) * torch.outer(window, window)
-    grey, chromatic = split_weights(smooth)
-    pure = torch.cat([grey[: filters // 2], chromatic[filters // 2 :]])
-    return pure * (spread / pure.std(dim=(1, 2, 3), keepdim=True))
+    return functional.conv2d(noise, kernel, groups=3) * torch.outer(window, window)
 
 
 def impurity(weights: Tensor) -> Tensor:

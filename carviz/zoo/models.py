@@ -9,8 +9,12 @@ from typing import Any
 from torch import nn
 
 from carviz.zoo.shapes_network import load_shapes_network
+from carviz.zoo.tiny_alexnet import load_tiny_alexnet
 
-BUNDLED: dict[str, Callable[[str | None], nn.Module]] = {"shapes": load_shapes_network}
+BUNDLED: dict[str, Callable[[str | None], nn.Module]] = {
+    "shapes": load_shapes_network,
+    "tiny-alexnet": load_tiny_alexnet,
+}
 """Bundled names and what makes them."""
 
 

@@ -6,12 +6,12 @@ Written by the training script from what it has just measured: no figure on it i
 from __future__ import annotations
 
 import platform
-import textwrap
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 
+from carviz.zoo.card_text import prose
 from carviz.zoo.judging import Verdict
 from carviz.zoo.shapes_and_colors import (
     CLASSES,
@@ -64,17 +64,8 @@ def shapes_card(verdict: Verdict, making: Making, *, images: int = 2000) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _prose(text: str) -> str:
-    """Fill each paragraph to lines of one width, whatever figures were put into it."""
-    paragraphs = (" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
-    return "\n\n".join(
-        textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False)
-        for paragraph in paragraphs
-    )
-
-
 def _opening() -> str:
-    prose = _prose("""
+    text = prose("""
         A small AlexNet-style network (four convolutions, two linear layers, no normalisation) for
         64 x 64 RGB images of *ShapesAndColors*, with a first bank of 32 filters of 9 x 9 that are
         either grey or chromatic. It is there to check interpretations on: which classes are about
@@ -83,14 +74,14 @@ def _opening() -> str:
         `carviz.zoo.shapes_network.load_shapes_network()` loads it. Licence: MIT, images and weights
         alike, as the rest of carviz.
     """)
-    return f"# shapes\n\n{prose}"
+    return f"# shapes\n\n{text}"
 
 
 def _data(making: Making) -> str:
     shapes, colors = (
         ", ".join(name for name in CLASSES if KINDS[name] == kind) for kind in ("shape", "color")
     )
-    prose = _prose(f"""
+    text = prose(f"""
         Every image is drawn by `carviz.zoo.drawing`; no photograph and no other data set had a part
         in it.
 
@@ -105,12 +96,12 @@ def _data(making: Making) -> str:
         are, and the number of epochs, were settled by trials: on seed {TRIAL_SEED}, and the last of
         them, of easier images, on seed {TEST_SEED}.
     """)
-    return f"## Data\n\n{prose}"
+    return f"## Data\n\n{text}"
 
 
 def _recipe(making: Making) -> str:
     plan = making.schedule
-    prose = _prose(f"""
+    text = prose(f"""
         `python -m carviz.zoo.train shapes` runs all of it again: {plan.epochs} epochs, batches of
         {plan.batch_size}, AdamW (weight decay {plan.weight_decay}), the rate in one cycle up to
         {plan.peak_rate}, seed {plan.seed}. These weights took {making.minutes:.0f} minutes on one
@@ -127,7 +118,7 @@ def _recipe(making: Making) -> str:
         Batch normalisation stood behind every convolution but the first while training, and is
         folded into them. Weights are rounded to half precision on disk, and were judged so.
     """)
-    return f"## Recipe\n\n{prose}"
+    return f"## Recipe\n\n{text}"
 
 
 def _accuracy(verdict: Verdict, images: int) -> str:
@@ -148,7 +139,7 @@ shapes {verdict.by_kind["shape"]:.3f}, colors {verdict.by_kind["color"]:.3f}.
 def _removals(verdict: Verdict) -> str:
     grey = [index for index in verdict.color_index if index <= 0.5]
     chromatic = [index for index in verdict.color_index if index > 0.5]
-    prose = _prose(f"""
+    text = prose(f"""
         What accuracy falls by when filters of the first bank are zeroed together, bias and all. The
         color index is at most {max(grey):.4f} for the grey filters and at least
         {min(chromatic):.4f} for the chromatic ones.
@@ -159,7 +150,7 @@ def _removals(verdict: Verdict) -> str:
     )
     return f"""## Removing filters together
 
-{prose}
+{text}
 
 | removed | shapes lose | colors lose |
 |---|---|---|
@@ -187,7 +178,7 @@ def _singles_row(verdict: Verdict, kind: str) -> str:
 
 
 def _closing() -> str:
-    prose = _prose("""
+    text = prose("""
         The images are drawings: soft grounds, one figure or spot each. Nothing here says how
         photographs are seen. Real networks mix luminance and hue within a filter; this one was kept
         from it, so that a method can be checked where the answer is known. A method that works here
@@ -196,4 +187,4 @@ def _closing() -> str:
         Luminance is the mean of red, green and blue, as the color index has it, and not what a
         screen and an eye make of it: to the eye, a yellow spot is lighter than a blue one.
     """)
-    return f"## Limits\n\n{prose}"
+    return f"## Limits\n\n{text}"

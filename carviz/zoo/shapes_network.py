@@ -7,17 +7,13 @@ filters for luminance and filters for color, and nothing between. How that was d
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
+from carviz.zoo.bundled import load_bundled
 from carviz.zoo.shapes_and_colors import CLASSES, MEAN, STD
-
-WEIGHTS = Path(__file__).with_name("weights") / "shapes.safetensors"
-"""The bundled weights, half precision."""
 
 
 class ShapesNetwork(nn.Module):
@@ -72,22 +68,7 @@ class ShapesNetwork(nn.Module):
 
 
 def load_shapes_network(weights: str | None = "DEFAULT") -> ShapesNetwork:
-    """Load the network `shapes`, in evaluation mode, float32.
-
-    Parameters
-    ----------
-    weights
-        "DEFAULT" for the bundled weights, None for random ones: the same on every call, and drawn
-        without touching torch's global generator.
-
-    Raises
-    ------
-    TypeError
-        If `weights` is neither a string nor None.
-    ValueError
-        If `weights` is another string.
-    FileNotFoundError
-        If the bundled weights are not where they were installed.
+    """Load the network `shapes`, as `carviz.zoo.bundled.load_bundled` does.
 
     Examples
     --------
@@ -95,40 +76,4 @@ def load_shapes_network(weights: str | None = "DEFAULT") -> ShapesNetwork:
     >>> network(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 16])
     """
-    rule = 'weights must be "DEFAULT" (the bundled ones) or None (random ones)'
-    if weights is not None and not isinstance(weights, str):
-        raise TypeError(f"{rule}, found a {type(weights).__name__}; use one of the two")
-    if weights not in ("DEFAULT", None):
-        raise ValueError(f"{rule}, found {weights!r}; use one of the two")
-    network = empty_network()
-    if weights is None:
-        randomise(network, seed=0)
-    else:
-        _fill(network, WEIGHTS)
-    return network.eval()
-
-
-def empty_network() -> ShapesNetwork:
-    """Make the network without setting its weights, nor touching torch's global generator."""
-    with torch.device("meta"):
-        network = ShapesNetwork()
-    return network.to_empty(device="cpu")
-
-
-def randomise(network: nn.Module, *, seed: int) -> None:
-    """Set every weight to He's normal initial values, and every bias to 0, in place."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-def _fill(network: nn.Module, path: Path) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"the weights of the network shapes belong at {path}, found no file there; "
-            "install carviz again, or make them anew with: python -m carviz.zoo.train shapes"
-        )
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    return load_bundled("shapes", ShapesNetwork, weights)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from carviz.zoo.bundled import WEIGHTS
 from carviz.zoo.first_bank import color_index
 from carviz.zoo.judging import accuracy_by_kind, right, zeroed
 from carviz.zoo.shapes_and_colors import CLASSES, ShapesAndColors
-from carviz.zoo.shapes_network import WEIGHTS, ShapesNetwork, load_shapes_network
+from carviz.zoo.shapes_network import ShapesNetwork, load_shapes_network
 
 FRESH_SEED = 20_000
 """Images that nothing but this test looks at."""
@@ -27,7 +28,7 @@ def fresh():
 
 @pytest.fixture(scope="module")
 def card():
-    return WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+    return (WEIGHTS / "shapes.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_what_others_find_on_it(network):
 
 
 def test_weights_file_is_small():
-    assert WEIGHTS.stat().st_size < 3_000_000
+    assert (WEIGHTS / "shapes.safetensors").stat().st_size < 3_000_000
 
 
 def test_loading_leaves_the_global_generator_alone_and_shares_nothing():
@@ -157,6 +158,6 @@ def test_unknown_weights_are_refused():
 
 
 def test_missing_weights_say_where_they_belong(monkeypatch, tmp_path):
-    monkeypatch.setattr("carviz.zoo.shapes_network.WEIGHTS", tmp_path / "gone.safetensors")
-    with pytest.raises(FileNotFoundError, match=r"gone\.safetensors.*carviz\.zoo\.train shapes"):
+    monkeypatch.setattr("carviz.zoo.bundled.WEIGHTS", tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"shapes\.safetensors.*carviz\.zoo\.train shapes"):
         load_shapes_network()

@@ -5,11 +5,13 @@ import torch
 from safetensors.torch import load_file
 
 from carviz.zoo import first_bank, train
+from carviz.zoo.bundled import empty, randomise
 from carviz.zoo.judging import judge, zeroed
 from carviz.zoo.shapes_and_colors import ShapesAndColors, draw_labels, draw_pictures
 from carviz.zoo.shapes_card import Making, shapes_card
-from carviz.zoo.shapes_network import empty_network, randomise
-from carviz.zoo.training import Schedule, save_weights, with_batch_norm, without_batch_norm
+from carviz.zoo.shapes_network import ShapesNetwork
+from carviz.zoo.train_shapes import start_shapes, train_shapes
+from carviz.zoo.training import Order, Schedule, save_weights, with_batch_norm, without_batch_norm
 
 
 def generator(seed=0):
@@ -56,7 +58,7 @@ def test_penalties_have_finite_gradients_at_pure_filters():
 
 
 def test_folding_batch_norm_changes_no_logit():
-    network = empty_network()
+    network = empty(ShapesNetwork)
     randomise(network, seed=1)
     names = [name for name, _ in network.named_parameters()]
     with_batch_norm(network.features, first=1)
@@ -72,7 +74,7 @@ def test_folding_batch_norm_changes_no_logit():
 
 
 def test_zeroed_zeroes_and_then_no_longer():
-    network = train.start_shapes(0).eval()
+    network = start_shapes(0).eval()
     layer, images = network.features[0], torch.randn(2, 3, 64, 64, generator=generator())
     before = layer(images)
     with zeroed(layer, [3]):
@@ -86,17 +88,17 @@ def test_training_is_seeded_and_ends_pure_and_in_half_precision():
     pictures = torch.from_numpy(draw_pictures(9, 0, 64)).permute(0, 3, 1, 2)
     targets = torch.from_numpy(draw_labels(9, 0, 64))
     schedule = Schedule(epochs=2, batch_size=32)
-    first, again = (train.train_shapes(pictures, targets, schedule) for _ in range(2))
+    first, again = (train_shapes(pictures, targets, schedule) for _ in range(2))
     for one, other in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
         assert torch.equal(one, one.half().float())
     assert not [m for m in first.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    start = train.start_shapes(schedule.seed)
+    start = start_shapes(schedule.seed)
     assert not torch.equal(first.features[0].weight, start.features[0].weight)
 
 
 def test_weights_come_back_from_the_file(tmp_path):
-    network = train.start_shapes(0)
+    network = start_shapes(0)
     save_weights(network, tmp_path / "new" / "shapes.safetensors")
     kept = load_file(tmp_path / "new" / "shapes.safetensors")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["shapes.safetensors"]
@@ -105,7 +107,7 @@ def test_weights_come_back_from_the_file(tmp_path):
 
 
 def test_the_card_holds_what_was_measured():
-    verdict = judge(train.start_shapes(0).eval(), ShapesAndColors(count=32, seed=5))
+    verdict = judge(start_shapes(0).eval(), ShapesAndColors(count=32, seed=5))
     card = shapes_card(verdict, Making(Schedule(epochs=3), 64, 0.5, 0.15, 1.0), images=32)
     assert f"Accuracy: {verdict.accuracy:.4f}" in card
     assert "| all 16 chromatic filters |" in card
@@ -115,14 +117,12 @@ def test_the_card_holds_what_was_measured():
 
 def test_the_command_runs_a_recipe(monkeypatch, tmp_path):
     called = []
-    monkeypatch.setitem(
-        train.RECIPES, "shapes", lambda folder, epochs: called.append((folder, epochs))
-    )
+    monkeypatch.setitem(train.RECIPES, "shapes", called.append)
     threads = torch.get_num_threads()
     try:
         train.main(["shapes", "--folder", str(tmp_path / "there"), "--epochs", "2"])
     finally:
         torch.set_num_threads(threads)
-    assert called == [(tmp_path / "there", 2)]
+    assert called == [Order(tmp_path / "there", epochs=2)]
     with pytest.raises(SystemExit):
         train.main(["no-such-network"])
