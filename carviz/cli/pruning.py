@@ -47,6 +47,9 @@ def prune(
     criterion: Annotated[
         str, typer.Option(help="car, car-once, l1, l2, taylor, apoz or random.")
     ] = "car",
+    order: Annotated[
+        Path | None, typer.Option(help="A saved path whose order is followed on these images.")
+    ] = None,
     limit: Limit = None,
     weights: Weights = "default",
     device: Device = None,
@@ -68,12 +71,13 @@ def prune(
         _check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = carviz.load_data(data, model=network, limit=limit)
-        chosen = layer or [first_bank(network)]
+        given = None if order is None else _load(order, network, None, None)
+        chosen = layer or ([first_bank(network)] if given is None else list(given.banks))
         total = len(images)  # type: ignore[arg-type]
         console.print(f"[bold]{model}[/] {' and '.join(chosen)}, {total:,} images of {data}")
         path = prune_filters(
             network, images, chosen, count=count, floor=floor, criterion=criterion,
-            device=device, run=carviz.Run(checkpoint=checkpoint),
+            order=given, device=device, run=carviz.Run(checkpoint=checkpoint),
         )  # fmt: skip
         if save is not None:
             console.print(f"Saved the path: [bold]{path.save(save)}[/]")

@@ -17,6 +17,7 @@ from carviz.banks import Network, find_layer, open_network
 from carviz.car import SEED, Measurement, prepare_car, sample_of
 from carviz.evaluate import Images, Progress, telling
 from carviz.pruning.criteria import CRITERIA
+from carviz.pruning.given import read_order
 from carviz.pruning.pruning import Pruning
 from carviz.results import PruningPath
 
@@ -31,6 +32,7 @@ def prune_filters(
     count: int | None = None,
     floor: float | None = None,
     criterion: str = "car",
+    order: PruningPath | Sequence[int] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
@@ -60,6 +62,9 @@ def prune_filters(
     criterion
         "car", or a rival: "car-once" (CAR measured once), "l1", "l2" (norms of the weights),
         "taylor" (first-order change of the loss), "apoz" (zeros at the output), "random" (seeded).
+    order
+        Filters to prune one after another, instead of choosing any: numbers, of a single bank, or a
+        path. A path that was chosen on other images shows on `data` what its choice is worth.
     device
         Where to run; None for where the model is.
     progress
@@ -94,12 +99,13 @@ def prune_filters(
     ([0, 2, 1], [1.0, 1.0, 1.0, 0.5])
     """
     pruning = prepare_pruning(
-        model, data, layer, count=count, floor=floor, criterion=criterion, device=device, run=run
-    )
+        model, data, layer, count=count, floor=floor, criterion=criterion, order=order,
+        device=device, run=run,
+    )  # fmt: skip
     if remark := pruning.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
     layers = ", ".join(bank.layer for bank in pruning.banks)
-    with telling(progress, f"Pruning {layers} by {criterion}") as tell:
+    with telling(progress, f"Pruning {layers} by {pruning.criterion}") as tell:
         return deque(pruning.paths(tell), maxlen=1).pop()
 
 
@@ -111,6 +117,7 @@ def prepare_pruning(
     count: int | None = None,
     floor: float | None = None,
     criterion: str = "car",
+    order: PruningPath | Sequence[int] | None = None,
     device: str | torch.device | None = None,
     run: Run | None = None,
 ) -> Pruning:
@@ -132,11 +139,16 @@ def prepare_pruning(
     names = _find_layers(network, model, layer)
     images = Images(data)
     banks = [prepare_car(network, data, name, run=run) for name in names]
-    filters = sum(len(bank.filters) for bank in banks)
+    given = None if order is None else read_order(order, banks, criterion)
+    if given is None:
+        filters, chosen = sum(len(bank.filters) for bank in banks), criterion
+    else:
+        filters, chosen = len(given.steps), given.criterion
     return Pruning(
         network, banks, sample_of(images, banks[0].order.tolist(), network),
-        _check_count(count, filters), _check_floor(floor), criterion, run,
-        _passport(banks, criterion),
+        _check_count(count, filters), _check_floor(floor), chosen, run,
+        _passport(banks, chosen) | ({} if given is None else {"order": given.words}),
+        None if given is None else given.scores,
     )  # fmt: skip
 
 
@@ -172,7 +184,7 @@ def _check_count(count: Any, filters: int) -> int:
         raise TypeError(f"count is a whole number or None; found {type(count).__name__}.")
     if not 0 <= count <= filters:
         raise ValueError(
-            f"count is how many filters go, 0 to {filters} (all of them); found {count}."
+            f"count is how many filters go, 0 to {filters} (all there are); found {count}."
         )
     return int(count)
 

@@ -46,6 +46,8 @@ class Pruning:
         How to run.
     passport
         Where the numbers come from.
+    given
+        Scores that were known beforehand, bank after bank; None where the criterion gives them.
     """
 
     network: Network
@@ -56,6 +58,7 @@ class Pruning:
     criterion: str
     run: Run
     passport: dict[str, Any]
+    given: Scores | None = None
 
     def paths(self, progress: Progress | None = None) -> Iterator[PruningPath]:
         """Yield the path without a step, then ever longer ones; closing the iterator cancels.
@@ -119,7 +122,8 @@ class _Pruner:
         layers = [bank.layer for bank in pruning.banks]
         decides = {k: v for k, v in pruning.passport.items() if k not in ("versions", "remark")}
         identity = {"classes": list(pruning.banks[0].classes), **decides}
-        self._kept = Kept(pruning.run, pruning.criterion, layers, identity)
+        chosen = pruning.criterion if pruning.given is None else f"{pruning.criterion} as given"
+        self._kept = Kept(pruning.run, chosen, layers, identity)
         self._steps: list[Step] = []
         self._whole: Whole | None = None
         self._state: State | None = None
@@ -223,6 +227,8 @@ class _Pruner:
     def _score(self) -> Scores:
         """Return the scores of all filters; none for greedy CAR."""
         of = self._of
+        if of.given is not None:
+            return of.given
 
         def tell(share: float) -> None:
             self._progress(SCORING * share)
@@ -241,7 +247,7 @@ class _Pruner:
 
     def _done(self, steps: int) -> float:
         """Return the share of the work that a number of steps is."""
-        if self._of.criterion != "car":
+        if self._of.criterion != "car" or self._of.given is not None:
             return SCORING + (1 - SCORING) * min(steps / max(1, self._of.count), 1.0)
         # A step of greedy CAR looks at every filter that is left.
         filters = sum(len(bank.filters) for bank in self._of.banks)

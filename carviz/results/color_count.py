@@ -36,6 +36,16 @@ class ColorCount:
         return self.of_color / self.of if self.of else float("nan")
 
     @property
+    def likely(self) -> tuple[float, float]:
+        """Between which shares 95% of blind draws lie; NaN where none is drawn."""
+        from scipy.stats import hypergeom
+
+        if not self.drawn:
+            return float("nan"), float("nan")
+        low, high = hypergeom.interval(0.95, self.of, self.of_color, self.drawn)
+        return float(low) / self.drawn, float(high) / self.drawn
+
+    @property
     def p_value(self) -> float:
         """How likely a blind draw holds as many or more: the tail of the hypergeometric law."""
         from scipy.stats import hypergeom

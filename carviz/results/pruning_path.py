@@ -234,7 +234,11 @@ class PruningPath(Record):
         return frame.head(len(frame) if k is None else k).reset_index(drop=True)
 
     def color_counts(
-        self, selectivity: SelectivityTable | Mapping[str, SelectivityTable], counts: Sequence[int]
+        self,
+        selectivity: SelectivityTable | Mapping[str, SelectivityTable],
+        counts: Sequence[int],
+        *,
+        faint: bool = True,
     ) -> pd.DataFrame:
         """Return how many of the first pruned filters select colour, beside chance.
 
@@ -244,22 +248,28 @@ class PruningPath(Record):
             The bank's `SelectivityTable`; of several banks a mapping from the bank's name.
         counts
             How many filters are taken as the first: a row each.
+        faint
+            Whether filters that training hardly shaped are counted.
 
         Returns
         -------
         pandas.DataFrame
             By "first pruned": color, how many of them select colour; share of them; chance, the
-            banks' own share; p_value, how likely a blind draw holds as many or more (the tail of
+            banks' own share; low and high, between which 95% of blind draws lie; p_value, how likely a blind draw holds as many or more (the tail of
             the hypergeometric law). Dead filters are counted nowhere.
         """
         import pandas as pd
 
         single = isinstance(selectivity, SelectivityTable)
         kinds = {self.banks[0]: selectivity} if single else selectivity
-        found = [count_color(self.steps[: self._checked(n)], kinds) for n in counts]  # type: ignore[arg-type]
-        rows = [(c.color, c.share, c.chance, c.p_value) for c in found]
+        found = [
+            count_color(self.steps[: self._checked(n)], kinds, faint=faint)  # type: ignore[arg-type]
+            for n in counts
+        ]
+        rows = [(c.color, c.share, c.chance, *c.likely, c.p_value) for c in found]
         index = pd.Index(list(counts), name="first pruned")
-        return pd.DataFrame(rows, index=index, columns=["color", "share", "chance", "p_value"])
+        columns = ["color", "share", "chance", "low", "high", "p_value"]
+        return pd.DataFrame(rows, index=index, columns=columns)
 
     def prefix(self, count: int) -> PruningPath:
         """Return the path cut short after `count` filters."""

@@ -131,7 +131,7 @@ def train(
         The same network, on the CPU, in evaluation mode.
     """
     torch.manual_seed(schedule.seed)
-    network.to(pictures.device, memory_format=torch.channels_last).train()
+    network.to(pictures.device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=schedule.peak_rate, weight_decay=schedule.weight_decay
     )
@@ -162,7 +162,7 @@ def train(
             f"epoch {epoch + 1:3d} of {schedule.epochs}: loss {losses / seen:.3f}, "
             f"{right / seen:.1%} right while training, {time.perf_counter() - started:.0f} s"
         )
-    return network.eval().to("cpu", memory_format=torch.contiguous_format)
+    return network.eval().to("cpu").to(memory_format=torch.contiguous_format)
 
 
 def _batches(count: int, batch_size: int) -> Iterator[Tensor]:
@@ -206,7 +206,7 @@ def enlarged(normalize: Normalize, size: Callable[[int], int], *, least_area: fl
         shift = (1 - sides) * (2 * torch.rand(count, 2) - 1)
         sides[:, 0] *= torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
         places = torch.cat([torch.diag_embed(sides), shift.unsqueeze(2)], dim=2)
-        shape = (count, 3, size(epoch), size(epoch))
+        shape = [count, 3, size(epoch), size(epoch)]
         grid = functional.affine_grid(places.to(device), shape, align_corners=False)
         images = normalized(pictures, normalize)
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

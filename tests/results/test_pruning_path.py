@@ -99,5 +99,7 @@ def test_colour_among_the_first_pruned_stands_beside_chance():
     assert frame.chance.tolist() == [0.75, 0.75]
     assert frame.p_value.tolist() == pytest.approx([0.75, 1.0])  # of 4 filters 3 select colour
     assert path.color_counts(kinds["conv1"], [1]).chance.tolist() == pytest.approx([2 / 3])
+    assert frame[["low", "high"]].to_numpy().tolist() == [[0, 1], [0.5, 1]]
+    assert path.color_counts(kinds, [3], faint=False).color.tolist() == [0]
     without = count_color(path.steps, kinds, faint=False)
     assert (without.color, without.drawn, without.of_color, without.of) == (0, 1, 2, 3)
