@@ -2,6 +2,7 @@
 
 from carviz.results.car_table import CarTable
 from carviz.results.files import write_whole
+from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
@@ -13,5 +14,6 @@ __all__ = [
     "Record",
     "SelectivityTable",
     "SiblingTable",
+    "compare_paths",
     "write_whole",
 ]

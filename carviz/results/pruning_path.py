@@ -255,8 +255,9 @@ class PruningPath(Record):
         -------
         pandas.DataFrame
             By "first pruned": color, how many of them select colour; share of them; chance, the
-            banks' own share; low and high, between which 95% of blind draws lie; p_value, how likely a blind draw holds as many or more (the tail of
-            the hypergeometric law). Dead filters are counted nowhere.
+            banks' own share; low and high, between which 95% of blind draws lie; p_value, how
+            likely a blind draw holds as many or more (the tail of the hypergeometric law). Dead
+            filters are counted nowhere.
         """
         import pandas as pd
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from carviz.results.files import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
 """Number of the file format; a file with a higher one is refused."""
 
 
@@ -37,6 +37,8 @@ class Record:
 
     _dtypes: ClassVar[Mapping[str, type]] = {}
     """Array fields and the type each is stored with."""
+    _later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that files of earlier versions lack; each has a default."""
 
     def __post_init__(self) -> None:
         for name, dtype in self._dtypes.items():
@@ -115,7 +117,9 @@ class Record:
                 f"{str(path)!r} was written by a later carviz (this one reads schema {SCHEMA}). "
                 "Upgrade carviz to read it."
             )
-        missing = {f.name for f in dataclasses.fields(cls)} ^ set(content)
+        missing = ({f.name for f in dataclasses.fields(cls)} ^ set(content)) - (
+            cls._later - set(content)
+        )
         if missing:
             raise ValueError(f"{str(path)!r} is damaged: {', '.join(sorted(missing))} do not fit.")
         return cls(**cls._parse(content))

@@ -33,9 +33,16 @@ class SelectivityTable(Record):
         (F,) share of the weight's variance across R, G and B in all its energy, in [0, 1];
         NaN for a dead filter.
     kind
-        (F,) of "color", "shape", "dead".
+        (F,) of "color", "shape", "dead", by the colour index.
     energy
         (F,) sum of squared weights, per unit of raw RGB.
+    activation_index
+        (F,) share of the response that goes when the images that excite the filter most are made
+        grey, in [0, 1]; NaN where it was not measured, and for a dead filter.
+    activation_threshold
+        Above this activation index the answers of a filter are about colour.
+    reading
+        Whose colour index it is: "weights", or "effective weights, 9 images" say.
     """
 
     layer: str
@@ -43,23 +50,34 @@ class SelectivityTable(Record):
     color_index: NDArray[np.float64]
     kind: NDArray[np.str_]
     energy: NDArray[np.float64]
+    activation_index: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.empty(0))
+    activation_threshold: float = 0.5
+    reading: str = "weights"
 
     _dtypes: ClassVar[Mapping[str, type]] = {
         "color_index": np.float64,
         "kind": np.str_,
         "energy": np.float64,
+        "activation_index": np.float64,
     }
+    _later: ClassVar[frozenset[str]] = frozenset(
+        {"activation_index", "activation_threshold", "reading"}
+    )
 
     def __post_init__(self) -> None:
+        if np.size(self.activation_index) == 0:  # not measured
+            object.__setattr__(self, "activation_index", np.full(np.size(self.energy), np.nan))
         super().__post_init__()
         F = len(self.energy)
-        for name in ("color_index", "kind", "energy"):
+        for name in self._dtypes:
             if getattr(self, name).shape != (F,):
                 raise self._reject(f"`{name}` has shape ({F},)", str(getattr(self, name).shape))
         if unknown := set(self.kind.tolist()) - set(KINDS):
             raise self._reject(f"a kind is one of {', '.join(KINDS)}", str(sorted(unknown)))
         if not np.array_equal(np.isnan(self.color_index), self.kind == "dead"):
             raise self._reject("a dead filter, and no other, has index NaN", "a mismatch")
+        if not np.isnan(self.activation_index[self.kind == "dead"]).all():
+            raise self._reject("a dead filter has activation index NaN", "a number")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{int((self.kind == k).sum())} {k}" for k in KINDS)
@@ -69,6 +87,17 @@ class SelectivityTable(Record):
     def faint(self) -> NDArray[np.bool_]:
         """(F,) filters under 10% of the bank's median energy: training hardly shaped them."""
         return np.asarray(self.energy < FAINT * np.median(self.energy))
+
+    @property
+    def disagrees(self) -> NDArray[np.bool_]:
+        """(F,) filters that one reading calls colour-selective and the other does not.
+
+        False where only one was taken.
+        """
+        by_weights = self.color_index > self.threshold
+        by_activation = self.activation_index > self.activation_threshold
+        both = ~np.isnan(self.color_index) & ~np.isnan(self.activation_index)
+        return np.asarray(both & (by_weights != by_activation))
 
     def counts(self) -> pd.DataFrame:
         """Return how many filters are of each kind, with and without the faint ones.
@@ -92,7 +121,10 @@ class SelectivityTable(Record):
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a filter: filter, kind, color_index, energy, faint."""
+        """Return one row a filter.
+
+        Columns: filter, kind, color_index, activation_index, disagrees, energy, faint.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -100,6 +132,8 @@ class SelectivityTable(Record):
                 "filter": np.arange(len(self.energy)),
                 "kind": self.kind.astype(object),
                 "color_index": self.color_index,
+                "activation_index": self.activation_index,
+                "disagrees": self.disagrees,
                 "energy": self.energy,
                 "faint": self.faint,
             }
