@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from photographs import folder_of_photographs
 from typer.testing import CliRunner
 
+import carviz
 from carviz import CarTable
 from carviz.cli import app
 
@@ -56,6 +58,44 @@ def test_car_on_a_folder_of_photographs(tmp_path):
     table = CarTable.load(path)
     assert len(table.classes) == 1000
     assert {table.classes[c] for c in np.unique(table.targets)} == {"goldfish", "tabby"}
+
+
+def test_models_are_listed():
+    out = run("models")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert "98.1%" in lines["shapes"]
+    assert "61.1 M" in lines["alexnet"]
+    assert "IMAGENET1K_V2, IMAGENET1K_V1" in lines["resnet50"]
+    assert len(lines) > 80
+
+
+def test_unreadable_files_are_told_or_left_out(tmp_path):
+    folder = folder_of_photographs(tmp_path, ["n01443537", "n02123045"])
+    (folder / "n02123045" / "1.jpg").write_bytes(b"no picture")
+    words = ["car", "squeezenet1_1", folder, "--weights", "none", "--filters", "1"]
+    assert "--unreadable skip" in run(*words, code=2)
+    out = run(*words, "--unreadable", "skip").replace("\n", " ")
+    assert "1 of 4 cannot be read" in out
+    assert "3 images" in out
+
+
+def test_weights_may_be_a_file(tmp_path):
+    model = carviz.load_model("shapes")
+    model.features[0].weight.data.zero_()
+    model.features[0].bias.data.zero_()
+    torch.save(model.state_dict(), tmp_path / "shapes.pt")
+    words = ["--limit", 2, "--filters", "0,1", "--weights", tmp_path / "shapes.pt"]
+    assert "costs 0.0 to 0.0 points" in run("car", *words).replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["car", "prune", "compress"])
+def test_data_sets_of_torchvision_are_looked_for_where_told(command, tmp_path):
+    words = ["squeezenet1_1", "cifar10", "--weights", "none", "--root", tmp_path / "nowhere"]
+    if command == "compress":
+        words += ["--filters", "1"]
+    out = run(command, *words, code=2).replace("\n", " ")
+    assert "torchvision.datasets.CIFAR10" in out
+    assert "--download" in out
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import Executor
-from pathlib import Path
 
-import psutil
+from carviz.evaluate import free_memory
 
 GIB = 2**30
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -76,26 +75,4 @@ class Run:
 
     def budget(self) -> int:
         """Return the bytes that feature maps may take."""
-        return self.memory if self.memory is not None else min(MOST, _free() // 4)
-
-
-def _free() -> int:
-    """Return the memory that is free under every limit that can be seen, in bytes."""
-    limits = [int(psutil.virtual_memory().available)]
-    used = int(psutil.Process().memory_info().rss)
-    group = Path("/sys/fs/cgroup")
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        limit = _number(group / name)
-        if limit is not None:
-            limits.append(max(0, limit - used))
-    if (stated := os.environ.get("MEM_LIMIT", "")).isdigit():
-        limits.append(max(0, int(stated) - used))
-    return max(min(limits), 64 * 2**20)
-
-
-def _number(path: Path) -> int | None:
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
+        return self.memory if self.memory is not None else min(MOST, free_memory() // 4)

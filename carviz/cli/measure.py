@@ -1,4 +1,4 @@
-"""`carviz demo`, `carviz banks` and `carviz car`: measure a bank and tell about its filters."""
+"""`carviz demo`, `models`, `banks` and `car`: measure a bank and tell about its filters."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carviz.cli.printing import print_bank, print_banks, print_filter
+from carviz.cli.printing import print_bank, print_banks, print_filter, print_models
 from carviz.cli.shell import (
     Data,
     Device,
+    Download,
     Filters,
     Limit,
     Model,
+    Root,
+    Unreadable,
     Weights,
     app,
     built_only,
@@ -21,6 +24,7 @@ from carviz.cli.shell import (
     console,
     errors,
     first_bank,
+    images_of,
     numbers,
     selectivity_of,
     weights_of,
@@ -63,6 +67,14 @@ def demo(
 
 
 @app.command()
+def models() -> None:
+    """List the networks that carviz knows by name: the bundled ones and torchvision's."""
+    from carviz.zoo import list_models
+
+    print_models(list_models())
+
+
+@app.command()
 def banks(
     model: Model = "shapes",
     gates: Annotated[bool, typer.Option("--gates", help="List gates as well.")] = False,
@@ -86,6 +98,9 @@ def car(
     filters: Filters = None,
     limit: Limit = None,
     weights: Weights = "default",
+    unreadable: Unreadable = "raise",
+    root: Root = None,
+    download: Download = False,
     device: Device = None,
     save: Annotated[Path | None, typer.Option(help="Save the table there (.npz).")] = None,
     shown: Annotated[int, typer.Option(min=0, help="Filters to tell about.")] = 3,
@@ -96,9 +111,9 @@ def car(
     with errors():
         check_folder(save, "The table")
         network = carviz.load_model(model, weights=weights_of(weights))
-        images = carviz.load_data(data, model=network, limit=limit)
+        images = images_of(data, network, limit, unreadable, root, download)
         chosen = layer or first_bank(network)
-        count = len(images)  # type: ignore[arg-type]
+        count = len(images)
         console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
         table = carviz.measure_car(network, images, chosen, filters=numbers(filters), device=device)
         if table.passport["remark"]:

@@ -32,6 +32,27 @@ def print_banks(frame: pd.DataFrame, gates: bool) -> None:
     console.print(table)
 
 
+def print_models(frame: pd.DataFrame) -> None:
+    """Print the networks that there are by name, a row each."""
+    table = Table("name", "from", box=None, header_style="bold", pad_edge=False)
+    for name in ("parameters", "accuracy", "image"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("weights, the default first")
+    model: Any
+    for model, counted, judged in zip(
+        frame.itertuples(), frame.parameters.notna(), frame.accuracy.notna(), strict=True
+    ):
+        table.add_row(
+            model.name,
+            model.source,
+            f"{model.parameters / 1e6:.1f} M" if counted else "?",
+            f"{model.accuracy:.1%}" if judged else "?",
+            f"{model.image_size} px",
+            model.weights,
+        )
+    console.print(table)
+
+
 def _size(pair: Any) -> str:
     if pair is None:
         return "?"

@@ -12,15 +12,19 @@ from carviz.cli.printing import points_words
 from carviz.cli.shell import (
     Data,
     Device,
+    Download,
     Filters,
     Limit,
     Model,
+    Root,
+    Unreadable,
     Weights,
     app,
     check_folder,
     console,
     errors,
     first_bank,
+    images_of,
     numbers,
     selectivity_of,
     weights_of,
@@ -52,6 +56,9 @@ def prune(
     ] = None,
     limit: Limit = None,
     weights: Weights = "default",
+    unreadable: Unreadable = "raise",
+    root: Root = None,
+    download: Download = False,
     device: Device = None,
     save: Annotated[Path | None, typer.Option(help="Save the path there (.npz).")] = None,
     figure: Annotated[
@@ -70,10 +77,10 @@ def prune(
         check_folder(save, "The path")
         _check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
-        images = carviz.load_data(data, model=network, limit=limit)
+        images = images_of(data, network, limit, unreadable, root, download)
         given = None if order is None else _load(order, network, None, None)
         chosen = layer or ([first_bank(network)] if given is None else list(given.banks))
-        total = len(images)  # type: ignore[arg-type]
+        total = len(images)
         console.print(f"[bold]{model}[/] {' and '.join(chosen)}, {total:,} images of {data}")
         path = prune_filters(
             network, images, chosen, count=count, floor=floor, criterion=criterion,
@@ -102,6 +109,9 @@ def compress(
     filters: Filters = None,
     limit: Limit = None,
     weights: Weights = "default",
+    unreadable: Unreadable = "raise",
+    root: Root = None,
+    download: Download = False,
     save: Annotated[Path | None, typer.Option(help="Save the smaller network (.pt2).")] = None,
 ) -> None:
     """Build the network without pruned filters, physically smaller, and tell what it saves."""
@@ -118,7 +128,7 @@ def compress(
         else:
             steps = _load(path, network, count, floor)
             plan = steps.pruned()
-        images = carviz.load_data(data, model=network, limit=limit)
+        images = images_of(data, network, limit, unreadable, root, download)
         console.print(f"[bold]{model}[/] without {_plan_words(plan)}")
         if path is not None:
             console.print(f"On the path's images: {_accuracy_words(steps)}.")

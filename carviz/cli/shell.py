@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,10 +26,22 @@ app = typer.Typer(
 )
 console = Console(highlight=False)
 
-Model = Annotated[str, typer.Argument(help="'shapes' (bundled) or a torchvision classifier.")]
-Data = Annotated[str, typer.Argument(help="'shapes' (bundled) or a folder, a folder a class.")]
-Weights = Annotated[str, typer.Option(help="'default', 'none' (random) or a torchvision entry.")]
+Model = Annotated[str, typer.Argument(help="A network's name; `carviz models` lists them.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="'shapes' (bundled), a torchvision data set, or a folder, a folder a class."
+    ),
+]
+Weights = Annotated[
+    str, typer.Option(help="'default', 'none' (random), a torchvision entry, or a file.")
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Images a class at most.")]
+Unreadable = Annotated[str, typer.Option(help="'skip' leaves out files that are no images.")]
+Root = Annotated[Path | None, typer.Option(help="Where torchvision's data sets are.")]
+Download = Annotated[
+    bool, typer.Option("--download", help="Let torchvision download a data set that is missing.")
+]
 Device = Annotated[str | None, typer.Option(help="A torch device, e.g. cuda; else the CPU.")]
 Filters = Annotated[str | None, typer.Option(help="Filter numbers, e.g. 0,3,8; else all.")]
 
@@ -38,7 +52,9 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, FileNotFoundError) as error:
-        Console(stderr=True, highlight=False).print(f"[red]Error:[/] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"[red]Error:[/] {escape(str(error))}", soft_wrap=True
+        )
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         sys.exit(130)
@@ -56,6 +72,24 @@ def check_folder(path: Path | None, what: str) -> None:
 def weights_of(word: str) -> str | None:
     """Return the weights that a word of the command line means."""
     return {"default": "DEFAULT", "none": None}.get(word.lower(), word)
+
+
+def images_of(
+    data: str, network: nn.Module, limit: int | None, unreadable: str, root: Path | None,
+    download: bool,
+) -> Any:  # fmt: skip
+    """Load the data that the network will look at, and tell what was left out."""
+    import carviz
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        images = carviz.load_data(
+            data, model=network, limit=limit, root=root, download=download,
+            unreadable=unreadable,  # type: ignore[arg-type]  # load_data checks it
+        )  # fmt: skip
+    for warning in caught:
+        console.print(f"[yellow]Note:[/] {escape(str(warning.message))}")
+    return images
 
 
 def built_only(model: str) -> str | None:

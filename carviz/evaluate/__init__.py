@@ -1,6 +1,7 @@
 """Floor 0: what measuring starts from: images with labels, their preprocessing, a safe copy."""
 
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
+from carviz.evaluate.free_memory import free_memory
 from carviz.evaluate.images import Images, check_labels
 from carviz.evaluate.models import check_model, device_of, placed, placement, shadow
 from carviz.evaluate.order import stratified_order
@@ -17,6 +18,7 @@ __all__ = [
     "find_normalization",
     "fingerprint_images",
     "fingerprint_model",
+    "free_memory",
     "placed",
     "placement",
     "shadow",

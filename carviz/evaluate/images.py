@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
 
+from carviz.evaluate.processes import PIECE, may_start, read_pieces
+
 TWICE = 4
 """Images that are read twice to see whether the data gives the same image again."""
+WORTH_WORKERS = 64
+"""Images from which on it pays to start the processes that a Dataset asks for."""
 
 KINDS_OF_DATA = (
     "a map-style torch.utils.data.Dataset or DataLoader of (image tensor, integer label), "
@@ -28,7 +33,9 @@ class Images:
     data
         A map-style Dataset or a DataLoader of (image tensor, integer label), or a pair of tensors
         ``(image, channel, height, width)`` and ``(image,)``. Of a DataLoader only dataset,
-        collate_fn, batch_size and workers are used: its order and sampler are not.
+        collate_fn, batch_size and workers are used: its order and sampler are not. A Dataset that
+        has an attribute ``workers``, as those of `carviz.load_data` have, is read by so many
+        processes where there are many images to read.
 
     Raises
     ------
@@ -89,9 +96,11 @@ class Images:
                 yield _check_batch(images, labels, chunk)
         elif self._loader is not None and self._loader.num_workers > 0:
             yield from self._from_workers(chunks)
+        elif (workers := self._workers(chunks)) > 0:
+            yield from self._from_processes(chunks, workers)
         else:
             for chunk in chunks:
-                yield _check_batch(*self._collate([self._item(i) for i in chunk], chunk), chunk)
+                yield _check_batch(*self._piece(chunk), chunk)
 
     def in_batches(self, size: int) -> Iterator[tuple[range, Tensor, Tensor]]:
         """Yield all images once, in the data's own order: their numbers, the images, the labels."""
@@ -121,14 +130,36 @@ class Images:
             ]
             yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
+    def _workers(self, chunks: Sequence[Sequence[int]]) -> int:
+        """Return how many processes the Dataset asks for; 0 where it does not, or few are read."""
+        small = sum(len(chunk) for chunk in chunks) < WORTH_WORKERS
+        if self._loader is not None or small or not may_start():
+            return 0
+        asked = (getattr(layer, "workers", None) for layer in _layers(self.dataset))
+        return next((count for count in asked if isinstance(count, int)), 0)
+
+    def _from_processes(
+        self, chunks: Sequence[Sequence[int]], workers: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Read with processes of our own, each a piece of a chunk at a time, as in this one."""
+        cut = [[c[i : i + PIECE] for i in range(0, len(c), PIECE)] for c in chunks]
+        flat = [piece for pieces in cut for piece in pieces]
+        with closing(read_pieces(self._piece, flat, workers)) as stream:
+            for pieces in cut:
+                parts = [_check_batch(*next(stream), piece) for piece in pieces]
+                yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+    def _piece(self, numbers: Sequence[int]) -> tuple[Any, Any]:
+        return self._collate([self._item(i) for i in numbers], numbers)
+
     def _item(self, number: int) -> Any:
         try:
             return self.dataset[number]
         except Exception as error:
             raise ValueError(
                 f"Every image must be readable; image {number}{self._file(number)} is not: "
-                f"{type(error).__name__}: {error}. Repair or remove it, or leave it out with "
-                "torch.utils.data.Subset."
+                f"{type(error).__name__}: {error}. Repair or remove it, or leave it out: "
+                'carviz.load_data(…, unreadable="skip"), or torch.utils.data.Subset.'
             ) from error
 
     def _file(self, number: int) -> str:
@@ -151,8 +182,7 @@ class Images:
 
     def _refuse_random(self) -> None:
         numbers = np.unique(np.linspace(0, len(self) - 1, TWICE).astype(int)).tolist()
-        first = self._collate([self._item(i) for i in numbers], numbers)
-        again = self._collate([self._item(i) for i in numbers], numbers)
+        first, again = self._piece(numbers), self._piece(numbers)
         _check_batch(*first, numbers)
         if not torch.equal(first[0], again[0]):
             raise ValueError(

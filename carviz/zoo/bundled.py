@@ -38,11 +38,11 @@ def load_bundled(name: str, make: Callable[[], Network], weights: str | None) ->
     FileNotFoundError
         If the bundled weights are not where they were installed.
     """
-    rule = 'weights must be "DEFAULT" (the bundled ones) or None (random ones)'
+    rule = 'weights must be "DEFAULT" (the bundled ones), None (random ones) or a file'
     if weights is not None and not isinstance(weights, str):
-        raise TypeError(f"{rule}, found a {type(weights).__name__}; use one of the two")
+        raise TypeError(f"{rule}, found a {type(weights).__name__}; use one of these")
     if weights not in ("DEFAULT", None):
-        raise ValueError(f"{rule}, found {weights!r}; use one of the two")
+        raise ValueError(f"{rule}, found {weights!r}; use one of these")
     network = empty(make)
     if weights is None:
         randomise(network, seed=0)

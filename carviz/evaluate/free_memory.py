@@ -1,0 +1,33 @@
+"""How much memory is free, under every limit that can be seen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+LEAST = 64 * 2**20
+"""What is taken to be free at least, in bytes: with less nothing can be measured at all."""
+
+
+def free_memory() -> int:
+    """Return the bytes that are free under the container's limit, MEM_LIMIT and the machine."""
+    limits = [int(psutil.virtual_memory().available)]
+    used = int(psutil.Process().memory_info().rss)
+    group = Path("/sys/fs/cgroup")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _number(group / name)
+        if limit is not None:
+            limits.append(max(0, limit - used))
+    if (stated := os.environ.get("MEM_LIMIT", "")).isdigit():
+        limits.append(max(0, int(stated) - used))
+    return max(min(limits), LEAST)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
