@@ -1,4 +1,4 @@
-"""How alike the filters of a bank are: by their weights, and by when they answer."""
+"""How alike a bank's filters are: by weights, by when they answer, by what they do to classes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.ablation.readers import own_batch_norm
 from carviz.ablation.run import arithmetic
-from carviz.banks import Network, banks_of, cut, find_layer, open_network
+from carviz.banks import Answer, Network, answers, banks_of, find_layer, open_network
 from carviz.evaluate import (
     Images,
     Progress,
     fingerprint_images,
     fingerprint_model,
     placed,
-    shadow,
     telling,
     versions,
 )
 from carviz.pictures import read_rgb_filters
-from carviz.pictures.weights import unit_weights
-from carviz.results import SiblingTable
+from carviz.pictures.filters import unit_weights
+from carviz.results import CarTable, SiblingTable
+from carviz.results.likeness import check_car, tidy
 
 Floats = NDArray[np.float64]
-Unit = Callable[[Tensor], list[Tensor]]
 
 BATCH = 16
 PIECE = 2**20
@@ -40,10 +38,11 @@ def measure_siblings(
     data: Any,
     layer: str | nn.Module,
     *,
+    table: CarTable | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
 ) -> SiblingTable:
-    """Tell how alike a bank's filters are, each with each, by weights and by activation.
+    """Tell how alike a bank's filters are, each with each: by weights, activation and classes.
 
     By weights it is the cosine of the angle between them: 1 for the same pattern, whatever its
     strength, -1 for its negative. The weights are those of `carviz.rgb_weights`: with the sign of
@@ -54,6 +53,10 @@ def measure_siblings(
     same images: the output of the unit, the convolution with its own BatchNorm, cut off at zero as
     by a ReLU, whatever follows it in this network.
 
+    By classes it is Pearson's correlation of what pruning either filter does to the accuracy of
+    each class, where a `CarTable` says that; see `carviz.SiblingTable.with_classes`, which adds it
+    later as well.
+
     Parameters
     ----------
     model
@@ -63,6 +66,9 @@ def measure_siblings(
         As in `carviz.measure_car`; all images are run once, and labels do not matter.
     layer
         The bank: a convolution's name, or the module itself.
+    table
+        What `carviz.measure_car` returned for the same bank of the same network, on these images
+        or others; None to leave out the comparison by classes.
     device
         Where to run; None for where the model is.
     progress
@@ -76,7 +82,8 @@ def measure_siblings(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, or there is no such layer.
+        If an argument is of the wrong kind, there is no such layer, or `table` is of another bank
+        or network.
 
     Examples
     --------
@@ -92,24 +99,28 @@ def measure_siblings(
     """
     network = open_network(model, device)
     name = find_layer(network, model, layer)
+    fingerprint = fingerprint_model(network.model)
+    if table is not None:
+        check_car(table, name, fingerprint)  # before the images are run
     images = Images(data)
     weights, normalization = _weights(network, name, images)
     with telling(progress, f"Siblings in {name}") as tell:
         sums = _run(network, name, images, tell)
-    return SiblingTable(
+    siblings = SiblingTable(
         name,
         images=len(images),
         places=sums.places // len(images),
         by_weights=cosine_similarity(weights, network.convolution(name).groups),
         by_activation=sums.correlation(),
         passport={
-            "model": fingerprint_model(network.model),
+            "model": fingerprint,
             "data": fingerprint_images(images),
             "weights": normalization,
             "activation": "the unit's output, cut off at zero as by a ReLU",
             "versions": versions(),
         },
     )
+    return siblings if table is None else siblings.with_classes(table)
 
 
 # -- by weights
@@ -150,7 +161,7 @@ def cosine_similarity(weights: NDArray[Any], groups: int = 1) -> Floats:
     cosine = flat @ flat.T
     group = np.arange(len(flat)) * groups // len(flat)
     apart = (group[:, None] != group) & ~np.isnan(cosine)
-    return _tidy(np.where(apart, 0.0, cosine))
+    return tidy(np.where(apart, 0.0, cosine))
 
 
 # -- by activation
@@ -193,45 +204,18 @@ class Sums:
         covariance = products - np.outer(total, total) / self.places
         variance = np.where(products.diagonal() > 0, covariance.diagonal(), np.nan)
         spread = np.sqrt(variance)
-        return _tidy(covariance / spread[:, None] / spread)
+        return tidy(covariance / spread[:, None] / spread)
 
 
 @torch.inference_mode()
 def _run(network: Network, layer: str, images: Images, tell: Callable[[float], None]) -> Sums:
     sums = Sums()
-    unit: Unit | None = None
+    answer: Answer | None = None
     for chunk, batch, _ in images.in_batches(BATCH):
         batch = placed(batch, network.model, torch.channels_last)
         with arithmetic("float32", batch.device.type):
-            unit = unit or _unit(network, layer, batch[:1])
-            for maps in unit(batch):
-                sums.add(maps)
+            answer = answer or answers(network, layer, batch[:1])
+            for maps in answer(batch):
+                sums.add(maps.clamp_min(0))
         tell(chunk.stop / len(images))
     return sums
-
-
-def _unit(network: Network, layer: str, sample: Tensor) -> Unit:
-    """Return what maps images to the outputs of the bank's unit behind a ReLU, one a use."""
-    if network.graph is not None and len(network.calls(layer)) == 1:
-        head = cut(network, layer).head
-        return lambda images: [head(images)[0].clamp_min(0)]
-    copy = shadow(network.model)  # of its own: another thread may run the network
-    seen: list[Tensor] = []
-    site = copy.get_submodule(own_batch_norm(copy, layer, sample))
-    # What works in place behind the unit leaves the new tensor of clamp_min alone.
-    site.register_forward_hook(lambda _module, _args, output: seen.append(output.clamp_min(0)))
-
-    def run(images: Tensor) -> list[Tensor]:
-        seen.clear()
-        copy(images)
-        return list(seen)
-
-    return run
-
-
-def _tidy(similarity: Floats) -> Floats:
-    """Return a similarity without what rounding did: symmetric, in [-1, 1], 1 with oneself."""
-    similarity = np.clip((similarity + similarity.T) / 2, -1.0, 1.0)
-    itself = np.diag_indices_from(similarity)
-    similarity[itself] = np.where(np.isnan(similarity[itself]), np.nan, 1.0)
-    return np.asarray(similarity)

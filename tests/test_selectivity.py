@@ -180,9 +180,9 @@ def test_a_model_that_cannot_be_traced_is_judged_too():
 
 
 def test_at_most_512_images_are_read_spread_over_the_classes(monkeypatch):
-    from carviz import selectivity
+    from carviz.selectivity import measurement
 
-    monkeypatch.setattr(selectivity, "MOST_IMAGES", 20)
+    monkeypatch.setattr(measurement, "MOST_IMAGES", 20)
     pictures, _ = images(100)
     labels = torch.repeat_interleave(torch.arange(2), 50)  # sorted, as a folder is
     pictures[labels == 1] *= -1
@@ -222,8 +222,11 @@ def test_bad_arguments_say_rule_and_found():
     for wrong in ("0.5", None, True):
         with pytest.raises(TypeError, match="threshold is a number"):
             measure_selectivity(model, "0", threshold=wrong)
-    with pytest.raises(ValueError, match="later version"):
+    with pytest.raises(ValueError, match="for '2' give data"):
         measure_selectivity(model, "2")
+    with pytest.raises(ValueError, match=r"activation_threshold is .* in \[0, 1\]"):
+        measure_selectivity(model, "0", activation_threshold=2)
     grey = (torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64))
-    with pytest.raises(ValueError, match="three channels"):
-        measure_selectivity(model, "0", data=grey)
+    for layer in ("0", "2"):
+        with pytest.raises(ValueError, match="three channels"):
+            measure_selectivity(model, layer, data=grey)

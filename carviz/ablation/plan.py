@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from carviz.ablation.readers import own_batch_norm
 from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of, take
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import fold, tidy
 from carviz.banks import FindReaders, Network, cut, zero_filters
+from carviz.banks.readers import own_batch_norm
 
 AGREEMENT = 1e-3
 """Largest difference of logits, as a share of their scale, between a model and its graph.

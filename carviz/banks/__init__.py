@@ -11,17 +11,21 @@ from carviz.banks.network import (
     unit_end,
 )
 from carviz.banks.tracing import TRACING
+from carviz.banks.unit import Answer, answers, field_of
 
 __all__ = [
     "TRACING",
+    "Answer",
     "Bank",
     "Cut",
     "FindReaders",
     "Network",
     "Reader",
+    "answers",
     "banks_of",
     "copy_network",
     "cut",
+    "field_of",
     "find_layer",
     "list_banks",
     "open_network",

@@ -124,7 +124,7 @@ def cut(
     tail_nodes = _behind(graph, rest, [r.end for r in readers])
     given = [sites[0], *(r.end for r in readers)]
     carried = _carried(graph, given, tail_nodes)
-    head = _head(network.graph, [*given, *carried])
+    head = part_up_to(network.graph, [*given, *carried], "Head")
     tail = _tail(network.graph, sites, given, carried, tail_nodes)
     return Cut(layer, head, tail, where, tuple(readers), bool(rest))
 
@@ -171,7 +171,8 @@ def _carried(graph: fx.Graph, given: list[fx.Node], tail_nodes: set[fx.Node]) ->
     return list(dict.fromkeys(read))
 
 
-def _head(module: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
+def part_up_to(module: fx.GraphModule, outputs: list[fx.Node], name: str) -> fx.GraphModule:
+    """Return the part of a traced network that maps images to the outputs of some nodes."""
     graph = fx.Graph(tracer_cls=Tracer)
     copies: dict[fx.Node, fx.Node] = {}
     needed = ancestors(outputs) | set(outputs)
@@ -179,7 +180,7 @@ def _head(module: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
         if node in needed or node.op == "placeholder":
             copies[node] = graph.node_copy(node, lambda n: copies[n])
     graph.output(tuple(copies[node] for node in outputs))
-    return _module(module, graph, "Head")
+    return _module(module, graph, name)
 
 
 def _tail(

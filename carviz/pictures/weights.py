@@ -1,55 +1,37 @@
-"""The weights of a bank that reads RGB: per unit of raw RGB as numbers, and as pictures."""
+"""Pictures of weights: mid-grey is no weight."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from carviz.banks import Network, banks_of, find_layer, open_network
-from carviz.banks.network import unit_end
-from carviz.evaluate import Normalization, find_normalization, shadow
+from carviz.banks import find_layer, open_network
+from carviz.evaluate import Progress, telling
+from carviz.pictures.effective import IMAGES, iter_effective_weights
+from carviz.pictures.exciting import Exciting
+from carviz.pictures.filters import check_filter, read_rgb_filters, reads_rgb
 
 Floats = NDArray[np.float64]
 
 GREY = 0.5
 """The picture's value where a filter has no weight."""
-PROBE = 64
-"""Side in pixels of the images that show what arithmetic a model does before its first bank."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RgbFilters:
-    """The weights of a bank that reads RGB, per unit of raw RGB.
-
-    Parameters
-    ----------
-    layer
-        The bank's name.
-    weights
-        (F, 3, height, width), float64: by how much the unit's output rises with each raw value.
-        The unit is the convolution with its own BatchNorm, so the BatchNorm's gain is in them
-        (it may turn a filter's sign); no bias or mean is, since they are no weight.
-    normalization
-        The preprocessing whose std the weights were divided by; None where nothing says it.
-    """
-
-    layer: str
-    weights: Floats
-    normalization: Normalization | None
 
 
 def rgb_weights(
     model: Any,
     layer: str | nn.Module,
-    filter: int | None = None,
+    filter: int | Sequence[int] | None = None,
     *,
+    data: Any = None,
+    images: int = IMAGES,
     normalize: tuple[Any, Any] | None = None,
+    exciting: Exciting | None = None,
     scale: Literal["filter", "bank"] = "filter",
+    progress: Progress = False,
 ) -> Floats:
     """Return the picture of a filter's weights, or of all filters of its bank.
 
@@ -57,35 +39,52 @@ def rgb_weights(
     darker one below, equally far: a filter and its negative mirror each other about grey. A filter
     that treats R, G and B alike is all grey tones.
 
+    A bank that reads RGB shows its own weights. Of a deeper one the effective RGB weights are
+    shown: what a filter weighs in the pixels of its receptive field, through the layers below as
+    the images that excite it most have set their gates (`carviz.pictures.effective_weights`).
+
     Parameters
     ----------
     model
         Any `torch.nn.Module` that maps ``(image, channel, height, width)`` to logits, or an opened
         `carviz.banks.Network`. It is not touched.
     layer
-        A bank that reads RGB: a convolution's name, or the module itself.
+        The bank: a convolution's name, or the module itself.
     filter
         The filter's number in its bank; None for the whole bank.
+    data
+        RGB images, as in `carviz.measure_car`, to find those that excite the filters of a deeper
+        bank; a bank that reads RGB needs none.
+    images
+        How many exciting images effective weights are averaged over, at most.
     normalize
-        The preprocessing's (mean, std), one number a channel each; None for what the model itself
-        carries, as those of `carviz.load_model` do. Weights are taken per unit of raw RGB, that is
-        divided by the std; where nothing says a std they stay as they are.
+        The preprocessing's (mean, std), one number a channel each; None for what `data` says of
+        it, or what the model itself carries, as those of `carviz.load_model` do. Weights are taken
+        per unit of raw RGB, that is divided by the std; where nothing says a std they stay as they
+        are.
+    exciting
+        What `carviz.pictures.find_exciting` found on `data`, to spare that pass.
     scale
         What reaches the ends of the range 0 to 1: the largest weight of each "filter", so that
         every pattern is seen, or the largest of the "bank", so that strengths can be compared.
+    progress
+        True for a progress bar; a function to be told the share done, 0 to 1, of finding effective
+        weights; False for silence.
 
     Returns
     -------
     numpy.ndarray
-        (height, width, 3), or (F, height, width, 3) for the whole bank; floats in [0, 1].
+        (height, width, 3), or (filter, height, width, 3) for several or the whole bank; floats in
+        [0, 1]. Of effective weights height and width are the receptive field's, or the image's
+        where the filter reads all of it.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If the bank does not read RGB, there is no such layer or filter, or `scale` or `normalize`
-        is not one of what they can be.
+        If the bank does not read RGB and there is no data, there is no such layer or filter, or
+        `scale` or `normalize` is not one of what they can be.
 
     Examples
     --------
@@ -98,128 +97,58 @@ def rgb_weights(
     """
     if scale not in ("filter", "bank"):
         raise ValueError(f"scale is 'filter' or 'bank'; found {scale!r}.")
-    weights = read_rgb_filters(model, layer, normalize=normalize).weights
-    chosen = slice(None) if filter is None else _check_filter(filter, len(weights), layer)
+    network = open_network(model)
+    name = find_layer(network, model, layer)
+    chosen = _check_filters(filter, network.convolution(name).out_channels, layer)
+    # On the bank's scale the filters that are not drawn count as well.
+    needed = chosen if scale == "filter" else list(range(network.convolution(name).out_channels))
+    if data is None or reads_rgb(network, name):
+        weights = read_rgb_filters(network, name, data=data, normalize=normalize).weights[needed]
+    else:
+        with telling(progress, f"Effective weights of {name}") as tell:
+            found = iter_effective_weights(
+                network,
+                data,
+                name,
+                filters=needed,
+                images=images,
+                normalize=normalize,
+                exciting=exciting,
+                progress=lambda share: tell(share / 2),
+            )
+            weights = _gather(found, len(needed), lambda share: tell(0.5 + share / 2))
+    pictures = weight_pictures(weights, scale)
+    pictures = pictures if scale == "filter" else pictures[chosen]
+    one = filter is not None and np.ndim(filter) == 0
+    return np.asarray(pictures[0]) if one else pictures
+
+
+def weight_pictures(weights: Floats, scale: Literal["filter", "bank"] = "filter") -> Floats:
+    """Return weights (F, 3, height, width) as pictures (F, height, width, 3) about mid-grey."""
     reach = np.abs(weights)
     largest = reach.max(axis=(1, 2, 3), keepdims=True) if scale == "filter" else reach.max()
     # A filter without any weight is grey, not 0/0.
     shares = weights / np.where(largest > 0, largest, 1.0)
-    pictures: Floats = GREY + 0.5 * np.moveaxis(shares, 1, -1)
-    return pictures[chosen]
+    return np.asarray(GREY + 0.5 * np.moveaxis(shares, 1, -1))
 
 
-def read_rgb_filters(
-    model: Any,
-    layer: str | nn.Module,
-    *,
-    data: Any = None,
-    normalize: tuple[Any, Any] | None = None,
-) -> RgbFilters:
-    """Return the weights of a bank that reads RGB, per unit of raw RGB.
-
-    `data` serves only to find the preprocessing (see `carviz.evaluate.find_normalization`).
-    The other arguments and the errors are those of `rgb_weights`.
-    """
-    network = open_network(model)
-    name = find_layer(network, model, layer)
-    _refuse_other_than_rgb(network, name)
-    found = find_normalization(data, network.model, normalize)
-    weights = unit_weights(network, name)
-    weights = np.einsum("fchw,cr->frhw", weights, _first_arithmetic(network, name))
-    if found is not None:
-        weights = weights / _std_of_rgb(found)[:, None, None]
-    return RgbFilters(name, weights, found)
+def _gather(
+    found: Iterator[tuple[int, Floats]], count: int, tell: Callable[[float], None]
+) -> Floats:
+    """Return the weights (filter, 3, height, width) of `count` filters, telling how far it is."""
+    weights = []
+    for _, one in found:
+        weights.append(one)
+        tell(len(weights) / count)
+    return np.stack(weights)
 
 
-def _refuse_other_than_rgb(network: Network, layer: str) -> None:
-    banks = banks_of(network)
-    bank = next(bank for bank in banks if bank.layer == layer)
-    if bank.reads_rgb:
-        return
-    others = ", ".join(repr(b.layer) for b in banks if b.reads_rgb) or "none in this model"
-    raise ValueError(
-        "Weights can be seen as colours only in a bank that reads the image's R, G and B together; "
-        f"{layer!r} does not (its input has {bank.in_channels} channels). Banks that read RGB: "
-        f"{others}. Effective RGB weights of deeper banks come in a later version of carviz."
-    )
-
-
-def unit_weights(network: Network, layer: str) -> Floats:
-    """Return the convolution's weights times the gain of its own BatchNorm, if it has one."""
-    weights = _doubles(network.convolution(layer).weight)
-    if network.graph is None:
-        return weights
-    unit = network.model.get_submodule(str(unit_end(network, network.calls(layer)[0]).target))
-    if not isinstance(unit, nn.BatchNorm2d):
-        return weights
-    assert unit.running_var is not None  # open_network refuses a BatchNorm without it
-    gain = 1.0 / np.sqrt(_doubles(unit.running_var) + unit.eps)
-    if unit.weight is not None:
-        gain = gain * _doubles(unit.weight)
-    return weights * gain[:, None, None, None]
-
-
-def _first_arithmetic(network: Network, layer: str) -> Floats:
-    """Return (c, r): by how much the bank's input channel c rises with channel r of the image.
-
-    The identity for most models. Some normalise the image themselves, or turn RGB into BGR: that
-    arithmetic is between raw RGB and the weights as well. It is seen from outside, by what becomes
-    of a black, a red, a green and a blue image on their way to the convolution.
-    """
-    images = torch.zeros(4, 3, PROBE, PROBE)
-    for channel in range(3):
-        images[channel + 1, channel] = 1.0
-    # A copy, so that no other thread that runs this network meets the hook.
-    copy = shadow(network.model)
-    bank = copy.get_submodule(layer)
-    seen: list[Tensor] = []
-
-    def stop(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        seen.append(args[0])
-        raise _Reached
-
-    bank.register_forward_pre_hook(stop)
-    weight = network.convolution(layer).weight
-    try:
-        with torch.inference_mode():
-            copy(images.to(weight))
-    except _Reached:
-        pass
-    except Exception:  # a model that wants images of another size: take it that it does nothing
-        return np.eye(3)
-    if not seen or seen[0].ndim != 4 or seen[0].shape[:2] != (4, 3):
-        return np.eye(3)
-    values = np.median(_doubles(seen[0]), axis=(2, 3))
-    return np.asarray((values[1:] - values[0]).T)
-
-
-class _Reached(Exception):  # noqa: N818 - it ends a forward pass, nothing is wrong
-    """The forward pass has come to the bank."""
-
-
-def _std_of_rgb(normalization: Normalization) -> Floats:
-    std = np.asarray(normalization.std, dtype=np.float64)
-    if len(std) not in (1, 3):
-        raise ValueError(
-            "The preprocessing of a network that reads RGB has one std for each of R, G and B; "
-            f"found {len(std)} ({normalization.source}). Give normalize=(mean, std)."
-        )
-    return np.broadcast_to(std, (3,))
-
-
-def _check_filter(filter: Any, count: int, layer: Any) -> int:
-    if isinstance(filter, bool) or not isinstance(filter, (int, np.integer)):
-        raise TypeError(
-            f"filter is a filter's number in its bank, or None for all; found {filter!r}."
-        )
-    if not 0 <= filter < count:
-        name = repr(layer) if isinstance(layer, str) else "this bank"
-        raise ValueError(
-            f"A filter is a number in its bank; {name} has filters 0 to {count - 1}; "
-            f"found {filter}."
-        )
-    return int(filter)
-
-
-def _doubles(tensor: Tensor) -> Floats:
-    return tensor.detach().to("cpu", torch.float64).numpy()
+def _check_filters(filter: Any, count: int, layer: Any) -> list[int]:
+    """Return the numbers of the filters that are drawn."""
+    if filter is None:
+        return list(range(count))
+    several = isinstance(filter, (list, tuple, range, np.ndarray))
+    numbers = [check_filter(i, count, layer) for i in (filter if several else [filter])]
+    if not numbers:
+        raise ValueError("filter is a filter's number, or a list of some; found an empty list.")
+    return numbers

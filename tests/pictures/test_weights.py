@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from small import Residual, random_images
 from torch import Tensor, nn
 
 from carviz.banks import open_network
-from carviz.pictures import read_rgb_filters, rgb_weights
+from carviz.pictures import effective_weights, find_exciting, read_rgb_filters, rgb_weights
 
 
 def bank(weights: Tensor, *behind: nn.Module) -> nn.Sequential:
@@ -122,10 +123,53 @@ def test_the_model_is_left_alone_and_an_opened_network_serves_as_well(weights, f
         (nn.Sequential(nn.Conv2d(3, 3, 3, groups=3)), "0"),  # each filter one channel
     ],
 )
-def test_banks_that_read_no_rgb_say_so(model, layer):
-    with pytest.raises(ValueError, match="later version") as caught:
+def test_banks_that_read_no_rgb_want_data(model, layer):
+    with pytest.raises(ValueError, match="give data") as caught:
         rgb_weights(model, layer)
     assert repr(layer) in str(caught.value)
+
+
+def test_a_deeper_bank_shows_its_effective_weights():
+    model, data = Residual(), random_images()
+    exciting = find_exciting(model, data, "third", count=4)
+    weights = effective_weights(model, data, "third", exciting=exciting).weights
+    pictures = rgb_weights(model, "third", data=data, exciting=exciting)
+    assert pictures.shape == (8, 7, 7, 3)
+    largest = np.abs(weights).max(axis=(1, 2, 3))
+    assert np.allclose(pictures[2, 3, 4], 0.5 + 0.5 * weights[2, :, 3, 4] / largest[2], atol=1e-5)
+    assert np.allclose(rgb_weights(model, "third", 2, data=data, images=4), pictures[2], atol=1e-5)
+    of_bank = rgb_weights(model, "third", 2, data=data, images=4, scale="bank")
+    share = weights[2, :, 3, 4] / largest.max()
+    assert np.allclose(of_bank[3, 4], 0.5 + 0.5 * share, atol=1e-5)
+    assert np.allclose(
+        rgb_weights(model, "third", data=data, images=4, normalize=((0.5,), (0.1,))),
+        pictures,
+        atol=1e-5,
+    )
+
+
+def test_a_bank_that_reads_rgb_shows_its_own_weights_with_data_too(weights):
+    model, data = bank(weights), random_images()
+    assert np.array_equal(rgb_weights(model, "0", data=data), rgb_weights(model, "0"))
+
+
+@pytest.mark.parametrize("scale", ["filter", "bank"])
+def test_some_filters_are_drawn_in_the_order_asked_for(weights, scale):
+    model, data = bank(weights, nn.ReLU(), nn.Conv2d(5, 4, 2)), random_images()
+    whole = rgb_weights(model, "0", scale=scale)
+    assert np.array_equal(rgb_weights(model, "0", [3, 0, 3], scale=scale), whole[[3, 0, 3]])
+    deeper = rgb_weights(model, "2", data=data, scale=scale)
+    some = rgb_weights(model, "2", np.array([2, 1]), data=data, scale=scale)
+    assert np.allclose(some, deeper[[2, 1]], atol=1e-5)
+    with pytest.raises(ValueError, match="empty list"):
+        rgb_weights(model, "0", [])
+
+
+def test_progress_of_effective_weights_is_told():
+    told: list[float] = []
+    rgb_weights(Residual(), "third", data=random_images(), progress=told.append)
+    assert told[:2] == [0.25, 0.5]  # finding the exciting images, in two batches
+    assert told[2:] == [0.5 + n / 16 for n in range(1, 9)]
 
 
 def test_bad_arguments_say_rule_and_found(weights):

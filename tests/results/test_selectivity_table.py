@@ -26,3 +26,50 @@ def test_frame():
 def test_what_contradicts_itself_is_refused(kind, index):
     with pytest.raises(ValueError, match="SelectivityTable"):
         SelectivityTable("conv", threshold=0.5, color_index=index, kind=kind, energy=[1.0])
+
+
+def table(**changes) -> SelectivityTable:
+    values = {
+        "color_index": [0.1, 0.9, np.nan, 0.7],
+        "kind": ["shape", "color", "dead", "color"],
+        "energy": [1.0, 1.0, 0.0, 0.05],
+        "activation_index": [0.2, 0.3, np.nan, np.nan],
+    }
+    return SelectivityTable("conv", threshold=0.5, **(values | changes))
+
+
+def test_the_two_readings_disagree_on_opposite_sides_of_their_thresholds():
+    assert table().disagrees.tolist() == [False, True, False, False]
+    assert table(activation_threshold=0.25).disagrees.tolist() == [False] * 4
+    assert table(activation_threshold=0.1).disagrees.tolist() == [True, False, False, False]
+    frame = table().to_frame()
+    assert frame.disagrees.tolist() == [False, True, False, False]
+    assert frame.activation_index[0] == 0.2
+
+
+def test_without_data_there_is_one_reading():
+    alone = selectivity_table()
+    assert np.isnan(alone.activation_index).all()
+    assert alone.activation_index.shape == (4,)
+    assert not alone.disagrees.any()
+    assert alone.reading == "weights"
+
+
+def test_a_dead_filter_has_no_activation_index():
+    with pytest.raises(ValueError, match="dead filter has activation index NaN"):
+        table(activation_index=[0.2, 0.3, 0.1, np.nan])
+    with pytest.raises(ValueError, match=r"`activation_index` has shape \(4,\)"):
+        table(activation_index=[0.2, 0.3])
+
+
+def test_files_of_earlier_versions_are_read(tmp_path):
+    path = selectivity_table().save(tmp_path / "kinds.npz")
+    content = dict(np.load(path))
+    for name in ("activation_index", "activation_threshold", "reading"):
+        del content[name]
+    np.savez(path, **(content | {"schema": np.asarray(1)}))
+    assert SelectivityTable.load(path) == selectivity_table()
+    del content["energy"]
+    np.savez(path, **content)
+    with pytest.raises(ValueError, match="energy do not fit"):
+        SelectivityTable.load(path)
