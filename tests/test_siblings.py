@@ -10,7 +10,7 @@ from small import Pooled, Residual, Stubborn, Twice, random_images
 from torch import Tensor, nn
 from woken import wake
 
-from carviz import measure_siblings, siblings
+from carviz import measure_car, measure_siblings, siblings
 from carviz.siblings import Sums, cosine_similarity
 
 
@@ -140,6 +140,68 @@ def test_a_constant_channel_has_no_correlation():
     assert table.by_activation[0, 0] == 1
     assert np.isnan(table.by_weights[1]).all()
     assert not np.isnan(table.by_weights[2, 0])
+
+
+# -- by what they do to the classes
+
+
+class Twins(nn.Module):
+    """Filters 0 and 1 have equal weights and are read alike; 2 is their negative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        g = torch.Generator().manual_seed(0)
+        self.conv = nn.Conv2d(3, 6, 3, bias=False)
+        self.last = nn.Linear(6, 4)
+        self.conv.weight.data.normal_(generator=g)
+        self.conv.weight.data[1] = self.conv.weight.data[0]
+        self.conv.weight.data[2] = -self.conv.weight.data[0]
+        self.last.weight.data.normal_(generator=g)
+        self.last.weight.data[:, 1] = self.last.weight.data[:, 0]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(torch.relu(self.conv(images)).mean((2, 3)))
+
+
+def test_planted_twins_are_siblings_by_all_three_and_a_negative_by_none():
+    images, _ = random_images(60)
+    model = Twins().eval()
+    with torch.inference_mode():
+        logits = model(images)
+        logits -= logits.mean(0)  # every class is found somewhere
+        labels = logits.argmax(1)
+    car = measure_car(model, (images, labels), "conv", progress=False)
+    assert car.lost[0].any()
+    table = measure_siblings(model, (images, labels), "conv", table=car, progress=False)
+    for by in table.measures:
+        assert table.similarity(by)[0, 1] == pytest.approx(1), by
+        assert table.nearest(0, 1, by=by)["filter"].tolist() == [1]
+        label = table.clusters(by, threshold=0.99).label
+        assert label[0] == label[1] != label[2], by
+    assert table.by_weights[0, 2] == pytest.approx(-1)
+    assert table.by_activation[0, 2] < 0
+    alone = measure_siblings(model, (images, labels), "conv", progress=False)
+    assert alone.measures == ("weights", "activation")
+    assert alone.with_classes(car) == table
+    rows = car.class_car[:, car.class_images > 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        assert np.allclose(table.by_classes, np.corrcoef(rows), equal_nan=True)
+    assert table.passport["classes"]["data"] == car.passport["data"]
+
+
+def test_the_car_of_another_network_is_refused_before_anything_is_run():
+    images, labels = random_images(20)
+    labels, model = labels % 4, Twins()
+    car = measure_car(model, (images, labels), "conv", progress=False)
+    model.conv.weight.data += 1
+
+    def never(_share: float) -> None:
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="same network"):
+        measure_siblings(model, (images, labels), "conv", table=car, progress=never)
+    with pytest.raises(TypeError, match=r"CarTable.*found str"):
+        measure_siblings(model, (images, labels), "conv", table="car.npz", progress=never)
 
 
 def test_the_model_stays_as_it_was_and_the_answer_is_the_same():

@@ -87,7 +87,9 @@ def plot_siblings(
         If a number is no filter of the bank, `pictures` or `selectivity` are not of it, or no
         filter is given or left.
     """
-    shown = _check(table, pictures, selectivity)
+    check_siblings(table)
+    shown = check_pictures(pictures, table)
+    selectivity = check_kinds(selectivity, table)
     gone = table.check_filters(filters, "filters")
     left = sorted(set(range(len(table))) - set(gone))
     left = left if among is None else sorted(set(table.check_filters(among, "among")))
@@ -111,7 +113,7 @@ def plot_siblings(
     for i, row in enumerate(page.to_dict("records")):
         _draw_card(figure, row, i, shown, selectivity)
     if selectivity is not None:
-        _draw_legend(figure, height, selectivity)
+        draw_kinds(figure, MARGIN + 0.1, height + 0.05, selectivity)
     told = "; ".join(_told(row) for row in page.to_dict("records"))
     figure.description = f"{heading}. {' '.join(lines)} {told}."
     return figure
@@ -206,25 +208,33 @@ def _draw_rule(figure: CarvizFigure, left: float, top: float, height: float) -> 
     figure.add_artist(Line2D([x, x], [y, y - height / H], color=LINE, linewidth=1.0))
 
 
-def _draw_legend(figure: CarvizFigure, height: float, selectivity: SelectivityTable) -> None:
-    left = MARGIN + 0.1
+def draw_kinds(
+    figure: CarvizFigure, left: float, top: float, selectivity: SelectivityTable
+) -> None:
+    """Write in one line what the letters of the kinds mean, of those that the bank has."""
     for kind, words in (("color", "selects colour"), ("shape", "selects shape"), ("dead", "dead")):
         if not (selectivity.kind == kind).any():
             continue
-        draw_letter(figure, kind, left, height + 0.05)
-        text = write_at(figure, left + 0.2, height + 0.05, words, fontsize=SMALL, color=SOFT)
+        draw_letter(figure, kind, left, top)
+        text = write_at(figure, left + 0.2, top, words, fontsize=SMALL, color=SOFT)
         left = text.get_window_extent().x1 / figure.dpi + 0.4
 
 
-# -- what the plot asks of its arguments
+# -- what the plots of siblings ask of their arguments
 
 
-def _check(table: Any, pictures: Any, selectivity: Any) -> NDArray[np.float64]:
+def check_siblings(table: Any) -> SiblingTable:
+    """Return `table` if it is a SiblingTable; TypeError otherwise."""
     if not isinstance(table, SiblingTable):
         raise TypeError(
             "A plot of siblings shows a SiblingTable, which carviz.measure_siblings returns or "
             f"SiblingTable.load reads; found {type(table).__name__}."
         )
+    return table
+
+
+def check_pictures(pictures: Any, table: SiblingTable) -> NDArray[np.float64]:
+    """Return pictures of the table's whole bank, as floats."""
     shown = check_picture(pictures, "(filter, height, width, 3)")
     if shown is None or len(shown) != len(table):
         found = "none" if shown is None else str(len(shown))
@@ -232,17 +242,22 @@ def _check(table: Any, pictures: Any, selectivity: Any) -> NDArray[np.float64]:
             f"pictures are of the whole bank, by filter number; {table.layer!r} has {len(table)} "
             f"filters, found {found}. carviz.rgb_weights(model, {table.layer!r}) gives them."
         )
-    if selectivity is not None and not isinstance(selectivity, SelectivityTable):
+    return shown
+
+
+def check_kinds(selectivity: Any, table: SiblingTable) -> SelectivityTable | None:
+    """Return `selectivity` if it is of the table's bank, or None."""
+    if selectivity is None:
+        return None
+    if not isinstance(selectivity, SelectivityTable):
         raise TypeError(
             "selectivity is what carviz.measure_selectivity returns, or None; "
             f"found {type(selectivity).__name__}."
         )
-    if selectivity is not None and (
-        selectivity.layer != table.layer or len(selectivity.energy) != len(table)
-    ):
+    if selectivity.layer != table.layer or len(selectivity.energy) != len(table):
         raise ValueError(
             f"selectivity is of the table's own bank, {table.layer!r}; found one of "
             f"{selectivity.layer!r} with {len(selectivity.energy)} filters. "
             f"carviz.measure_selectivity(model, {table.layer!r}) gives it."
         )
-    return shown
+    return selectivity

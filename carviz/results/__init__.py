@@ -1,6 +1,7 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
 from carviz.results.car_table import CarTable
+from carviz.results.clusters import Clusters
 from carviz.results.files import write_whole
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
@@ -10,6 +11,7 @@ from carviz.results.sibling_table import SiblingTable
 
 __all__ = [
     "CarTable",
+    "Clusters",
     "PruningPath",
     "Record",
     "SelectivityTable",

@@ -1,12 +1,15 @@
 """Nearest siblings are found in order, among those that are left, and never the filter itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_examples import sibling_table
+from results_examples import pruning_path, sibling_table
 
-from carviz.results import SiblingTable
+from carviz.results import CarTable, SiblingTable
+from carviz.results.likeness import class_similarity
 
 
 def test_the_nearest_come_first_and_a_tie_goes_to_the_lower_number():
@@ -21,7 +24,9 @@ def test_a_filter_without_a_similarity_is_nobodys_sibling():
     table = sibling_table()  # filter 3 has no weights
     assert 3 not in table.nearest(0, k=9)["filter"].tolist()
     assert table.nearest(3).empty
-    assert table.nearest(3).columns.tolist() == ["filter", "similarity"]
+    assert table.nearest(3).columns.tolist() == [
+        "filter", "similarity", "rank", "by_weights", "by_activation",
+    ]  # fmt: skip
 
 
 def test_siblings_are_looked_for_among_those_that_are_left():
@@ -57,6 +62,127 @@ def test_nearest_is_the_sorted_row_without_the_filter(seed, count, k):
         each = table.nearest_each([filter], among=range(count)).iloc[0]
         if len(found):
             assert each["by_weights"] == found["filter"].iloc[0] == each["by_activation"]
+
+
+def test_the_rank_is_among_the_whole_bank_whatever_is_looked_among():
+    frame = sibling_table().nearest(1, 9, by="activation", among=[2, 3], pruned=[3])
+    assert frame["filter"].tolist() == [3, 2]
+    assert frame["rank"].tolist() == [2, 3]
+    assert frame["left"].tolist() == [False, True]
+    assert frame["by_activation"].tolist() == frame["similarity"].tolist() == [0.3, 0.2]
+    assert np.isnan(frame["by_weights"].iloc[0])
+    assert frame["by_weights"].iloc[1] == -0.3
+
+
+def test_a_path_says_which_siblings_are_left():
+    values = np.eye(3)
+    table = SiblingTable("conv1", images=1, places=1, by_weights=values, by_activation=values)
+    frame = table.nearest(0, pruned=pruning_path())  # prunes 2 and 1 of conv1, and one of conv2
+    assert frame["filter"].tolist() == [1, 2]
+    assert frame["left"].tolist() == [False, False]
+    assert table.nearest(0, pruned=pruning_path().prefix(1))["left"].tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"prunes 'conv' with its 4.*'conv1' \(3 filters\)"):
+        sibling_table().nearest(0, pruned=pruning_path())
+    with pytest.raises(ValueError, match="pruned once; found 2 twice"):
+        table.nearest(0, pruned=[2, 2])
+    with pytest.raises(ValueError, match="0 to 2; found 3"):
+        table.nearest(0, pruned=[3])
+
+
+# -- by what they do to the classes
+
+
+def lossy(lost, filters=None, classes=3, empty=0, **kinds):
+    """A table of ten images a class, of which filters lose as many as `lost` (F, K) says."""
+    lost = np.asarray(lost)
+    targets = np.repeat(np.arange(classes), 10)
+    place = np.tile(np.arange(10), classes)
+    wrong = place[None] < lost[:, targets]
+    K = classes + empty
+    return CarTable(
+        kinds.get("layer", "conv"), filters=range(len(lost)) if filters is None else filters,
+        classes=[str(c) for c in range(K)], images=np.arange(len(targets)), total=len(targets),
+        targets=targets, baseline=targets, predictions=np.where(wrong, (targets + 1) % K, targets),
+        log_prob_drop=np.zeros((len(lost), K)), passport=kinds.get("passport", {"model": "abc"}),
+    )  # fmt: skip
+
+
+def test_what_filters_do_to_the_classes_is_the_correlation_of_their_car():
+    lost = [[5, 1, 0], [10, 2, 0], [0, 4, 5]]  # the second is the first, twice
+    table = sibling_table().with_classes(lossy(lost, filters=[0, 3, 1], empty=2))
+    found = table.by_classes
+    assert found[0, 3] == pytest.approx(1)
+    assert found[0, 1] == pytest.approx(np.corrcoef(lost[0], lost[2])[0, 1])
+    assert np.isnan(found[2]).all()  # was not measured
+    assert np.isnan(found[:, 2]).all()
+    assert table.moved[[0, 1, 3]].tolist() == [2, 2, 2]
+    assert np.isnan(table.moved[2])
+    assert table.classes == 3  # the two without images are left out
+    assert table.measures == ("weights", "activation", "classes")
+    frame = table.nearest(0, by="classes")
+    assert frame["filter"].tolist() == [3, 1]  # and not what is not known
+    assert frame["moved"].tolist() == [2, 2]
+    assert table.nearest(0)["filter"].tolist() == [1, 2]
+    assert table.to_frame().columns.tolist()[-1] == "by_classes"
+    assert table.beside_chance([0]).index.get_level_values("by").unique().tolist() == [
+        "weights", "activation", "classes",
+    ]  # fmt: skip
+
+
+def test_a_filter_that_does_the_same_to_all_classes_is_like_none():
+    table = sibling_table().with_classes(lossy([[0, 0, 0], [3, 3, 3], [1, 0, 0], [0, 0, 1]]))
+    assert np.isnan(table.by_classes[:2]).all()
+    assert table.moved.tolist() == [0, 3, 1, 1]
+    assert table.by_classes[2, 3] == pytest.approx(-0.5)
+    assert table.nearest(0, by="classes").empty
+    nothing = sibling_table().with_classes(lossy(np.zeros((4, 3), int)))
+    assert np.isnan(nothing.by_classes).all()
+    assert nothing.beside_chance([0]).loc["classes"].isna().all().all()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(3, 6))
+def test_similarity_by_classes_is_numpys(seed, count, classes):
+    lost = np.random.default_rng(seed).integers(0, 4, (count, classes))
+    found, moved = class_similarity(lossy(lost, classes=classes), count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = np.atleast_2d(np.corrcoef(lost))
+    constant = lost.min(1) == lost.max(1)
+    expected[constant] = expected[:, constant] = np.nan
+    assert np.allclose(found, expected, equal_nan=True)
+    assert moved.tolist() == (lost > 0).sum(1).tolist()
+
+
+def test_the_car_of_another_bank_or_network_is_refused():
+    good = [[1, 0, 0]]
+    for table, said in (
+        (lossy(good, layer="conv2"), "same bank, 'conv'; found one of 'conv2'"),
+        (lossy(good, passport={"model": "xyz"}), "same network, abc; found .* xyz"),
+        (lossy(good, filters=[4]), "0 to 3; found filters 4 to 4"),
+        (lossy([[1, 0]], classes=2, empty=3), "three classes or more.*found 2 with images"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            sibling_table().with_classes(table)
+    with pytest.raises(TypeError, match=r"CarTable.*found SiblingTable"):
+        sibling_table().with_classes(sibling_table())
+    with pytest.raises(ValueError, match=r"with_classes\(car_table\)"):
+        sibling_table().nearest(0, by="classes")
+
+
+def test_a_table_with_classes_is_saved_and_one_of_before_is_read(tmp_path):
+    table = sibling_table().with_classes(lossy([[1, 0, 2], [0, 2, 0]]))
+    assert SiblingTable.load(table.save(tmp_path / "new.npz")) == table
+    assert table.passport["classes"]["images"] == 30
+    path = sibling_table().save(tmp_path / "old.npz")
+    content = {k: v for k, v in np.load(path).items() if k not in SiblingTable._later}
+    assert set(content) == {
+        "record", "schema", "layer", "images", "places", "by_weights", "by_activation", "passport",
+    }  # fmt: skip
+    np.savez(path, **(content | {"schema": np.asarray(1)}))
+    old = SiblingTable.load(path)
+    assert old == sibling_table()
+    assert old.measures == ("weights", "activation")
+    assert np.isnan(old.by_classes).all()
+    assert old.by_classes.shape == (4, 4)
 
 
 def paired(count=12):
@@ -105,6 +231,12 @@ def test_what_contradicts_itself_is_refused():
     ):
         with pytest.raises(ValueError, match=f"SiblingTable.*{said}"):
             SiblingTable("conv", images=1, places=1, by_weights=good, by_activation=bad)
+    for wrong, said in (({"moved": [1.0]}, "`moved` has shape"), ({"by_classes": good}, "found 0")):
+        with pytest.raises(ValueError, match=said):
+            dataclasses.replace(
+                SiblingTable("conv", images=1, places=1, by_weights=good, by_activation=good),
+                **wrong,
+            )
 
 
 def test_bad_arguments_say_rule_and_found():
@@ -117,7 +249,7 @@ def test_bad_arguments_say_rule_and_found():
         table.nearest(True)
     with pytest.raises(TypeError, match="among are filters' numbers; found 3"):
         table.nearest(0, among=3)
-    with pytest.raises(ValueError, match="'weights' or 'activation'; found 'colour'"):
+    with pytest.raises(ValueError, match="'activation' or 'classes'; found 'colour'"):
         table.nearest(0, by="colour")
     with pytest.raises(ValueError, match="1 or more; found 0"):
         table.nearest(0, k=0)

@@ -1,0 +1,90 @@
+"""The tree of a bank's filters, joined by how alike they are, and where it is cut into clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.results.clusters import Clusters
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+THRESHOLD = 0.5
+"""Likeness at which a bank is cut into clusters, unless told otherwise."""
+MOST_ORDERED = 1024
+"""Filters whose leaves are put in the best order within seconds."""
+ROUNDING = 1e-9
+
+
+def cluster(
+    layer: str,
+    by: str,
+    similarity: Floats,
+    *,
+    threshold: float | None = None,
+    count: int | None = None,
+) -> Clusters:
+    """Put filters in clusters; see `SiblingTable.clusters`."""
+    known = np.flatnonzero(~np.isnan(similarity.diagonal()))
+    alone = np.flatnonzero(np.isnan(similarity.diagonal()))
+    tree, leaves = _tree(similarity[np.ix_(known, known)])
+    merges, cut = _cut(tree[:, 2], len(known), threshold, count)
+    label = np.empty(len(similarity), np.int64)
+    groups = _groups(tree, leaves, merges)
+    for i, group in enumerate(sorted(groups, key=lambda group: len(group) == 1), 1):
+        label[known[group]] = i
+    label[alone] = np.arange(len(groups) + 1, len(groups) + 1 + len(alone))
+    order = np.concatenate([known[leaves], alone])
+    return Clusters(layer, by, cut, order, label, known, tree)
+
+
+def _tree(similarity: Floats) -> tuple[Floats, Integers]:
+    """Return the tree of filters that have a likeness, and the order of its leaves."""
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+
+    n = len(similarity)
+    if n < 2:
+        return np.zeros((0, 4)), np.arange(n)
+    # A pair whose likeness is not known, though both filters have one, counts as unlike.
+    distance = 1 - np.nan_to_num(similarity[np.triu_indices(n, 1)])
+    tree = linkage(distance, "average")
+    if n <= MOST_ORDERED:
+        tree = optimal_leaf_ordering(tree, distance)
+    return tree, leaves_list(tree).astype(np.int64)
+
+
+def _cut(
+    heights: Floats, leaves: int, threshold: float | None, count: int | None
+) -> tuple[int, float]:
+    """Return how many merges are made, the lowest first, and at which likeness that cuts."""
+    if count is None:
+        cut = THRESHOLD if threshold is None else float(threshold)
+        if not -1 <= cut <= 1:
+            raise ValueError(f"threshold is a likeness from -1 to 1; found {threshold!r}.")
+        return int((1 - heights >= cut - ROUNDING).sum()), cut
+    if threshold is not None:
+        raise ValueError(
+            f"A bank is cut at a threshold or into a count of clusters; found both, {threshold!r} "
+            f"and {count!r}. Leave one out."
+        )
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
+        raise TypeError(f"count is a number of clusters; found {count!r}.")
+    if not min(1, leaves) <= count <= leaves:
+        raise ValueError(
+            f"count is 1 to {leaves}, the filters that have a likeness; found {count}. Filters "
+            "without one stand alone beside these clusters."
+        )
+    merges = leaves - int(count)
+    around = np.concatenate([[0.0], heights, heights[-1:]])[merges : merges + 2]
+    return merges, float(1 - around.mean())
+
+
+def _groups(tree: Floats, leaves: Integers, merges: int) -> list[list[int]]:
+    """Return the leaves that the first merges join, in the order of the leaves."""
+    n = len(leaves)
+    groups = {i: [i] for i in range(n)}
+    for i, (one, other) in enumerate(tree[:merges, :2].astype(int).tolist()):
+        groups[n + i] = groups.pop(one) + groups.pop(other)
+    place = np.argsort(leaves)
+    return sorted(groups.values(), key=lambda group: int(place[group].min()))
