@@ -24,6 +24,22 @@ function bar(row, scale) {
   return box;
 }
 
+// A small picture of the class, or room for it until it is there.
+function face(row, faces, filter) {
+  const image = make("img", "cv-small");
+  image.alt = "";
+  image.dataset.face = row.number;
+  paintFace(image, faces, filter);
+  return image;
+}
+
+function paintFace(image, faces, filter) {
+  const found = faces.filter === filter ? faces.of[image.dataset.face] : undefined;
+  if (found && image.getAttribute("src") !== found.src) image.src = found.src;
+  image.title = found ? found.words : "";
+  image.classList.toggle("cv-there", Boolean(found));
+}
+
 function pictures(row, found, filter) {
   const box = make("div", "cv-changed");
   box.setAttribute("role", "region");
@@ -61,8 +77,9 @@ function render({ model, el }) {
   function draw() {
     const focused = el.contains(document.activeElement) ? document.activeElement.dataset.class : null;
     const top = el.scrollTop;
-    const { blocks, scale, filter, note, empty } = model.get("content");
+    const { blocks, scale, filter, note, empty, faced } = model.get("content");
     el.replaceChildren();
+    el.classList.toggle("cv-faced", Boolean(faced));
     if (empty) {
       el.append(make("p", "cv-empty", empty));
       return;
@@ -81,6 +98,7 @@ function render({ model, el }) {
         line.append(name, make("span", "cv-counts", row.counts));
         button.append(
           make("span", "cv-arrow", row.number === open ? "▾" : "▸"),
+          ...(faced ? [face(row, model.get("faces"), filter)] : []),
           line, bar(row, scale), make("span", "cv-value", row.words),
         );
         button.addEventListener("click", () => {
@@ -116,8 +134,15 @@ function render({ model, el }) {
       el.querySelector(`[data-class="${focused}"]`)?.focus({ preventScroll: true });
   }
 
+  const faces = () => {
+    for (const image of el.querySelectorAll("[data-face]"))
+      paintFace(image, model.get("faces"), model.get("content").filter);
+  };
   const opened = () => { open = model.get("opened"); draw(); };
-  const listeners = [["change:content", draw], ["change:changed", draw], ["change:opened", opened]];
+  const listeners = [
+    ["change:content", draw], ["change:changed", draw], ["change:opened", opened],
+    ["change:faces", faces],
+  ];
   for (const [name, heard] of listeners) model.on(name, heard);
   draw();
   return () => { for (const [name, heard] of listeners) model.off(name, heard); };

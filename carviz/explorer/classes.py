@@ -19,7 +19,9 @@ from carviz.results import CarTable
 HERE = Path(__file__).parent
 SHOWN = 5
 """Classes at each end."""
-NOTHING: dict[str, Any] = {"blocks": [], "scale": {}, "filter": -1, "note": "", "empty": ""}
+NOTHING: dict[str, Any] = {
+    "blocks": [], "scale": {}, "filter": -1, "note": "", "empty": "", "faced": False,
+}  # fmt: skip
 
 
 class Classes(anywidget.AnyWidget):
@@ -30,6 +32,7 @@ class Classes(anywidget.AnyWidget):
     content = t.Dict(NOTHING).tag(sync=True)
     opened = t.Int(-1).tag(sync=True)
     changed = t.Dict({}).tag(sync=True)
+    faces = t.Dict({}).tag(sync=True)
 
     def __init__(self, open_class: Callable[[int], None]) -> None:
         super().__init__()
@@ -41,8 +44,11 @@ class Classes(anywidget.AnyWidget):
             self._open(content["open"])
 
 
-def class_content(table: CarTable, filter: int) -> dict[str, Any]:
-    """Return the rows of one filter, with their common scale, as the browser draws them."""
+def class_content(table: CarTable, filter: int, faced: bool = False) -> dict[str, Any]:
+    """Return the rows of one filter, with their common scale, as the browser draws them.
+
+    `faced` says whether a picture of each class is to come.
+    """
     blocks = class_blocks(table, filter, SHOWN)
     frames = [frame for _, frame in blocks]
     low = min(0.0, *(float(f[["low", "car"]].min().min()) for f in frames))
@@ -58,12 +64,18 @@ def class_content(table: CarTable, filter: int) -> dict[str, Any]:
         "note": f"Line: 95% interval. Filled: q ≤ {SIGNIFICANT:g}."
         + (" =: tied." if any(f["tied"].any() for f in frames) else ""),
         "empty": "",
+        "faced": faced,
     }
+
+
+def classes_shown(content: dict[str, Any]) -> list[int]:
+    """Return the numbers of the classes that have a row."""
+    return [row["number"] for block in content["blocks"] for row in block["rows"]]
 
 
 def _row(table: CarTable, row: pd.Series) -> dict[str, Any]:
     counts = counts_words(row["lost"], row["gained"], row["images"])
-    words = points(row["car"], unit=False) + (" =" if row["tied"] else "")
+    words = points(row["car"], unit=False) + ("\u2009=" if row["tied"] else "")
     return {
         "number": table.class_number(row["class"]),
         "name": row["class"],

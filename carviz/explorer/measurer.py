@@ -8,7 +8,6 @@ import traitlets as t
 
 from carviz.car import prepare_car
 from carviz.explorer.job import Job, Throttle
-from carviz.explorer.known import Known
 from carviz.explorer.pruner import Pruner
 from carviz.explorer.subject import Subject
 from carviz.explorer.words import how_it_ended, under_way
@@ -32,11 +31,10 @@ class Measurer(Pruner):
     ) -> None:
         super().__init__(subject)
         self._running: CarTable | None = None
-        self._known: dict[str, Known] = {}
-        self._kinds = {table.layer: table for table in selectivity}
-        self._judged = set(self._kinds)
+        self._findings.kinds.update({table.layer: table for table in selectivity})
+        self._findings.judged.update(self._findings.kinds)
         for table in tables:
-            self._known.setdefault(table.layer, Known()).add(table)
+            self._findings.of(table.layer).add(table)
 
     # -- what is asked for
 
@@ -80,7 +78,7 @@ class Measurer(Pruner):
             self._judge(job, layer)
 
     def _judge(self, job: Job, layer: str) -> None:
-        if layer in self._judged or not self._all[layer].reads_rgb:
+        if layer in self._findings.judged or not self._all[layer].reads_rgb:
             return
         network = self._subject.networks[self._device]
         found = measure_selectivity(
@@ -88,8 +86,8 @@ class Measurer(Pruner):
         )
         with self._lock:
             self._only(job)
-            self._kinds[layer] = found
-            self._judged.add(layer)
+            self._findings.kinds[layer] = found
+            self._findings.judged.add(layer)
             self._refresh()
 
     def _ended(self, job: Job) -> None:
@@ -105,14 +103,14 @@ class Measurer(Pruner):
 
     # -- what is known
 
-    def _here(self) -> Known:
-        return self._known.setdefault(self.layer, Known())
-
     def _tables(self) -> list[CarTable]:
         """Return what is known of the bank, the table of the running job last."""
         running = self._running
         here = running is not None and running.layer == self.layer
-        return [*self._here().tables, *([running] if running is not None and here else [])]
+        return [
+            *self._findings.of(self.layer).tables,
+            *([running] if running is not None and here else []),
+        ]
 
     def _supersede(self) -> None:
         """Take the pen from a running job, and keep what it has written."""
@@ -122,5 +120,5 @@ class Measurer(Pruner):
     def _keep_running(self) -> CarTable | None:
         table, self._running = self._running, None
         if table is not None:
-            self._known.setdefault(table.layer, Known()).add(table)
+            self._findings.of(table.layer).add(table)
         return table

@@ -114,7 +114,7 @@ def status_line(progress: float, busy: bool, words: str, story: str) -> str:
     """Return the progress bar and the status; `story` is a traceback, one click away."""
     share = round(100 * progress)
     bar = (
-        f'<div class="cv-progress" role="progressbar" aria-label="Images measured" '
+        f'<div class="cv-progress" role="progressbar" aria-label="Share done" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}">'
         f'<span style="width:{100 * progress:.1f}%"></span></div>'
     )

@@ -11,6 +11,7 @@ from typing import Any
 import traitlets as t
 
 from carviz.explorer.exporting import Exported, default_name, export_network
+from carviz.explorer.findings import Findings
 from carviz.explorer.job import Job, Throttle
 from carviz.explorer.pruned import GREEDY, Pruned, good_place
 from carviz.explorer.subject import Subject
@@ -47,10 +48,14 @@ class Pruner(Working):
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
-        self._subject = subject
         self._device = next(iter(subject.networks))
+        self._take(subject, Findings())
+
+    def _take(self, subject: Subject, findings: Findings) -> None:
+        """Be about another subject, of which this much is known."""
+        self._subject = subject
+        self._findings = findings
         self._all = {bank.layer: bank for bank in subject.banks()}
-        self._pruned: dict[str, Pruned] = {}
 
     def _refresh(self) -> None:
         """Show all that is known now."""
@@ -245,7 +250,7 @@ class Pruner(Working):
         )  # fmt: skip
 
     def _of(self, layer: str) -> Pruned:
-        return self._pruned.setdefault(layer, Pruned())
+        return self._findings.pruned_of(layer)
 
     def _require_path(self, rule: str) -> PruningPath:
         if self.path is None or not len(self.path):
@@ -254,7 +259,7 @@ class Pruner(Working):
 
     def _supersede(self) -> None:
         super()._supersede()
-        for pruned in self._pruned.values():
+        for pruned in self._findings.pruned.values():
             pruned.keep()
 
     def _show_path(self) -> None:

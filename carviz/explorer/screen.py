@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from carviz.banks import Bank
-from carviz.explorer.classes import NOTHING, class_content
+from carviz.explorer.classes import NOTHING, class_content, classes_shown
+from carviz.explorer.faces import Faces, choose_faces
 from carviz.explorer.gallery import make_tile
+from carviz.explorer.loading import many_may_read
 from carviz.explorer.panels import filter_panel, header
 from carviz.explorer.paper import Shown
 from carviz.explorer.scatter import bank_drawing
@@ -24,18 +28,26 @@ UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
 
 
 class Screen:
-    """One view of one subject.
+    """One view, of one subject at a time.
 
     Attributes
     ----------
     opened : int
         The class whose images are shown, by number; -1 for none.
+    faces : Faces
+        The pictures beside the classes.
     """
 
-    def __init__(self, subject: Subject, view: View) -> None:
-        self._subject = subject
+    def __init__(self, view: View, lock: threading.RLock, busy: Callable[[], bool]) -> None:
         self._view = view
         self.opened = -1
+        self.faces = Faces(lock, busy, self._show_faces)
+
+    def begin(self, subject: Subject) -> None:
+        """Go over to another subject."""
+        self._subject = subject
+        together = many_may_read(subject.origin)
+        self.faces.begin(subject.images, subject.normalization(), together)
 
     def show_bank(self, shown: Shown, bank: Bank) -> None:
         """Begin with another bank."""
@@ -78,7 +90,11 @@ class Screen:
             words = "Classes appear here once the filter is measured."
             classes.content = {**NOTHING, "empty": words}
             return
-        classes.content = class_content(table, shown.filter)
+        own = table.passport.get("data") == self._subject.data_digest
+        classes.content = class_content(table, shown.filter, faced=own)
+        if own:
+            numbers = classes_shown(classes.content)
+            self.faces.want(shown.filter, choose_faces(table, shown.filter, numbers))
         if self.opened >= 0:
             found = self._changed(shown, table)
             classes.changed = {"filter": shown.filter, "number": self.opened, **found}
@@ -92,6 +108,9 @@ class Screen:
             )
         except Exception as error:  # told where the images would be; the numbers stand
             return {"problem": f"{type(error).__name__}: {error}"}
+
+    def _show_faces(self, filter: int, faces: dict[str, Any]) -> None:
+        self._view.classes.faces = {"filter": filter, "of": faces}
 
     def _tiles(self, shown: Shown, count: int) -> list[dict[str, Any]]:
         kinds, car = shown.selectivity, np.full(count, np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,12 @@ from carviz.banks import Bank, Network, banks_of, open_network
 from carviz.evaluate import (
     Images,
     Normalization,
-    check_model,
     find_normalization,
     fingerprint_images,
     fingerprint_model,
 )
+from carviz.explorer.loading import Loaded, load, usual_limit
 from carviz.pictures import rgb_weights
-from carviz.zoo import load_data, load_model
-
-BUNDLED = "shapes"
-IMAGES_A_CLASS = 50
-"""Of the bundled images: the first bank is done within ten seconds on two quiet cores."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,6 +37,12 @@ class Subject:
         What to call them.
     run
         How to run; None for the defaults.
+    origin
+        How the data was given: its name, its folder, or the object; None for that of `images`.
+    limit
+        Images a class at most that were loaded of it; None for all.
+    model_digest, data_digest
+        Their fingerprints; "" to take them here.
     """
 
     networks: dict[str, Network]
@@ -49,14 +50,23 @@ class Subject:
     model_name: str
     data_name: str
     run: Run | None = None
+    origin: Any = None
+    limit: int | None = None
+    model_digest: str = ""
+    data_digest: str = ""
 
     def __post_init__(self) -> None:
-        network = self.network
-        object.__setattr__(self, "model_digest", fingerprint_model(network.model))
-        object.__setattr__(self, "data_digest", fingerprint_images(self.images))
+        if self.origin is None:
+            object.__setattr__(self, "origin", self.images.source)
+        if not self.model_digest:
+            object.__setattr__(self, "model_digest", fingerprint_model(self.network.model))
+        if not self.data_digest:
+            object.__setattr__(self, "data_digest", fingerprint_images(self.images))
 
-    model_digest: str = dataclasses.field(init=False)
-    data_digest: str = dataclasses.field(init=False)
+    @property
+    def digests(self) -> tuple[str, str]:
+        """The fingerprints of the model and of the data."""
+        return self.model_digest, self.data_digest
 
     @property
     def network(self) -> Network:
@@ -95,43 +105,27 @@ class Subject:
 
 
 def open_subject(model: Any, data: Any, device: Any, run: Any) -> Subject:
-    """Check and open what `carviz.explore` was given; see there."""
+    """Load, check and open what `carviz.explore` was given, in the caller's thread; see there."""
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
-    own = model is not None
-    model_name = model if isinstance(model, str) else type(model).__name__
-    if model is None:
-        model, model_name = load_model(BUNDLED), BUNDLED
-    elif isinstance(model, str):
-        model = load_model(model)
-    check_model(model)
-    data, data_name = _find_data(model, data, own)
-    networks = {name: open_network(model, name) for name in _devices(model, device)}
-    return Subject(networks, Images(data), model_name, data_name, run)
+    loaded = load(model, data, usual_limit(data), lambda _words: True)
+    return make_subject(open_networks(loaded.model, _devices(device)), loaded, run)
 
 
-def _find_data(model: Any, data: Any, own: bool) -> tuple[Any, str]:
-    if data is None:
-        data = load_data(BUNDLED, limit=IMAGES_A_CLASS)
-        if own and tuple(getattr(model, "classes", ())) != tuple(data.classes):
-            raise ValueError(
-                "A model is tried on images of its own classes; without data= only the bundled "
-                f"network is, on the bundled images. Give data: a Dataset, a DataLoader, a pair "
-                f"of tensors or a folder of images. Found a {type(model).__name__} and no data."
-            )
-        return data, BUNDLED
-    if isinstance(data, (str, Path)):
-        if str(data) == BUNDLED:
-            return load_data(BUNDLED, limit=IMAGES_A_CLASS), BUNDLED
-        known = model if isinstance(model, nn.Module) else None
-        return load_data(data, model=known), Path(data).name or str(data)
-    if isinstance(data, (tuple, list)):
-        return data, "given tensors"
-    inner = getattr(data, "dataset", data)
-    return data, type(inner).__name__
+def open_networks(model: nn.Module, devices: Iterable[str]) -> dict[str, Network]:
+    """Trace a model, once a device. For the caller's thread: a worker traces nothing."""
+    return {name: open_network(model, name) for name in devices}
 
 
-def _devices(model: Any, device: Any) -> list[str]:
+def make_subject(networks: dict[str, Network], loaded: Loaded, run: Run | None) -> Subject:
+    """Return what was loaded, with its networks opened."""
+    return Subject(
+        networks, loaded.images, loaded.model_name, loaded.data_name, run,
+        loaded.origin, loaded.limit, loaded.model_digest, loaded.data_digest,
+    )  # fmt: skip
+
+
+def _devices(device: Any) -> list[str]:
     """Return the devices to offer, the one to begin with first: at most the CPU and one other.
 
     Each gets a trace of its own here, in the caller's thread, so there are few.

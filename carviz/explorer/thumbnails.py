@@ -90,13 +90,13 @@ def png(picture: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def png_uri(picture: NDArray[Any]) -> str:
-    """Encode a picture for an ``<img>``; larger ones than are shown are reduced."""
+def png_uri(picture: NDArray[Any], side: int = SIDE) -> str:
+    """Encode a picture for an ``<img>``; one with a longer side than `side` is reduced."""
     from PIL import Image
 
     height, width = picture.shape[:2]
-    if max(height, width) > SIDE:
-        scale = SIDE / max(height, width)
+    if max(height, width) > side:
+        scale = side / max(height, width)
         whole = Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         picture = np.asarray(whole.resize(size, Image.Resampling.LANCZOS)) / 255

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from carviz.banks import Bank
+from carviz.explorer.chooser import Choice, Chooser
 from carviz.explorer.classes import Classes
 from carviz.explorer.gallery import Gallery
 from carviz.explorer.pruning_view import PruningView
@@ -21,21 +22,22 @@ class View:
 
     def __init__(
         self,
-        banks: list[Bank],
         devices: list[str],
         choose: Callable[[int], None],
         open_class: Callable[[int], None],
         move: Callable[[int], None],
+        load: Callable[[Choice], None],
     ) -> None:
         self.header = w.HTML()
+        self.change = _button("Change…", "Choose another model or other data")
+        self.chooser = Chooser(load)
         self.status = w.HTML()
         self.panel = w.HTML()
         self.drawing = w.HTML()
         self.gallery = Gallery(choose)
         self.classes = Classes(open_class)
         self.pruning = PruningView(choose, move)
-        names = [(f"{b.layer} ({b.filters} filters)", b.layer) for b in banks]
-        self.layer = w.Dropdown(options=names, description="Bank")
+        self.layer = w.Dropdown(description="Bank")
         self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort filters by")
         self.device = w.Dropdown(options=devices, description="Device")
         self.view = w.ToggleButtons(options=list(VIEWS.items()), tooltips=list(VIEWS))
@@ -49,17 +51,35 @@ class View:
         controls: list[Any] = [self.layer, *buttons]
         if len(devices) > 1:
             controls.insert(1, self.device)
-        row, line = w.HBox(controls), w.HBox([self.status, self.view])
+        top, line = w.HBox([self.header, self.change]), w.HBox([self.status, self.view])
+        self.controls = w.HBox(controls)
         self.left = w.VBox([self.sort, self.gallery])
-        for box, name in ((row, "cv-controls"), (line, "cv-line"), (self.left, "cv-left")):
+        for box, name in (
+            (top, "cv-top"), (self.controls, "cv-controls"), (line, "cv-line"),
+            (self.left, "cv-left"),
+        ):  # fmt: skip
             box.add_class(name)
         self.detail = w.HBox([self.panel, self.classes])
         self.detail.add_class("cv-detail")
         body = w.HBox([self.left, self.detail, self.drawing, self.pruning.box])
         body.add_class("cv-body")
-        self.children = [self.header, row, line, body]
-        self._boxes = [row, line, body]
+        self.children = [top, self.chooser, self.controls, line, body]
+        self._boxes = [top, line, body]
+        self.change.on_click(lambda _: self.chooser.show(not self.chooser.shown))
         self.show_view("filter")
+
+    def offer(self, banks: list[Bank]) -> None:
+        """Offer the banks of a network to choose from."""
+        self.layer.options = [(f"{b.layer} ({b.filters} filters)", b.layer) for b in banks]
+
+    def allow(self, *, cancel: bool, rest: bool) -> None:
+        """Say which controls can be used now: Cancel, and all that needs a subject that stays."""
+        self.cancel.disabled = not cancel
+        for control in (
+            self.layer, self.device, self.compute_bank, self.compute_filter, self.prune,
+        ):  # fmt: skip
+            control.disabled = not rest
+        self.chooser.loading = not rest
 
     def show_view(self, name: str) -> None:
         """Show the chosen filter or the whole bank beside the gallery, or pruning alone."""

@@ -11,9 +11,10 @@ import traitlets as t
 
 from carviz.banks import Bank, find_layer
 from carviz.cards import save_page
+from carviz.explorer.chooser import Choice, what_to_open
 from carviz.explorer.job import Job
 from carviz.explorer.known import best
-from carviz.explorer.measurer import Measurer
+from carviz.explorer.opener import Opener
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
 from carviz.explorer.screen import Screen
@@ -22,10 +23,9 @@ from carviz.explorer.view import View
 from carviz.explorer.words import READY, how_it_ended, told
 from carviz.plots import CarvizFigure
 from carviz.results import CarTable, SelectivityTable
-from carviz.selectivity import measure_selectivity
 
 
-class Explorer(Measurer):
+class Explorer(Opener):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
     Attributes
@@ -56,21 +56,33 @@ class Explorer(Measurer):
         super().__init__(subject, tables or [], selectivity or [])
         self.add_class("carviz")
         self._paper = Paper()
-        first = layer or subject.first_layer({table.layer for table in tables or []})
-        banks = [b for b in self._all.values() if not b.gate or b.layer == first]
-        self._offered = [bank.layer for bank in banks]
         self._view = View(
-            banks, list(subject.networks), self._choose, self._open_class, self._moved
+            list(subject.networks), self._choose, self._open_class, self._moved, self._choose_other
         )
-        self._screen = Screen(subject, self._view)
-        self.layer = first
+        self._screen = Screen(self._view, self._lock, lambda: self.busy)
+        self._show_subject(layer or subject.first_layer({table.layer for table in tables or []}))
         self._connect()
         self.children = self._view.children
 
+    def _show_subject(self, layer: str) -> None:
+        banks = [b for b in self._all.values() if not b.gate or b.layer == layer]
+        self._offered = [bank.layer for bank in banks]
+        self._screen.begin(self._subject)
+        self._view.chooser.show_subject(self._subject)
+        self._view.chooser.show(False)
+        self._offering = True
+        try:
+            self._view.offer(banks)
+            if self.layer == layer:
+                self._show_layer()
+            else:
+                self.layer = layer
+        finally:
+            self._offering = False
+
     def _connect(self) -> None:
         view = self._view
-        view.layer.value = self.layer
-        view.layer.observe(lambda change: setattr(self, "layer", change["new"]), "value")
+        view.layer.observe(self._bank_chosen, "value")
         view.device.observe(self._device_changed, "value")
         view.sort.observe(lambda _: self._refresh(), "value")
         view.view.observe(self._view_changed, "value")
@@ -81,6 +93,7 @@ class Explorer(Measurer):
         view.pruning.export.on_click(lambda _: self._pressed(self.export))
         view.cancel.on_click(lambda _: self.cancel())
         self.observe(self._say, ["busy", "progress", "status"])
+        self.observe(self._rested, "busy")
 
     # -- what is asked for
 
@@ -114,7 +127,7 @@ class Explorer(Measurer):
                 filter=self.filter,
                 table=self.table,
                 tables=tuple(self._tables()),
-                selectivity=self._kinds.get(self.layer),
+                selectivity=self._findings.kinds.get(self.layer),
                 pictures=self._pictures,
                 images=self._subject.images,
                 normalization=self._subject.normalization(),
@@ -172,13 +185,14 @@ class Explorer(Measurer):
 
     @t.observe("layer")
     def _layer_changed(self, _change: Any) -> None:
+        self._show_layer()
+
+    def _show_layer(self) -> None:
+        """Show the bank as if it had just been chosen."""
         with self._lock:
             self._supersede()
             self._story = ""
-            if self._bank.reads_rgb and self.layer not in self._kinds:
-                self._kinds[self.layer] = measure_selectivity(
-                    self._subject.network, self.layer, normalize=self._subject.normalize()
-                )
+            self._findings.look(self._subject, self._bank)
             self._pictures = self._subject.pictures(self._bank)
             with self.hold_trait_notifications():
                 self.filter, self.progress, self.busy = 0, 0.0, False
@@ -206,16 +220,29 @@ class Explorer(Measurer):
     def _turn_to_pruning(self) -> None:
         self._view.view.value = "pruning"
 
+    def _bank_chosen(self, change: Any) -> None:
+        with self._lock:
+            if not self._offering:  # else the list changes, and nobody chose
+                self.layer = change["new"]
+
     def _choose(self, filter: int) -> None:
         """Take a choice from the browser, which may be late: the bank may be another by now."""
         with self._lock:
             if 0 <= filter < self._bank.filters:
                 self.filter = filter
 
+    def _choose_other(self, choice: Choice) -> None:
+        """Open what was typed into the row, in the place of a measurement that runs."""
+        if not self.opening:
+            self._do(lambda: self._start_loading(*what_to_open(choice, self._subject)))
+
     def _pressed(self, action: Callable[[], None]) -> None:
-        """Do what a button says; what is refused is told in the status."""
-        if self.busy:  # a second click of a double click starts nothing anew
-            return
+        """Do what a button says."""
+        if not self.busy:  # a second click of a double click starts nothing anew
+            self._do(action)
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do what somebody asked for in the browser; what is refused is told in the status."""
         try:
             action()
         except Exception as error:
@@ -248,10 +275,18 @@ class Explorer(Measurer):
         with self._lock:
             view = self._view
             view.status.value = status_line(self.progress, self.busy, self.status, self._story)
-            view.cancel.disabled = not self.busy
+            view.allow(cancel=self.busy, rest=not self.opening)
             steps = 0 if self.path is None or self.busy else len(self.path)
             missing = self._of(self.layer).missing(steps) if steps else []
             view.pruning.allow(compare=bool(missing), export=steps > 0 and self.count > 0)
+
+    def _rested(self, _change: Any) -> None:
+        with self._lock:
+            if not self.busy:
+                self._screen.faces.go_on()
+
+    def _before_work(self) -> None:
+        self._screen.faces.rest()
 
     def _refresh(self) -> None:
         """Show what is known now of the chosen filter and of its bank."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carviz.explorer.job import Job
+from carviz.explorer.subject import Subject
 from carviz.results import CarTable
 
 READY = "Nothing measured yet: press “Compute the bank”."
@@ -74,6 +75,13 @@ def how_exporting_ended(job: Job, name: str) -> str:
     if job.error is not None:
         return _failure(job)
     return "Cancelled: nothing was saved." if job.stopped else f"Saved as {name}."
+
+
+def how_opening_ended(job: Job, subject: Subject) -> str:
+    """Say how the opening of something else ended that did not come to its end."""
+    if job.error is not None:
+        return _failure(job)
+    return f"Cancelled: {subject.model_name} on {subject.data_name} stays."
 
 
 def _failure(job: Job) -> str:

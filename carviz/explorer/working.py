@@ -8,6 +8,7 @@ from collections.abc import Callable
 import ipywidgets as w
 import traitlets as t
 
+from carviz.explorer.home import Home
 from carviz.explorer.job import Cancelled, Job, Throttle
 
 
@@ -32,6 +33,7 @@ class Working(w.VBox):  # type: ignore[misc]
         super().__init__()
         # Held by whoever writes: the job that holds `_job`, or a callback.
         self._lock = threading.RLock()
+        self._home = Home()
         self._job: Job | None = None
         self._story = ""
 
@@ -53,7 +55,7 @@ class Working(w.VBox):  # type: ignore[misc]
         job = self._job
         if job is None:
             return
-        if not job.wait(timeout):
+        if not self._home.wait(job, timeout):
             raise TimeoutError(f"The job is not over after {timeout} s; it goes on. {self.status}")
         if job.error is not None and self._job is job:
             raise job.error
@@ -62,11 +64,19 @@ class Working(w.VBox):  # type: ignore[misc]
         """Put a job in the place of the one that runs."""
         with self._lock:
             self._supersede()
-            job = Job(work, ended)
+
+            def whole(job: Job) -> None:
+                self._before_work()
+                work(job)
+
+            job = Job(whole, ended)
             self._job, self._story = job, ""
             with self.hold_trait_notifications():
                 self.busy, self.progress, self.status = True, 0.0, words
             job.start()
+
+    def _before_work(self) -> None:
+        """Do what every job begins with, in its thread."""
 
     def _supersede(self) -> None:
         """Take the pen from a running job."""

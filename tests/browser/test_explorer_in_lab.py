@@ -4,8 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser.driver import Notebook, browser, chromium_path, lab_server
+from PIL import Image
+
+import carviz
 
 REPOSITORY = Path(__file__).parents[2]
 pytest.importorskip("playwright", reason="the browser test needs the extra `browser`")
@@ -28,6 +32,20 @@ def lab(tmp_path_factory):
         notebook = Notebook(chromium, address, "1-explore.ipynb")
         yield notebook
         notebook.close()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Drawings of two of the bundled network's classes, as files."""
+    data = carviz.load_data("shapes", limit=4)
+    for number, label in enumerate(data.targets.tolist()):
+        name = data.classes[label]
+        if name in ("circle", "red"):
+            folder = tmp_path / "photos" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            picture = Image.fromarray((255 * data.picture(number)).astype(np.uint8))
+            picture.save(folder / f"{number}.png")
+    return tmp_path / "photos"
 
 
 def first_code_cell() -> int:
@@ -160,6 +178,36 @@ def test_two_explorers_live_side_by_side(lab):
     lab.run(cell)
     lab.wait(lambda: lab.page.locator(TILES).count() == 48 + 64, "two galleries", 60)
     assert lab.ask("(other.layer, explorer.layer)") == "('features.8', 'features.3')"
+
+
+def test_model_and_data_are_chosen_in_the_explorer(lab, photos):
+    page, folder = lab.page, str(photos)
+    fields = [page.locator(f".cv-field-{name} input").first for name in ("model", "data", "limit")]
+    assert not fields[0].is_visible()
+    press(lab, "Change…")
+    lab.wait(fields[0].is_visible, "the row")
+    fields[0].click()
+    page.keyboard.type("tiny-alexnett")
+    page.keyboard.press("Enter")
+    words = page.locator(".carviz .cv-words").first
+    lab.wait(lambda: "there is no 'tiny-alexnett'" in words.inner_text(), "an error in words")
+    assert lab.ask("explorer.results().model") == "shapes"
+
+    # The same network on a folder: it is loaded while a cell holds the kernel, opened thereafter.
+    for field, typed in zip(fields, ("shapes", folder, "3"), strict=True):
+        field.fill(typed)
+    cell = lab.add("import time; time.sleep(3); print(explorer.results().data)")
+    lab.run(cell)
+    page.get_by_role("button", name="Load", exact=True).first.click()
+    header = page.locator(".carviz .cv-header").first
+    lab.wait(lambda: "data photos, 6 images" in header.inner_text(), "other data", 60)
+    assert lab.text(cell).strip() == "shapes"
+    lab.wait(lambda: not fields[0].is_visible(), "the row closes")
+    eventually(
+        lab, "(explorer.busy, explorer.layer, explorer.table)", "(False, 'features.0', None)"
+    )
+    press(lab, "Compute the bank")
+    lab.wait(lambda: page.locator(".carviz img.cv-there").count() >= 2, "small pictures", 60)
 
 
 def test_nothing_went_wrong_in_the_browser_and_nothing_was_fetched(lab):

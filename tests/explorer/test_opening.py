@@ -9,7 +9,8 @@ from torch import nn
 import carviz
 from carviz.explorer import explore
 from carviz.explorer.cells import enter, retire_former, running_cell
-from carviz.explorer.subject import IMAGES_A_CLASS, open_subject
+from carviz.explorer.loading import IMAGES_A_CLASS
+from carviz.explorer.subject import open_subject
 
 
 def test_nothing_given_is_the_bundled_network_on_stratified_images():
@@ -70,7 +71,7 @@ def test_layer_may_be_the_module_s_name_and_device_is_shown():
     assert explorer.layer == "third"
     assert explorer._view.layer.value == "third"
     assert "on <b>cpu</b>" in explorer._view.header.value
-    shown = [type(c).__name__ for c in explorer._view.children[1].children]
+    shown = [type(c).__name__ for c in explorer._view.controls.children]
     if not torch.cuda.is_available():
         assert shown == ["Dropdown", *4 * ["Button"]], "one device: no choice"
 
@@ -123,7 +124,7 @@ def test_saved_tables_are_shown_without_computing(tmp_path):
     assert explorer.table == carviz.CarTable.load(tmp_path / "third.npz")
     explorer.layer = "first"
     assert explorer.table is None
-    assert "first" in explorer._judged
+    assert "first" in explorer._findings.judged
 
 
 def test_tables_of_another_model_are_refused_by_name(tmp_path):

@@ -341,7 +341,7 @@ def test_a_picture_of_the_strip_chooses_its_filter(explorer):
 
 def test_the_count_of_colour_selective_filters_stands_beside_chance(explorer):
     path = pruned(explorer)
-    kinds = explorer._kinds["first"].kind
+    kinds = explorer._findings.kinds["first"].kind
     explorer.count = 4
     alive = kinds != "dead"
     gone = path.order[:4][alive[path.order[:4]]]

@@ -67,7 +67,7 @@ def test_sorting(measured):
         view.sort.value = name
         return [tile["filter"] for tile in view.gallery.tiles]
 
-    car, index = measured.table.car, measured._kinds["first"].color_index
+    car, index = measured.table.car, measured._findings.kinds["first"].color_index
     assert order("index") == list(range(6))
     assert np.all(np.diff(car[order("car")]) <= 0)
     assert np.all(np.diff(index[order("color")]) <= 0)
@@ -214,7 +214,7 @@ def test_the_drawing_is_whole_and_marks_the_chosen_filter(kinds):
 
 
 def test_the_drawing_puts_dots_where_the_numbers_are(measured):
-    kinds = measured._kinds["first"]
+    kinds = measured._findings.kinds["first"]
     drawing = bank_drawing(measured.table, kinds, "first", 0)
     svg = ET.fromstring(drawing[drawing.index("<svg") : drawing.index("</svg>") + 6])
     errors = [e for e in svg.iter() if e.get("class") == "cv-err"]

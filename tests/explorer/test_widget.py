@@ -379,7 +379,7 @@ def test_another_device_ends_the_run_and_serves_the_next():
     explorer = Explorer(Subject(networks, Images(data()), "Network", "tensors", SMALL))
     dropdown = explorer._view.device
     assert dropdown.options == ("cpu", "cpu:0")
-    assert dropdown in explorer._view.children[1].children
+    assert dropdown in explorer._view.controls.children
     with GATE.closed(after=70) as (reached, opened):
         explorer.compute()
         assert reached.wait(WAIT)

@@ -1,0 +1,146 @@
+"""The row in which model and data are chosen: what is typed there, and what comes of it."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from explorer.gated import data, network
+from explorer.loadable import NAMES
+
+from carviz.explorer import explore, loading
+from carviz.explorer.chooser import Choice, what_to_open
+from carviz.explorer.loading import IMAGES_A_CLASS
+
+WAIT = 30
+
+
+@pytest.fixture
+def explorer(named):
+    made = explore(network(), data())
+    yield made
+    made.retire()
+
+
+def typed(explorer, model, images, limit=""):
+    load = {"model": model, "data": str(images), "limit": limit}
+    explorer._view.chooser._heard(None, {"load": load}, [])
+
+
+def test_it_is_closed_until_asked_for(explorer, monkeypatch):
+    frame = pd.DataFrame(
+        {"name": ["a", "b"], "source": ["bundled", "torchvision"], "accuracy": [float("nan"), 0.5]}
+    )
+    monkeypatch.setattr("carviz.zoo.list_models", lambda: frame)
+    chooser = explorer._view.chooser
+    assert not chooser.shown
+    assert chooser.models == []
+    explorer._view.change.click()
+    assert chooser.shown
+    end = time.monotonic() + WAIT
+    while not chooser.models:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert chooser.models == [
+        {"name": "a", "note": "bundled"},
+        {"name": "b", "note": "torchvision, 50.0% right"},
+    ]
+    chooser._heard(None, {"close": True}, [])
+    assert not chooser.shown
+    explorer._view.change.click()
+    explorer._view.change.click()
+    assert not chooser.shown
+
+
+def test_it_begins_with_what_is_explored(explorer):
+    chooser = explorer._view.chooser
+    assert (chooser.model, chooser.data, chooser.limit) == ("Network", "given tensors", "")
+    assert chooser.sets[0] == "shapes"
+    assert "CIFAR10" in chooser.sets
+
+
+def test_what_is_typed_is_loaded_and_remembered(explorer, photos):
+    explorer._view.change.click()
+    typed(explorer, " small ", photos, "2")
+    assert explorer._view.chooser.loading
+    explorer.wait(WAIT)
+    shown, chooser = explorer.results(), explorer._view.chooser
+    assert (shown.model, len(shown.images)) == ("small", 2 * len(NAMES))
+    assert (chooser.model, chooser.data, chooser.limit) == ("small", str(photos), "2")
+    assert not chooser.shown, "the row closes"
+    assert not chooser.loading
+    assert chooser.sets[:2] == [str(photos), "shapes"]
+    typed(explorer, "twin", photos, "")
+    explorer.wait(WAIT)
+    assert len(explorer.results().images) == 6 * len(NAMES)
+    assert chooser.sets.count(str(photos)) == 1
+
+
+def test_the_model_alone_and_the_data_alone(explorer, photos):
+    typed(explorer, "small", "given tensors", "3")
+    explorer.wait(WAIT)
+    shown = explorer.results()
+    assert (shown.model, shown.data) == ("small", "given tensors")
+    typed(explorer, "small", photos, "3")
+    explorer.wait(WAIT)
+    shown = explorer.results()
+    assert (shown.model, shown.data, len(shown.images)) == ("small", "photos", 15)
+
+
+def test_what_is_wrong_is_told_and_the_row_stays_open(explorer, photos):
+    explorer._view.change.click()
+    for limit in ("ten", "0", "-3", "1.5"):
+        typed(explorer, "small", photos, limit)
+        with pytest.raises(ValueError, match=f"a whole number, 1 or more.*found '{limit}'"):
+            explorer.wait(WAIT)
+    typed(explorer, "smal", photos)
+    with pytest.raises(ValueError, match="there is no 'smal'"):
+        explorer.wait(WAIT)
+    assert explorer._view.chooser.shown
+    assert "Failed" in explorer._view.status.value
+    assert explorer.results().model == "Network"
+
+
+def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, monkeypatch):
+    go_on, load_model = threading.Event(), loading.load_model
+    monkeypatch.setattr(loading, "load_model", lambda n: go_on.wait(WAIT) and load_model(n))
+    typed(explorer, "small", photos)
+    job = explorer._job
+    typed(explorer, "small", photos)
+    assert explorer._job is job
+    go_on.set()
+    explorer.wait(WAIT)
+    assert explorer.results().model == "small"
+
+
+@pytest.mark.parametrize("content", [None, "load", {}, {"load": 3}, {"choose": 3}])
+def test_other_messages_are_not_heard(explorer, content):
+    explorer._view.chooser._heard(None, content, [])
+    assert not explorer.busy
+
+
+@pytest.mark.parametrize(
+    ("choice", "origin", "found"),
+    [
+        (("", "", ""), "shapes", (None, "shapes", None)),
+        (("here", "shapes", "50"), "shapes", (None, "shapes", 50)),
+        (("other", "folder", "7"), "shapes", ("other", "folder", 7)),
+        (("other", "Mine", "7"), object(), ("other", None, None)),
+        (("here", "folder", ""), object(), (None, "folder", None)),
+    ],
+)
+def test_what_stands_there_already_is_not_loaded_by_name(choice, origin, found):
+    subject = SimpleNamespace(model_name="here", data_name="Mine", origin=origin)
+    assert what_to_open(Choice(*choice), subject) == found
+
+
+def test_the_bundled_network_comes_with_its_images():
+    explorer = explore()
+    chooser = explorer._view.chooser
+    assert (chooser.model, chooser.data, chooser.limit) == ("shapes", "shapes", "50")
+    assert IMAGES_A_CLASS == 50
+    typed(explorer, "shapes", "shapes", "2")
+    explorer.wait(WAIT)
+    assert len(explorer.results().images) == 32
+    assert explorer.layer == "features.0"
