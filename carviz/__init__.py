@@ -18,11 +18,15 @@ _WHERE = {
     "Run": "carviz.ablation",
     "SelectivityTable": "carviz.results",
     "SiblingTable": "carviz.results",
+    "compare_paths": "carviz.results",
     "compress": "carviz.compression",
+    "excite": "carviz.pictures",
     "explore": "carviz.explorer",
     "finetune": "carviz.compression",
     "iter_car": "carviz.car",
+    "iter_excite": "carviz.pictures",
     "list_banks": "carviz.banks",
+    "list_models": "carviz.zoo",
     "load_data": "carviz.zoo",
     "load_model": "carviz.zoo",
     "measure_car": "carviz.car",
@@ -30,16 +34,20 @@ _WHERE = {
     "measure_selectivity": "carviz.selectivity",
     "measure_siblings": "carviz.siblings",
     "plan_car": "carviz.car",
+    "plot_agreement": "carviz.plots",
     "plot_bank": "carviz.plots",
     "plot_classes": "carviz.plots",
+    "plot_clusters": "carviz.plots",
     "plot_filter": "carviz.plots",
     "plot_lost": "carviz.plots",
     "plot_order": "carviz.plots",
     "plot_paths": "carviz.plots",
+    "plot_seen": "carviz.plots",
     "plot_siblings": "carviz.plots",
     "prune_filters": "carviz.pruning",
     "rgb_weights": "carviz.pictures",
     "save_compressed": "carviz.compression",
+    "top_patches": "carviz.pictures",
 }
 
 if TYPE_CHECKING:
@@ -55,21 +63,29 @@ if TYPE_CHECKING:
     from carviz.compression import save_compressed as save_compressed
     from carviz.explorer import Explorer as Explorer
     from carviz.explorer import explore as explore
+    from carviz.pictures import excite as excite
+    from carviz.pictures import iter_excite as iter_excite
     from carviz.pictures import rgb_weights as rgb_weights
+    from carviz.pictures import top_patches as top_patches
+    from carviz.plots import plot_agreement as plot_agreement
     from carviz.plots import plot_bank as plot_bank
     from carviz.plots import plot_classes as plot_classes
+    from carviz.plots import plot_clusters as plot_clusters
     from carviz.plots import plot_filter as plot_filter
     from carviz.plots import plot_lost as plot_lost
     from carviz.plots import plot_order as plot_order
     from carviz.plots import plot_paths as plot_paths
+    from carviz.plots import plot_seen as plot_seen
     from carviz.plots import plot_siblings as plot_siblings
     from carviz.pruning import prune_filters as prune_filters
     from carviz.results import CarTable as CarTable
     from carviz.results import PruningPath as PruningPath
     from carviz.results import SelectivityTable as SelectivityTable
     from carviz.results import SiblingTable as SiblingTable
+    from carviz.results import compare_paths as compare_paths
     from carviz.selectivity import measure_selectivity as measure_selectivity
     from carviz.siblings import measure_siblings as measure_siblings
+    from carviz.zoo import list_models as list_models
     from carviz.zoo import load_data as load_data
     from carviz.zoo import load_model as load_model
 

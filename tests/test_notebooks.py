@@ -81,6 +81,20 @@ def test_prune_and_compress_checks_its_claims_and_ends_with_exercises():
     assert len(re.findall(r"^\d\. \*\*", notebook.cells[-1].source, re.MULTILINE)) == 3
 
 
+def test_what_a_filter_sees_asks_checks_and_stands_beside_chance():
+    notebook = nbformat.read(NOTEBOOKS / "5-what-a-filter-sees.ipynb", as_version=4)
+    prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    sections = re.findall(r"^## \d\. (.+)$", prose, re.MULTILINE)
+    assert len(sections) == 9
+    assert all(title.endswith("?") for title in sections)
+    shares, *_ = [c for c in code_cells(notebook) if c.source.startswith("def beside_chance")]
+    assert "chance" in shares.outputs[0].data["text/plain"]
+    check = code_cells(notebook)[-1]
+    assert check.source.count("assert") >= 5
+    assert "what these numbers say" in check.outputs[0].text
+    assert len(re.findall(r"^\d\. \*\*", notebook.cells[-1].source, re.MULTILINE)) == 3
+
+
 def test_code_cells_are_short():
     for path in PATHS:
         for cell in code_cells(nbformat.read(path, as_version=4)):
