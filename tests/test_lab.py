@@ -14,7 +14,16 @@ from typer.testing import CliRunner
 from carviz.cli import app, tutorials
 
 ROOT = Path(__file__).parent.parent
-NAMES = ["1-explore.ipynb", "2-what-is-car.ipynb", "3-prune-and-compress.ipynb"]
+NAMES = [
+    "1-explore.ipynb",
+    "2-what-is-car.ipynb",
+    "3-prune-and-compress.ipynb",
+    "4-the-paper-again.ipynb",
+    "5-what-a-filter-sees.ipynb",
+]
+TABLES = sorted(
+    str(path.relative_to(ROOT / "notebooks")) for path in (ROOT / "notebooks").glob("*/*.npz")
+)
 
 
 def run(*words, code=0):
@@ -26,15 +35,16 @@ def run(*words, code=0):
 def test_copies_the_notebooks(tmp_path):
     folder = tmp_path / "new" / "folder"
     assert run(folder, "--copy-only").count("copied") == len(NAMES)
-    assert sorted(p.name for p in folder.iterdir()) == NAMES
-    for name in NAMES:
+    assert sorted(p.name for p in folder.glob("*.ipynb")) == NAMES
+    assert sorted(str(p.relative_to(folder)) for p in folder.glob("*/*")) == TABLES
+    for name in NAMES + TABLES:
         assert (folder / name).read_bytes() == (ROOT / "notebooks" / name).read_bytes()
 
 
 def test_the_default_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("--copy-only")
-    assert sorted(p.name for p in (tmp_path / "carviz-notebooks").iterdir()) == NAMES
+    assert sorted(p.name for p in (tmp_path / "carviz-notebooks").glob("*.ipynb")) == NAMES
 
 
 def test_overwrites_nothing_and_says_so(tmp_path):
@@ -42,7 +52,7 @@ def test_overwrites_nothing_and_says_so(tmp_path):
     lines = run(tmp_path, "--copy-only").splitlines()
     assert (tmp_path / NAMES[0]).read_text() == "my own work"
     assert (tmp_path / NAMES[1]).exists()
-    assert [line.split(": ")[1] for line in lines] == ["kept as it was", "copied", "copied"]
+    assert [line.split(": ")[1] for line in lines] == ["kept as it was", *["copied"] * 4]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
@@ -136,8 +146,8 @@ def test_the_wheel_carries_the_notebooks(tmp_path):
     (path,) = wheel.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(path) as file:
         held = {n for n in file.namelist() if "notebooks" in n}
-        assert held == {f"carviz/notebooks/{name}" for name in NAMES}
-        for name in NAMES:
+        assert held == {f"carviz/notebooks/{name}" for name in NAMES + TABLES}
+        for name in NAMES + TABLES:
             shipped = file.read(f"carviz/notebooks/{name}")
             assert shipped == (ROOT / "notebooks" / name).read_bytes()
         assert not [n for n in file.namelist() if n.startswith(("tests", "binder"))]

@@ -187,6 +187,10 @@ def test_the_mark_and_the_floor_are_told_in_numbers():
     assert "floor 85.0%" in said
     assert "whole network 98.0%" in said
     assert "A tie decided 33% of its steps" in said
+    followed = dataclasses.replace(path, passport={**path.passport, "order": "of other images"})
+    elsewhere = words(plot_paths(followed, count=2))
+    assert "followed on these images" in elsewhere
+    assert "chose its order on these same" not in elsewhere
     shorter = random_path("l1", steps=3)
     assert "–" in words(plot_paths([random_path(), shorter], count=9)).split("\n")
 

@@ -51,23 +51,33 @@ def _shipped_notebooks() -> list[Path]:
 
 
 def _copy_notebooks(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Copy what is not there yet; yield each notebook's path and whether it is new."""
+    """Copy what is not there yet; yield each notebook's path and whether it is new.
+
+    Tables that a notebook reads lie in a folder of its name, and are copied with it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for notebook in _shipped_notebooks():
             target = folder / notebook.name
-            try:
-                with target.open("xb") as file:
-                    file.write(notebook.read_bytes())
-            except FileExistsError:
-                yield target, False
-            else:
-                yield target, True
+            yield target, _copy(notebook, target)
+            for table in sorted(notebook.with_suffix("").glob("*.npz")):
+                (folder / notebook.stem).mkdir(exist_ok=True)
+                _copy(table, folder / notebook.stem / table.name)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise ValueError(
             f"Notebooks are copied into a folder that can be written; {str(folder)!r} is not one "
             f"({error.strerror}). Name another: carviz lab FOLDER."
         ) from error
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file to where there is none; return whether there was none."""
+    try:
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+    except FileExistsError:
+        return False
+    return True
 
 
 def _run_lab(folder: Path, no_browser: bool) -> int:

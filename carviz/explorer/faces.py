@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable
@@ -79,6 +80,8 @@ class Faces:
         The explorer's.
     busy
         Tells whether a job runs.
+    turn
+        Held by whoever reads data that one thread at a time may read.
     show
         Told the filter and what the browser draws: by class, the picture and its words.
     """
@@ -87,10 +90,12 @@ class Faces:
         self,
         lock: threading.RLock,
         busy: Callable[[], bool],
+        turn: threading.Lock,
         show: Callable[[int, dict[str, Any]], None],
     ) -> None:
         self._lock = lock
         self._busy = busy
+        self._turn = turn
         self._show = show
         self._thread: threading.Thread | None = None
         self._filter = -1
@@ -136,7 +141,8 @@ class Faces:
                     self._thread = None
                     return
                 images, normalization = self._images, self._normalization
-            picture = _picture(missing[0], images, normalization)
+            with contextlib.nullcontext() if self._together else self._turn:
+                picture = _picture(missing[0], images, normalization)
             with self._lock:
                 if images is not self._images:
                     continue

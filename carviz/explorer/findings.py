@@ -7,6 +7,7 @@ import dataclasses
 from carviz.banks import Bank
 from carviz.explorer.known import Known
 from carviz.explorer.pruned import Pruned
+from carviz.explorer.seen import Seen
 from carviz.explorer.subject import Subject
 from carviz.results import SelectivityTable
 from carviz.selectivity import measure_selectivity
@@ -26,12 +27,16 @@ class Findings:
         The banks of which images have said, too, which filters are dead.
     pruned
         The paths of pruning.
+    seen
+        Pictures of what the filters see, and their siblings.
     """
 
     tables: dict[str, Known] = dataclasses.field(default_factory=dict)
     kinds: dict[str, SelectivityTable] = dataclasses.field(default_factory=dict)
     judged: set[str] = dataclasses.field(default_factory=set)
     pruned: dict[str, Pruned] = dataclasses.field(default_factory=dict)
+
+    seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
 
     def of(self, layer: str) -> Known:
         """Return the tables of one bank, to be added to."""
@@ -40,6 +45,10 @@ class Findings:
     def pruned_of(self, layer: str) -> Pruned:
         """Return the paths of one bank, to be added to."""
         return self.pruned.setdefault(layer, Pruned())
+
+    def seen_of(self, layer: str) -> Seen:
+        """Return what is seen of one bank, to be added to."""
+        return self.seen.setdefault(layer, Seen())
 
     def look(self, subject: Subject, bank: Bank) -> None:
         """Tell colour from shape by the weights of a bank that reads RGB, unless that is known."""

@@ -108,29 +108,39 @@ function render({ model, el }) {
     if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
   }
 
-  async function build() {
-    const mine = ++generation;
-    const bitmap = await cut(model);
-    if (mine !== generation) return;
+  // Draw the pictures that are in the sprite; more may come later.
+  async function paint() {
+    const mine = generation;
     const [w, h, columns] = [model.get("tile_width"), model.get("tile_height"), model.get("columns")];
+    const drawn = model.get("drawn");
+    const bitmap = await cut(model);
+    if (mine !== generation || !bitmap) return;
+    drawn.forEach((filter, place) => {
+      const canvas = tiles.get(filter)?.firstChild;
+      if (!canvas?.getContext) return;
+      canvas.width = w;
+      canvas.height = h;
+      canvas.classList.toggle("cv-smooth", Math.max(w, h) > 32);
+      const [x, y] = [(place % columns) * w, Math.floor(place / columns) * h];
+      canvas.getContext("2d").drawImage(bitmap, x, y, w, h, 0, 0, w, h);
+    });
+  }
+
+  function build() {
+    generation++;
+    const pictured = model.get("pictured");
     tiles.clear();
     list.replaceChildren();
     for (const { filter } of model.get("tiles")) {
-      const tile = makeTile(filter, bitmap);
-      if (bitmap) {
-        const canvas = tile.firstChild;
-        canvas.width = w;
-        canvas.height = h;
-        const [x, y] = [(filter % columns) * w, Math.floor(filter / columns) * h];
-        canvas.getContext("2d").drawImage(bitmap, x, y, w, h, 0, 0, w, h);
-      }
+      const tile = makeTile(filter, pictured);
       tiles.set(filter, tile);
       list.append(tile);
     }
-    list.classList.toggle("cv-numbers", !bitmap);
+    list.classList.toggle("cv-numbers", !pictured);
     list.setAttribute("aria-label", model.get("title"));
     fill();
     show(model.get("value"), false);
+    paint();
   }
 
   function perRow() {
@@ -160,7 +170,8 @@ function render({ model, el }) {
 
   const refocus = () => show(model.get("value"), list.contains(document.activeElement));
   const listeners = [
-    ["change:tiles", fill], ["change:note", fill], ["change:bank", build], ["change:value", refocus],
+    ["change:tiles", fill], ["change:note", fill], ["change:shows", build], ["change:sprite", paint],
+    ["change:value", refocus],
   ];
   for (const [name, heard] of listeners) model.on(name, heard);
   build();

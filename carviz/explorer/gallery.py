@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
-from carviz.explorer.thumbnails import png
+from carviz.explorer.thumbnails import as_bytes, png
 from carviz.plots.style import KIND_LETTERS
 
 HERE = Path(__file__).parent
@@ -25,9 +25,12 @@ class Gallery(anywidget.AnyWidget):
     _css = (HERE / "style.css").read_text(encoding="utf-8")
 
     bank = t.Unicode().tag(sync=True)
+    shows = t.Int(0).tag(sync=True)
     title = t.Unicode().tag(sync=True)
     note = t.Unicode().tag(sync=True)
+    pictured = t.Bool(False).tag(sync=True)
     sprite = t.Bytes(b"").tag(sync=True)
+    drawn = t.List(t.Int()).tag(sync=True)
     tile_width = t.Int(1).tag(sync=True)
     tile_height = t.Int(1).tag(sync=True)
     columns = t.Int(1).tag(sync=True)
@@ -46,34 +49,40 @@ class Gallery(anywidget.AnyWidget):
     def show_bank(
         self,
         name: str,
-        pictures: NDArray[Any] | None,
+        pictures: Mapping[int, NDArray[Any]] | None,
         tiles: list[dict[str, Any]],
         value: int,
         note: str,
     ) -> None:
-        """Show another bank."""
+        """Show another bank: with the pictures that are there, or, for None, with numbers."""
         count = len(tiles)
-        columns = math.ceil(math.sqrt(count))
         with self.hold_sync():
-            if pictures is None:
-                self.sprite = b""
-            else:
-                self.tile_height, self.tile_width = pictures.shape[1:3]
-                self.sprite = png(_sheet(pictures, columns))
-            self.columns = columns
+            self.pictured = pictures is not None
+            self.show_pictures(pictures or {})
             self.title = f"{count} filters of {name}"
             self.note = note
             self.tiles, self.value = tiles, value
             # Last: it is what tells the browser to build anew.
-            self.bank = name
+            self.bank, self.shows = name, self.shows + 1
+
+    def show_pictures(self, pictures: Mapping[int, NDArray[Any]]) -> None:
+        """Show pictures of one size that came; those of other filters stay."""
+        with self.hold_sync():
+            self.sprite = b""
+            if pictures:
+                found = np.stack(list(pictures.values()))
+                self.tile_height, self.tile_width = found.shape[1:3]
+                self.columns = math.ceil(math.sqrt(len(found)))
+                self.sprite = png(_sheet(found, self.columns))
+            self.drawn = list(pictures)
 
 
-def _sheet(pictures: NDArray[Any], columns: int) -> NDArray[np.float64]:
+def _sheet(pictures: NDArray[Any], columns: int) -> NDArray[np.uint8]:
     """Return all pictures as one, `columns` in a row."""
     F, height, width, _ = pictures.shape
     rows = math.ceil(F / columns)
-    full = np.full((rows * columns, height, width, 3), 0.5)
-    full[:F] = pictures
+    full = np.full((rows * columns, height, width, 3), 128, np.uint8)
+    full[:F] = as_bytes(pictures)
     grid = full.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
     return grid.reshape(rows * height, columns * width, 3)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
-from carviz.explorer.thumbnails import png_uri
 from carviz.plots.style import KIND_LETTERS, interval_words, points, seen_words
 from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.results.statistics import paired_interval
@@ -48,22 +46,13 @@ def filter_panel(
     layer: str,
     filter: int,
     count: int,
-    picture: NDArray[Any] | None,
     selectivity: SelectivityTable | None,
     table: CarTable | None,
 ) -> str:
-    """Return the chosen filter, large: picture, badge, CAR with counts and interval, rank."""
+    """Return the chosen filter, in words: badge, CAR with counts and interval, rank."""
     kind = "" if selectivity is None else str(selectivity.kind[filter])
-    if picture is None:
-        face = (
-            f'<div class="cv-large cv-number-face" role="img" '
-            f'aria-label="Filter {filter}: no picture yet">{filter}</div>'
-        )
-    else:
-        alt = f"Weights of filter {filter} of {escape(layer)} as RGB; grey is no weight"
-        face = f'<img class="cv-large" src="{png_uri(picture)}" alt="{alt}">'
     return (
-        f'<section class="cv-filter" aria-label="Filter {filter}">{face}'
+        f'<section class="cv-filter" aria-label="Filter {filter}">'
         f"<h3>Filter {filter} <small>of {count} in {escape(layer)}</small></h3>"
         f"{_badge(selectivity, filter, kind)}{_numbers(table, filter, count)}</section>"
     )
@@ -78,8 +67,19 @@ def _badge(selectivity: SelectivityTable | None, filter: int, kind: str) -> str:
     letter = KIND_LETTERS[kind]
     return (
         f'<div class="cv-kind"><span class="cv-badge cv-{kind}"><i class="cv-mark cv-{kind}">'
-        f"{letter}</i>{KIND_WORDS[kind]}</span> {index}</div>"
+        f"{letter}</i>{KIND_WORDS[kind]}</span> {index}</div>{_reading(selectivity, filter)}"
     )
+
+
+def _reading(selectivity: SelectivityTable, filter: int) -> str:
+    """Return the second reading of colour, and whether the two disagree; "" where there is none."""
+    falls = float(selectivity.activation_index[filter])
+    if np.isnan(falls):
+        return ""
+    words = f"answer falls by <b>{falls:.0%}</b> in grey"
+    if selectivity.disagrees[filter]:
+        words += "<br><b>The two disagree</b> on colour."
+    return f'<div class="cv-reading">{words}</div>'
 
 
 def _numbers(table: CarTable | None, filter: int, count: int) -> str:

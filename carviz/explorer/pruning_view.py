@@ -59,7 +59,8 @@ class PruningView:
         """Begin with another bank."""
         tiles = tiles_in_order(shown.path, shown.count, shown.selectivity, filters)
         (self.strip.add_class if filters > MANY else self.strip.remove_class)("cv-many")
-        self.strip.show_bank(shown.layer, shown.pictures, tiles, shown.filter, "")
+        pictures = None if shown.pictures is None else dict(enumerate(shown.pictures))
+        self.strip.show_bank(shown.layer, pictures, tiles, shown.filter, "")
 
     def paint(self, shown: Shown, filters: int) -> None:
         """Show the paths as they are known now, at the slider's place."""

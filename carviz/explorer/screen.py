@@ -11,18 +11,23 @@ import numpy as np
 from carviz.banks import Bank
 from carviz.explorer.classes import NOTHING, class_content, classes_shown
 from carviz.explorer.faces import Faces, choose_faces
+from carviz.explorer.findings import Findings
 from carviz.explorer.gallery import make_tile
 from carviz.explorer.loading import many_may_read
+from carviz.explorer.making import small
 from carviz.explorer.panels import filter_panel, header
 from carviz.explorer.paper import Shown
 from carviz.explorer.scatter import bank_drawing
+from carviz.explorer.seen import Demand, Sight
+from carviz.explorer.sight_panel import siblings_content, sight_content
+from carviz.explorer.sights import Sights, Told
 from carviz.explorer.subject import Subject
 from carviz.explorer.thumbnails import changed_images
 from carviz.explorer.view import View
 from carviz.plots.style import points
 from carviz.results import CarTable
 
-NO_PICTURES = "This bank reads no RGB: pictures of deeper filters come with a later version."
+NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
 UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
 
@@ -36,39 +41,74 @@ class Screen:
         The class whose images are shown, by number; -1 for none.
     faces : Faces
         The pictures beside the classes.
+    sights : Sights
+        The pictures of what filters see.
+    large : str
+        Which of them is shown large.
+    siblings : bool
+        Whether the chosen filter's siblings are shown.
     """
 
-    def __init__(self, view: View, lock: threading.RLock, busy: Callable[[], bool]) -> None:
-        self._view = view
+    def __init__(
+        self,
+        view: View,
+        lock: threading.RLock,
+        busy: Callable[[], bool],
+        judged: Callable[[], None],
+        failed: Callable[[str, str], None],
+    ) -> None:
+        self._view, self._busy = view, busy
         self.opened = -1
-        self.faces = Faces(lock, busy, self._show_faces)
+        self.large: Sight = "weights"
+        self.siblings = False
+        self._turn = threading.Lock()
+        self._pending = False
+        self.faces = Faces(lock, busy, self._turn, self._show_faces)
+        told = Told(self._show_pictures, self._paint_sight, judged, failed)
+        self.sights = Sights(lock, busy, self._turn, told)
 
-    def begin(self, subject: Subject) -> None:
+    def begin(self, subject: Subject, findings: Findings) -> None:
         """Go over to another subject."""
         self._subject = subject
-        together = many_may_read(subject.origin)
+        self._together = together = many_may_read(subject.origin)
+        self._rgb = any(bank.reads_rgb for bank in subject.banks())
+        self.sights.begin(subject, findings, together)
         self.faces.begin(subject.images, subject.normalization(), together)
 
     def show_bank(self, shown: Shown, bank: Bank) -> None:
         """Begin with another bank."""
         self.opened = self._view.classes.opened = -1
-        note = "" if shown.pictures is not None else NO_PICTURES
-        tiles = self._tiles(shown, bank.filters)
+        self._pending = False
+        self._shown, self._bank = shown, bank
         self._view.layer.value = shown.layer
-        self._view.gallery.show_bank(shown.layer, shown.pictures, tiles, shown.filter, note)
+        self.sights.look(shown.layer)
+        self.show_gallery()
         self._view.pruning.show_bank(shown, bank.filters)
+
+    def show_gallery(self) -> None:
+        """Show the pictures of the sort that is chosen, as far as they are there."""
+        shown, sort = self._shown, self._view.show.value
+        there: dict[int, Any] | None = dict(self.sights.seen.pictures(sort))
+        note = ""
+        if sort == "weights" and shown.pictures is not None:
+            there = dict(enumerate(shown.pictures))
+        elif sort == "weights" and not self._rgb:
+            there, note = None, NO_PICTURES
+        tiles = self._tiles(shown, self._bank.filters)
+        if there:
+            there = dict(zip(there, map(small, there.values()), strict=True))
+        self._view.gallery.show_bank(shown.layer, there, tiles, shown.filter, note)
 
     def paint(self, shown: Shown, bank: Bank, device: str) -> None:
         """Show the chosen filter and its bank as they are known now."""
         view, filter, table = self._view, shown.filter, shown.table
+        self._shown, self._bank = shown, bank
+        self.sights.look(shown.layer)
         remark = UNTRACEABLE if self._subject.networks[device].untraceable else ""
         view.header.value = header(
             shown.model, shown.data, len(shown.images), device, table, remark, shown.path
         )
-        picture = None if shown.pictures is None else shown.pictures[filter]
-        view.panel.value = filter_panel(
-            shown.layer, filter, bank.filters, picture, shown.selectivity, table
-        )
+        view.panel.value = filter_panel(shown.layer, filter, bank.filters, shown.selectivity, table)
         view.gallery.value = filter
         view.gallery.tiles = self._tiles(shown, bank.filters)
         self.paint_classes(shown)
@@ -76,6 +116,42 @@ class Screen:
             fullest = max(shown.tables, key=lambda t: (len(t.filters), len(t.images)), default=None)
             view.drawing.value = bank_drawing(fullest, shown.selectivity, shown.layer, filter)
         self.paint_path(shown, bank)
+        self._paint_sight()
+        self.sights.want(self._demand(), device)
+
+    def _demand(self) -> Demand:
+        shown = self._shown
+        return Demand(
+            shown.layer, shown.filter,
+            deep=shown.pictures is None and self._rgb,
+            order=tuple(tile["filter"] for tile in self._view.gallery.tiles),
+            large=self.large, gallery=self._view.show.value, siblings=self.siblings,
+        )  # fmt: skip
+
+    def _paint_sight(self) -> None:
+        """Show the chosen filter's picture, and its siblings."""
+        self._catch_up()
+        shown, seen, busy = self._shown, self.sights.seen, self._busy()
+        own = shown.pictures
+        self._view.sight.content = sight_content(
+            shown.layer, shown.filter, self.large, None if own is None else own[shown.filter],
+            seen, busy,
+        )  # fmt: skip
+        self._view.siblings.content = siblings_content(
+            shown.filter, self.siblings,
+            lambda n: seen.weights.get(n) if own is None else own[n], seen, busy,
+        )  # fmt: skip
+
+    def _show_pictures(self, sort: Sight, numbers: list[int]) -> None:
+        """Show pictures that came in the gallery: at the end all, for who looks only then."""
+        there, order = self.sights.seen.pictures(sort), tuple(range(self._bank.filters))
+        if sort != self._view.show.value or (
+            sort == "weights" and self._shown.pictures is not None
+        ):
+            return
+        if not self.sights.seen.missing(sort, order):
+            numbers = list(order)
+        self._view.gallery.show_pictures({n: small(there[n]) for n in numbers if n in there})
 
     def paint_path(self, shown: Shown, bank: Bank) -> None:
         """Show what pruning has found, where that is looked at."""
@@ -96,8 +172,30 @@ class Screen:
             numbers = classes_shown(classes.content)
             self.faces.want(shown.filter, choose_faces(table, shown.filter, numbers))
         if self.opened >= 0:
+            self._show_changed(shown, table)
+
+    def _show_changed(self, shown: Shown, table: CarTable) -> None:
+        """Show the images of the open class; later, where another thread reads just now.
+
+        Whoever holds the lock must not wait for the turn: who has the turn may wait for the lock.
+        """
+        alone = not self._together
+        self._pending = alone and not self._turn.acquire(blocking=False)
+        if self._pending:
+            return
+        try:
             found = self._changed(shown, table)
-            classes.changed = {"filter": shown.filter, "number": self.opened, **found}
+        finally:
+            if alone:
+                self._turn.release()
+        self._view.classes.changed = {
+            "filter": shown.filter, "number": self.opened, **found
+        }  # fmt: skip
+
+    def _catch_up(self) -> None:
+        if self._pending:
+            self._pending = False
+            self.paint_classes(self._shown)
 
     def _changed(self, shown: Shown, table: CarTable) -> dict[str, Any]:
         if table.passport.get("data") != self._subject.data_digest:
@@ -111,6 +209,7 @@ class Screen:
 
     def _show_faces(self, filter: int, faces: dict[str, Any]) -> None:
         self._view.classes.faces = {"filter": filter, "of": faces}
+        self._catch_up()
 
     def _tiles(self, shown: Shown, count: int) -> list[dict[str, Any]]:
         kinds, car = shown.selectivity, np.full(count, np.nan)

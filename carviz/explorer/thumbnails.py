@@ -80,24 +80,35 @@ def _rgb(image: Any, normalization: Normalization | None) -> NDArray[np.float64]
     return np.moveaxis(array, 0, -1)
 
 
-def png(picture: NDArray[Any]) -> bytes:
-    """Encode a picture (height, width, 3) in [0, 1]."""
+def as_bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a picture in [0, 1] as 0 to 255; one that is so already stays."""
+    if picture.dtype == np.uint8:
+        return picture
+    return np.asarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
+
+
+def reduced(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return a picture whose longer side is `side` pixels at most."""
     from PIL import Image
 
-    whole = Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
+    height, width = picture.shape[:2]
+    if max(height, width) <= side:
+        return picture
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def png(picture: NDArray[Any]) -> bytes:
+    """Encode a picture (height, width, 3), of bytes or in [0, 1]."""
+    from PIL import Image
+
     buffer = io.BytesIO()
-    whole.save(buffer, format="PNG")
+    Image.fromarray(as_bytes(picture)).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def png_uri(picture: NDArray[Any], side: int = SIDE) -> str:
     """Encode a picture for an ``<img>``; one with a longer side than `side` is reduced."""
-    from PIL import Image
-
-    height, width = picture.shape[:2]
-    if max(height, width) > side:
-        scale = side / max(height, width)
-        whole = Image.fromarray((255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = np.asarray(whole.resize(size, Image.Resampling.LANCZOS)) / 255
-    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+    small = reduced(as_bytes(picture), side)
+    return "data:image/png;base64," + base64.b64encode(png(small)).decode()

@@ -12,8 +12,11 @@ from carviz.explorer.chooser import Choice, Chooser
 from carviz.explorer.classes import Classes
 from carviz.explorer.gallery import Gallery
 from carviz.explorer.pruning_view import PruningView
+from carviz.explorer.seen import Sight
+from carviz.explorer.sight_panel import SiblingsPanel, SightPanel
 
-SORTS = {"filter number": "index", "CAR": "car", "colour index": "color"}
+SORTS = {"number": "index", "CAR": "car", "colour": "color"}
+SHOWS = {"weights": "weights", "best patch": "patches", "synthesised": "synthesised"}
 VIEWS = {"One filter": "filter", "Whole bank": "bank", "Pruning": "pruning"}
 
 
@@ -27,6 +30,8 @@ class View:
         open_class: Callable[[int], None],
         move: Callable[[int], None],
         load: Callable[[Choice], None],
+        look: Callable[[Sight], None],
+        open_siblings: Callable[[bool], None],
     ) -> None:
         self.header = w.HTML()
         self.change = _button("Change…", "Choose another model or other data")
@@ -36,9 +41,12 @@ class View:
         self.drawing = w.HTML()
         self.gallery = Gallery(choose)
         self.classes = Classes(open_class)
+        self.sight = SightPanel(look)
+        self.siblings = SiblingsPanel(choose, open_siblings)
         self.pruning = PruningView(choose, move)
         self.layer = w.Dropdown(description="Bank")
-        self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort filters by")
+        self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort")
+        self.show = w.Dropdown(options=list(SHOWS.items()), description="Show")
         self.device = w.Dropdown(options=devices, description="Device")
         self.view = w.ToggleButtons(options=list(VIEWS.items()), tooltips=list(VIEWS))
         self.view.style.button_width = "auto"
@@ -53,18 +61,20 @@ class View:
             controls.insert(1, self.device)
         top, line = w.HBox([self.header, self.change]), w.HBox([self.status, self.view])
         self.controls = w.HBox(controls)
-        self.left = w.VBox([self.sort, self.gallery])
+        pick = w.HBox([self.sort, self.show])
+        self.left = w.VBox([pick, self.gallery])
+        about = w.VBox([self.sight, self.panel, self.siblings])
         for box, name in (
             (top, "cv-top"), (self.controls, "cv-controls"), (line, "cv-line"),
-            (self.left, "cv-left"),
+            (self.left, "cv-left"), (pick, "cv-pick"), (about, "cv-about"),
         ):  # fmt: skip
             box.add_class(name)
-        self.detail = w.HBox([self.panel, self.classes])
+        self.detail = w.HBox([about, self.classes])
         self.detail.add_class("cv-detail")
         body = w.HBox([self.left, self.detail, self.drawing, self.pruning.box])
         body.add_class("cv-body")
         self.children = [top, self.chooser, self.controls, line, body]
-        self._boxes = [top, line, body]
+        self._boxes = [top, line, body, pick, about]
         self.change.on_click(lambda _: self.chooser.show(not self.chooser.shown))
         self.show_view("filter")
 

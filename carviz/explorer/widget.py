@@ -11,6 +11,7 @@ import traitlets as t
 
 from carviz.banks import Bank, find_layer
 from carviz.cards import save_page
+from carviz.explorer.cells import PATIENCE
 from carviz.explorer.chooser import Choice, what_to_open
 from carviz.explorer.job import Job
 from carviz.explorer.known import best
@@ -18,6 +19,7 @@ from carviz.explorer.opener import Opener
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
 from carviz.explorer.screen import Screen
+from carviz.explorer.seen import Sight
 from carviz.explorer.subject import Subject
 from carviz.explorer.view import View
 from carviz.explorer.words import READY, how_it_ended, told
@@ -57,9 +59,17 @@ class Explorer(Opener):
         self.add_class("carviz")
         self._paper = Paper()
         self._view = View(
-            list(subject.networks), self._choose, self._open_class, self._moved, self._choose_other
+            list(subject.networks),
+            self._choose,
+            self._open_class,
+            self._moved,
+            self._choose_other,
+            self._look,
+            self._open_siblings,
         )
-        self._screen = Screen(self._view, self._lock, lambda: self.busy)
+        self._screen = Screen(
+            self._view, self._lock, lambda: self.busy, self._told_apart, self._sights_failed
+        )
         self._show_subject(layer or subject.first_layer({table.layer for table in tables or []}))
         self._connect()
         self.children = self._view.children
@@ -67,7 +77,7 @@ class Explorer(Opener):
     def _show_subject(self, layer: str) -> None:
         banks = [b for b in self._all.values() if not b.gate or b.layer == layer]
         self._offered = [bank.layer for bank in banks]
-        self._screen.begin(self._subject)
+        self._screen.begin(self._subject, self._findings)
         self._view.chooser.show_subject(self._subject)
         self._view.chooser.show(False)
         self._offering = True
@@ -85,6 +95,7 @@ class Explorer(Opener):
         view.layer.observe(self._bank_chosen, "value")
         view.device.observe(self._device_changed, "value")
         view.sort.observe(lambda _: self._refresh(), "value")
+        view.show.observe(self._gallery_changed, "value")
         view.view.observe(self._view_changed, "value")
         view.compute_bank.on_click(lambda _: self._pressed(lambda: self.compute("bank")))
         view.compute_filter.on_click(lambda _: self._pressed(lambda: self.compute("filter")))
@@ -143,7 +154,9 @@ class Explorer(Opener):
         with self._lock:
             job = self._job
             self._supersede()
+            self._screen.sights.retire()
             self.busy, self.status = False, "Ended: its cell was run again."
+        self._screen.sights.rest(PATIENCE)
         for widget in [self, *self._view.widgets()]:
             widget.close()
         return job
@@ -284,9 +297,11 @@ class Explorer(Opener):
         with self._lock:
             if not self.busy:
                 self._screen.faces.go_on()
+                self._refresh()  # pictures go on, too
 
     def _before_work(self) -> None:
         self._screen.faces.rest()
+        self._screen.sights.rest()
 
     def _refresh(self) -> None:
         """Show what is known now of the chosen filter and of its bank."""
@@ -299,6 +314,32 @@ class Explorer(Opener):
         with self._lock:
             self._screen.opened = number
             self._screen.paint_classes(self.results())
+
+    def _look(self, sight: Sight) -> None:
+        with self._lock:
+            self._screen.large = sight
+            self._refresh()
+
+    def _open_siblings(self, opened: bool) -> None:
+        with self._lock:
+            self._screen.siblings = opened
+            self._refresh()
+
+    def _gallery_changed(self, _change: Any) -> None:
+        with self._lock:
+            self._screen.show_gallery()
+            self._refresh()
+
+    def _told_apart(self) -> None:
+        found = self._screen.sights.seen.kinds
+        if found is not None:
+            self._findings.kinds[self.layer] = found
+            self._refresh()
+
+    def _sights_failed(self, words: str, story: str) -> None:
+        if not self.busy:
+            self._story, self.status = story, f"Pictures of {self.layer}: {words}"
+            self._say()
 
     # -- in a notebook
 

@@ -158,10 +158,13 @@ def _notes(curves: list[Curve]) -> list[str]:
     greedy = next((curve for curve in curves if curve.prominent), None)
     if greedy is not None and greedy.steps:
         share = np.mean([path.tie_share for path in greedy.paths])
-        notes.append(
-            "CAR chose its order on these same images: on others its line can lie lower. "
-            f"A tie decided {share:.0%} of its steps."
-        )
+        if any("order" in path.passport for path in greedy.paths):
+            notes.append("CAR's order was given beforehand, and followed on these images.")
+        else:
+            notes.append(
+                "CAR chose its order on these same images: on others its line can lie lower. "
+                f"A tie decided {share:.0%} of its steps."
+            )
     return notes
 
 

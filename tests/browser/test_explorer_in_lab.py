@@ -180,6 +180,25 @@ def test_two_explorers_live_side_by_side(lab):
     assert lab.ask("(other.layer, explorer.layer)") == "('features.8', 'features.3')"
 
 
+def test_what_a_deep_filter_sees(lab):
+    # The second explorer shows a deep bank: its pictures come by themselves.
+    page, other = lab.page, lab.page.locator(".carviz").nth(1)
+    drawn = "[...document.querySelectorAll('.carviz')][1].querySelectorAll('canvas.cv-face')"
+    grey = f"[...{drawn}].filter(c => c.width < 60).length"
+    lab.wait(lambda: page.evaluate(grey) == 0, "a picture of every filter", 60)
+    lab.wait(lambda: other.locator("img.cv-large").count() == 1, "the large picture")
+    other.get_by_role("button", name="Patches").click()
+    lab.wait(lambda: other.locator(".cv-sheet img").count() == 9, "nine patches")
+    assert "response" in other.locator(".cv-sheet img").first.get_attribute("title")
+    other.get_by_role("button", name="Synthesised").click()
+    lab.wait(lambda: other.locator("img.cv-large").count() == 1, "a synthesised picture")
+    other.get_by_role("button", name="Siblings").click()
+    lab.wait(lambda: other.locator("button.cv-sibling").count() == 3, "siblings")
+    number = other.locator("button.cv-sibling b").nth(1).inner_text()
+    other.locator("button.cv-sibling").nth(1).click()
+    eventually(lab, "other.filter", number)
+
+
 def test_model_and_data_are_chosen_in_the_explorer(lab, photos):
     page, folder = lab.page, str(photos)
     fields = [page.locator(f".cv-field-{name} input").first for name in ("model", "data", "limit")]

@@ -141,7 +141,7 @@ def test_a_user_s_data_is_read_by_one_thread_at_a_time():
         assert "carviz-faces" not in own.readers
         opened.set()
         explorer.wait(WAIT)
-    assert set(own.readers) <= {"carviz-explorer", "carviz-faces"}
+    assert set(own.readers) <= {"carviz-explorer", "carviz-faces", "carviz-sights"}
     eventually(lambda: faces(explorer)["filter"] == 2 and len(faces(explorer)["of"]) == 5)
 
 

@@ -74,13 +74,14 @@ def test_sorting(measured):
     order("index")
 
 
-def test_a_bank_that_reads_no_rgb_has_number_tiles_and_says_so():
-    explorer = explore(network(), data(), layer="second")
+def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
+    explorer = explore(*planted())
     gallery = explorer._view.gallery
     assert gallery.sprite == b""
+    assert not gallery.pictured
     assert "reads no RGB" in gallery.note
     assert [t["mark"] for t in gallery.tiles] == [""] * 4
-    assert 'role="img"' in explorer._view.panel.value
+    assert explorer._screen.sights.wanted() == [], "what cannot be made is not tried"
     explorer.compute()
     explorer.wait(WAIT)
     explorer._view.view.value = "bank"
@@ -174,9 +175,9 @@ class Checker(HTMLParser):
     [
         header("<model>", "a & b", 3, "cpu", None, ""),
         header("m", "d", 3, "cpu", car_table(), "slow"),
-        filter_panel("<x>", 1, 4, np.zeros((3, 3, 3)), selectivity_table(), car_table()),
-        filter_panel("conv", 2, 4, None, selectivity_table(), car_table()),
-        filter_panel("conv", 0, 4, None, None, None),
+        filter_panel("<x>", 1, 4, selectivity_table(), car_table()),
+        filter_panel("conv", 2, 4, selectivity_table(), car_table()),
+        filter_panel("conv", 0, 4, None, None),
         status_line(0.3, True, "<b>", ""),
         status_line(0.3, False, "no", "Traceback <module>"),
     ],
@@ -191,7 +192,7 @@ def test_html_closes_and_escapes(html):
 
 
 def test_the_panel_says_what_the_table_says():
-    html = filter_panel("conv", 0, 2, None, selectivity_table(), car_table())
+    html = filter_panel("conv", 0, 2, selectivity_table(), car_table())
     assert "<b>+33.3</b>" in html
     assert "1 lost, 0 gained of 3 images" in html
     assert "3 of 4 images so far" in html

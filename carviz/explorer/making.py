@@ -1,0 +1,110 @@
+"""How each piece of what is seen of a bank is made: by a worker, that traces nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from carviz.evaluate import stratified_order
+from carviz.explorer.seen import LARGE, TILE, Picture
+from carviz.explorer.subject import Subject
+from carviz.explorer.thumbnails import as_bytes, png_uri, reduced
+from carviz.pictures import Exciting, find_exciting, iter_effective_weights, iter_excite
+from carviz.pictures.patches import cut_patches
+from carviz.pictures.weights import weight_pictures
+from carviz.results import SelectivityTable, SiblingTable
+from carviz.selectivity import measure_selectivity
+from carviz.siblings import measure_siblings
+
+IMAGES = 512
+"""Images that are looked at for those that excite the filters, at most, spread over the classes."""
+PATCHES = 9
+PATCH = 140
+"""Pixels of a patch's longer side: twice what is shown, for sharp screens."""
+BLOCK = 16
+"""Filters whose best patches are cut at a time."""
+
+Tick = Callable[[float], None]
+
+
+class Maker:
+    """Makes pieces for one bank of a subject on one device; `tick` is called at every step."""
+
+    def __init__(self, subject: Subject, device: str, layer: str) -> None:
+        self._network, self._images = subject.networks[device], subject.images
+        self._normalization, self._normalize = subject.normalization(), subject.normalize()
+        self._layer = layer
+
+    def exciting(self, tick: Tick) -> Exciting:
+        """Return which of some images excite the filters most."""
+        images = self._images
+        numbers = stratified_order(images.hints, len(images), 0)[:IMAGES].tolist()
+        return find_exciting(
+            self._network, images, self._layer, count=PATCHES, numbers=numbers, progress=tick
+        )
+
+    def weights(self, filters: list[int], exciting: Exciting) -> Iterator[tuple[int, Picture]]:
+        """Yield pictures of the effective RGB weights of some filters."""
+        found = iter_effective_weights(
+            self._network, self._images, self._layer,
+            filters=filters, images=PATCHES, normalize=self._normalize, exciting=exciting,
+        )  # fmt: skip
+        for number, weights in found:
+            yield number, reduced(as_bytes(weight_pictures(weights[None])[0]), LARGE)
+
+    def best(self, filters: list[int], exciting: Exciting) -> Iterator[dict[int, Picture]]:
+        """Yield the best patches of some filters, small, a block of filters at a time."""
+        first = exciting.first(1)
+        for start in range(0, len(filters), BLOCK):
+            block = filters[start : start + BLOCK]
+            pictures, _ = cut_patches(self._images, first, block, self._normalization)
+            yield {
+                number: reduced(as_bytes(picture[0]), TILE)
+                for number, picture in zip(block, pictures, strict=True)
+            }
+
+    def sheet(self, filter: int, exciting: Exciting) -> list[dict[str, str]]:
+        """Return the patches of one filter, each with words for its class and response."""
+        pictures, labels = cut_patches(self._images, exciting, [filter], self._normalization)
+        numbers, responses = exciting.image[filter], exciting.response[filter]
+        return [
+            {"src": png_uri(picture, PATCH), "words": self._words(number, label, response)}
+            for picture, number, label, response in zip(
+                pictures[0], numbers, labels[0], responses, strict=True
+            )
+            if number >= 0
+        ]
+
+    def _words(self, number: int, label: int, response: float) -> str:
+        names = self._images.classes
+        name = names[label] if names is not None and label < len(names) else f"class {label}"
+        return f"{name}, response {response:.2f}, image {number}"
+
+    def synthesised(self, filters: list[int]) -> Iterator[tuple[dict[int, Picture], bool]]:
+        """Yield ever better synthesised pictures of some filters, and whether they are final."""
+        for look in iter_excite(
+            self._network, self._layer, filters, data=self._images, normalize=self._normalize
+        ):
+            pictures = {
+                number: reduced(as_bytes(picture), LARGE)
+                for number, picture in zip(look.filters, look.pictures, strict=True)
+            }
+            yield pictures, look.finished
+
+    def siblings(self, tick: Tick) -> SiblingTable:
+        """Return how alike the filters of the bank are."""
+        return measure_siblings(self._network, self._images, self._layer, progress=tick)
+
+    def kinds(self, exciting: Exciting, tick: Tick) -> SelectivityTable:
+        """Tell colour from shape by effective weights, and by images made grey."""
+        return measure_selectivity(
+            self._network, self._layer, data=self._images, normalize=self._normalize,
+            images=PATCHES, exciting=exciting, progress=tick,
+        )  # fmt: skip
+
+
+def small(picture: NDArray[Any]) -> Picture:
+    """Return a picture as it stands in the gallery."""
+    return reduced(as_bytes(picture), TILE)

@@ -1,0 +1,140 @@
+"""What has been seen of one bank's filters: pictures, made once and kept, and siblings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.pictures import Exciting
+from carviz.results import SelectivityTable, SiblingTable
+
+Sight = Literal["weights", "patches", "synthesised"]
+SIGHTS: tuple[Sight, ...] = ("weights", "patches", "synthesised")
+LARGE = 224
+"""Pixels of the longer side of a picture that is kept."""
+TILE = 64
+"""Pixels of the longer side of a picture in the gallery."""
+SHEETS = 200
+"""Sheets of patches that are kept, of some hundred kilobytes each."""
+NEAREST = 3
+"""Siblings that are shown."""
+
+Picture = NDArray[np.uint8]
+"""(height, width, 3)."""
+Piece = tuple[str, int]
+"""What can be made in one go: its name, and the filter; -1 for the whole bank."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Demand:
+    """What is looked at, and so is wanted first.
+
+    Parameters
+    ----------
+    layer, filter
+        What is chosen.
+    deep
+        Whether the bank reads something else than the image's RGB.
+    order
+        All filters, as they stand in the gallery.
+    large
+        The picture of the chosen filter that is looked at.
+    gallery
+        The pictures in the gallery.
+    siblings
+        Whether its siblings are looked at.
+    """
+
+    layer: str
+    filter: int
+    deep: bool
+    order: tuple[int, ...]
+    large: Sight = "weights"
+    gallery: Sight = "weights"
+    siblings: bool = False
+
+
+@dataclasses.dataclass(eq=False)
+class Seen:
+    """What is kept of one bank; whoever reads or writes it holds the explorer's lock.
+
+    Attributes
+    ----------
+    exciting
+        Which images excite the filters most.
+    weights
+        Effective RGB weights, filter by filter.
+    best
+        The patch that excites each filter most, small.
+    sheets
+        The patches of one filter, as the browser shows them.
+    synthesised
+        Synthesised pictures, on their way or finished.
+    finished
+        The filters whose synthesised picture is.
+    siblings
+        How alike the filters are.
+    kinds
+        Colour or shape by effective weights.
+    failed
+        What could not be made, and why.
+    """
+
+    exciting: Exciting | None = None
+    weights: dict[int, Picture] = dataclasses.field(default_factory=dict)
+    best: dict[int, Picture] = dataclasses.field(default_factory=dict)
+    sheets: dict[int, list[dict[str, str]]] = dataclasses.field(default_factory=dict)
+    synthesised: dict[int, Picture] = dataclasses.field(default_factory=dict)
+    finished: set[int] = dataclasses.field(default_factory=set)
+    siblings: SiblingTable | None = None
+    kinds: SelectivityTable | None = None
+    failed: dict[Piece, str] = dataclasses.field(default_factory=dict)
+
+    def pictures(self, sight: Sight) -> dict[int, Picture]:
+        """Return the pictures of one sort that are there, by filter."""
+        return {"weights": self.weights, "patches": self.best, "synthesised": self.synthesised}[
+            sight
+        ]
+
+    def missing(self, sight: Sight, filters: tuple[int, ...]) -> list[int]:
+        """Return the filters whose picture is not made yet, in the order given."""
+        made: Any = self.finished if sight == "synthesised" else self.pictures(sight)
+        return [number for number in filters if number not in made]
+
+    def nearest(self, filter: int) -> list[tuple[int, float]]:
+        """Return the nearest siblings by activation, and how alike; none before they are known."""
+        if self.siblings is None:
+            return []
+        found = self.siblings.nearest(filter, NEAREST, by="activation")
+        return [
+            (int(n), float(s)) for n, s in zip(found["filter"], found["similarity"], strict=True)
+        ]
+
+
+def still_wanted(seen: Seen, demand: Demand) -> list[Piece]:
+    """Return what is looked at and not made yet, the most urgent first; what failed is left."""
+    number, wanted = demand.filter, []
+    if demand.large == "patches" and number not in seen.sheets:
+        wanted.append(("sheet", number))
+    elif demand.large == "synthesised" and number not in seen.finished:
+        wanted.append(("synthesised", number))
+    elif demand.large == "weights" and demand.deep and number not in seen.weights:
+        wanted.append(("weights", number))
+    if demand.siblings and seen.siblings is None:
+        wanted.append(("siblings", -1))
+    if (demand.gallery != "weights" or demand.deep) and seen.missing(demand.gallery, demand.order):
+        wanted.append((f"all {demand.gallery}", -1))
+    near = tuple(n for n, _ in seen.nearest(number)) if demand.siblings and demand.deep else ()
+    if near and seen.missing("weights", near):
+        wanted.append(("all weights", -1))
+    if demand.deep and seen.kinds is None:
+        wanted.append(("kinds", -1))
+    on_images = {"sheet", "weights", "all weights", "all patches", "kinds"}
+    if seen.exciting is None and any(name in on_images for name, _ in wanted):
+        wanted.insert(0, ("exciting", -1))
+    if ("exciting", -1) in seen.failed:
+        wanted = [piece for piece in wanted if piece[0] not in on_images]
+    return [piece for piece in wanted if piece not in seen.failed]

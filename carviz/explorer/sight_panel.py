@@ -1,0 +1,128 @@
+"""The chosen filter's picture with its three tabs, and its siblings, which open on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets as t
+from numpy.typing import NDArray
+
+from carviz.explorer.seen import LARGE, SIGHTS, Seen, Sight
+from carviz.explorer.thumbnails import png_uri
+
+HERE = Path(__file__).parent
+TABS: dict[Sight, str] = {
+    "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
+}  # fmt: skip
+COARSE = 32
+"""Up to so many pixels a side a picture is shown with its pixels as squares."""
+SMALL = 96
+
+
+class SightPanel(anywidget.AnyWidget):
+    """Python alone writes the traits; the press of a tab comes as a message."""
+
+    _esm = (HERE / "sight.js").read_text(encoding="utf-8")
+
+    content = t.Dict({}).tag(sync=True)
+
+    def __init__(self, look: Callable[[Sight], None]) -> None:
+        super().__init__()
+        self._look = look
+        self.on_msg(self._heard)
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if isinstance(content, dict) and content.get("look") in SIGHTS:
+            self._look(content["look"])
+
+
+class SiblingsPanel(anywidget.AnyWidget):
+    """Python alone writes the traits; opening, and the choice of a sibling, come as messages."""
+
+    _esm = (HERE / "siblings.js").read_text(encoding="utf-8")
+
+    content = t.Dict({}).tag(sync=True)
+
+    def __init__(self, choose: Callable[[int], None], open_them: Callable[[bool], None]) -> None:
+        super().__init__()
+        self._choose, self._open_them = choose, open_them
+        self.on_msg(self._heard)
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if not isinstance(content, dict):
+            return
+        if isinstance(content.get("choose"), int):
+            self._choose(content["choose"])
+        if isinstance(content.get("open"), bool):
+            self._open_them(content["open"])
+
+
+def sight_content(
+    layer: str,
+    filter: int,
+    sight: Sight,
+    picture: NDArray[Any] | None,
+    seen: Seen,
+    busy: bool,
+) -> dict[str, Any]:
+    """Return what the browser shows of one filter; `picture` is that of its RGB weights, if any."""
+    content: dict[str, Any] = {
+        "tabs": [[name, words] for name, words in TABS.items()],
+        "look": sight, "filter": filter, "src": "", "alt": "", "items": [], "words": "",
+        "coarse": False,
+    }  # fmt: skip
+    sheet = seen.sheets.get(filter)
+    if sight == "patches" and sheet:
+        return {**content, "items": sheet}
+    if sight == "weights":
+        shown = seen.weights.get(filter) if picture is None else picture
+    else:
+        shown = seen.synthesised.get(filter) if sight == "synthesised" else None
+    if shown is None:
+        return {**content, "words": _why_none(filter, sight, seen, busy)}
+    said = {
+        "weights": f"Weights of filter {filter} of {layer} as RGB; grey is no weight",
+        "synthesised": f"A picture made to excite filter {filter} of {layer}",
+    }
+    coarse = max(shown.shape[:2]) <= COARSE
+    return {**content, "src": png_uri(shown, LARGE), "alt": said[sight], "coarse": coarse}
+
+
+def _why_none(filter: int, sight: Sight, seen: Seen, busy: bool) -> str:
+    if sight == "patches" and seen.sheets.get(filter) is not None:
+        return f"None of the images that were looked at excites filter {filter}."
+    failed = {"weights": "weights", "patches": "sheet", "synthesised": "synthesised"}[sight]
+    pieces = [(failed, filter), ("exciting", -1), (f"all {sight}", -1)]
+    for piece in pieces if sight != "synthesised" else pieces[:1]:
+        if piece in seen.failed:
+            return f"No picture: {seen.failed[piece]}"
+    return "Comes when the running job is over." if busy else "Comes in a moment…"
+
+
+def siblings_content(
+    filter: int, opened: bool, pictures: Callable[[int], NDArray[Any] | None], seen: Seen,
+    busy: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what the browser shows of a filter's siblings."""
+    content: dict[str, Any] = {"open": opened, "filter": filter, "items": [], "words": ""}
+    if not opened:
+        return content
+    if seen.siblings is None:
+        failed = seen.failed.get(("siblings", -1))
+        words = "Come when the running job is over." if busy else "Come in a moment…"
+        return {**content, "words": f"None: {failed}" if failed else words}
+    items = []
+    for number, likeness in seen.nearest(filter):
+        picture = pictures(number)
+        items.append(
+            {
+                "filter": number,
+                "words": f"{likeness:.2f}".replace("-", "−"),
+                "src": "" if picture is None else png_uri(picture, SMALL),
+            }
+        )
+    words = "" if items else "Its answer never changes, so it is like no other."
+    return {**content, "items": items, "words": words}
