@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.pictures import TopPatches
 from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.classes import MARGIN
 from carviz.plots.style import (
@@ -29,6 +28,9 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
+
+if TYPE_CHECKING:
+    from carviz.pictures import TopPatches
 
 WIDTH = 13.2
 TOP = 1.1
@@ -273,6 +275,8 @@ def _draw_patches(
 
 def _check_filters(patches: Any, filters: Any) -> list[int]:
     """Return the numbers of the filters that are shown."""
+    from carviz.pictures import TopPatches  # brings torch, which no other plot needs
+
     if not isinstance(patches, TopPatches):
         raise TypeError(
             f"plot_seen shows what carviz.top_patches returns; found {type(patches).__name__}."

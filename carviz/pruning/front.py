@@ -184,7 +184,7 @@ def _check_count(count: Any, filters: int) -> int:
         raise TypeError(f"count is a whole number or None; found {type(count).__name__}.")
     if not 0 <= count <= filters:
         raise ValueError(
-            f"count is how many filters go, 0 to {filters} (all there are); found {count}."
+            f"count is how many filters go, 0 to {filters} (all of them); found {count}."
         )
     return int(count)
 

@@ -109,7 +109,7 @@ def test_car_is_the_slow_reference_s(some, model, layer):
     targets = torch.tensor(table.targets)
     before = own_log_probs(baseline(model, images), targets)
     # With one image of each class, the class's mean fall is the image's.
-    after = before - torch.from_numpy(table.log_prob_drop)[:, targets]
+    after = before - torch.tensor(table.log_prob_drop)[:, targets]
     logits = reference_logits(model, images, layer, filters)
-    agree(logits, table.predictions, after, targets, filters=filters)
+    agree(logits, torch.tensor(table.predictions), after, targets, filters=filters)
     assert (table.predictions != table.baseline).any()

@@ -17,7 +17,7 @@ def test_every_network_is_listed_without_building_one(monkeypatch):
     assert frame.name[0] == "shapes"
     known = torchvision.models.list_models(module=torchvision.models)
     assert frame.name[frame.source == "torchvision"].tolist() == known
-    assert frame.accuracy.dropna().between(0.5, 1).all()
+    assert frame.accuracy.dropna().between(0.3, 1).all()
 
 
 def test_rows_say_what_is_known():
