@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_cli import run
 
 import carviz
@@ -65,17 +66,43 @@ def test_filters_are_described_and_classes_told(folder):
 def test_what_is_there_is_kept_and_nothing_else_is_left(folder):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     out = run("paper", "shapes", "shapes", "--folder", folder, *FEW)
-    assert out.count("kept as it was") == len(before) - 1  # all but the pictures
+    assert out.count("kept as it was") == len(before)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert all(path.suffix == ".npz" for path in before)
 
 
 def test_tables_of_another_network_are_not_mixed_in(folder):
     out = run("paper", "shapes", "shapes", "--weights", "none", "--folder", folder, *FEW, code=2)
-    assert "one network" in out
+    assert "another network" in out
     assert "Name another --folder" in out
 
 
-def test_images_to_judge_on_must_be_left(tmp_path):
+def test_nor_those_of_other_images_or_of_fewer_steps(folder):
+    other = ["--choosing", 2, "--held-out", 2, "--images", 6, "--steps", 2, *LAYERS]
+    assert "other images" in run("paper", "shapes", "shapes", "--folder", folder, *other, code=2)
+    more = [*FEW, "--steps", 3]  # the last one counts
+    out = run("paper", "shapes", "shapes", "--folder", folder, *more, code=2)
+    assert "features.3-car.npz' is of 2 steps, not 3" in out.replace("\n", "")
+
+
+def test_the_claims_are_about_three_banks(tmp_path):
     out = run("paper", "shapes", "shapes", "--folder", tmp_path, "--layer", "features.0", code=2)
     assert "three banks" in out
+
+
+def test_images_to_judge_on_must_be_left(tmp_path, photographs):
+    words = ["--folder", tmp_path / "paper", "--choosing", 2, "--weights", "none"]
+    out = run("paper", "tiny-alexnet", photographs, *words, code=2)
+    assert "Choose on fewer with --choosing" in out
+    assert not (tmp_path / "paper").exists()
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two images of each of two classes."""
+    for synset in ("n01443537", "n01629819"):
+        (tmp_path / "photographs" / synset).mkdir(parents=True)
+        for number in range(2):
+            picture = Image.new("RGB", (64, 64), (80 * number, 90, 100))
+            picture.save(tmp_path / "photographs" / synset / f"{number}.jpg")
+    return tmp_path / "photographs"

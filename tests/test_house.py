@@ -17,7 +17,7 @@ FLOORS = {
     "ablation": 2, "pictures": 2,
     "car": 3, "selectivity": 3, "siblings": 3,
     "pruning": 4, "compression": 4,
-    "plots": 5,
+    "plots": 5, "claims": 5,
     "cards": 6,
     "cli": 7, "explorer": 7,
 }  # fmt: skip
