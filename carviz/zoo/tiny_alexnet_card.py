@@ -21,12 +21,28 @@ from carviz.zoo.training import Schedule
 
 @dataclass(frozen=True)
 class Making:
-    """How the weights were made: schedule, training images, minutes, device and versions."""
+    """How the weights were made.
+
+    Attributes
+    ----------
+    schedule
+        Of the training.
+    images
+        How many were trained on.
+    small_size
+        Height and width of the images in the first two thirds of the epochs, in pixels.
+    minutes, device, threads
+        What the training took, where, and on how many of the processor's threads.
+    torch, python
+        The versions it ran with.
+    """
 
     schedule: Schedule
     images: int
+    small_size: int
     minutes: float
     device: str
+    threads: int
     torch: str = torch.__version__
     python: str = platform.python_version()
 
@@ -118,8 +134,10 @@ def _recipe(making: Making) -> str:
         `python -m carviz.zoo.train tiny-alexnet --images FOLDER` runs all of it again:
         {plan.epochs} epochs, batches of {plan.batch_size}, AdamW (weight decay {plan.weight_decay},
         peak rate {plan.peak_rate}, along a cosine), label smoothing {plan.label_smoothing}, parts
-        of the pictures cut and mirrored at random, seed {plan.seed}. These weights took
-        {making.minutes:.0f} minutes on {making.device}, with torch {making.torch} and Python
+        of the pictures cut and mirrored at random, seed {plan.seed}. To save time they were
+        enlarged to {making.small_size} x {making.small_size} pixels only in the first two thirds
+        of the epochs. These weights took
+        {making.minutes:.0f} minutes on {making.device} (`--threads {making.threads}`), with torch {making.torch} and Python
         {making.python}. {_standing(making)}
 
         The first bank began as smooth noise of small size, since nothing in enlarged pictures would

@@ -60,7 +60,9 @@ def make_tiny_alexnet(order: Order) -> None:
     save_weights(network, order.folder / "tiny-alexnet.safetensors")
     say("judging it on the validation images")
     verdict = judge(network, _prepared(folder / "val"))
-    making = Making(schedule, len(targets), minutes, order.device)
+    making = Making(
+        schedule, len(targets), SMALL_SIZE, minutes, order.device, torch.get_num_threads()
+    )
     card = tiny_alexnet_card(verdict, making)
     (order.folder / "tiny-alexnet.md").write_text(card, encoding="utf-8")
     say(f"{verdict.accuracy:.1%} right; weights and card are in {order.folder}")

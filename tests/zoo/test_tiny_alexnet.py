@@ -136,6 +136,7 @@ def test_a_verdict_counts(network):
     assert verdict.accuracy == 0.25
     assert verdict.among_five >= 0.25
     assert verdict.images == 200
-    card = tiny_alexnet_card(verdict, Making(Schedule(epochs=3), 7, 2.0, "cuda"))
+    card = tiny_alexnet_card(verdict, Making(Schedule(epochs=3), 7, 80, 2.0, "cuda", 1))
     assert "Accuracy: 0.2500" in card
+    assert "80 x 80 pixels" in card
     assert "provisional" not in card
