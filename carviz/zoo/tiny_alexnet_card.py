@@ -137,7 +137,8 @@ def _recipe(making: Making) -> str:
         of the pictures cut and mirrored at random, seed {plan.seed}. To save time they were
         enlarged to {making.small_size} x {making.small_size} pixels only in the first two thirds
         of the epochs. These weights took
-        {making.minutes:.0f} minutes on {making.device} (`--threads {making.threads}`), with torch {making.torch} and Python
+        {making.minutes:.0f} minutes on {making.device} (`--threads {making.threads}`), with torch
+        {making.torch} and Python
         {making.python}. {_standing(making)}
 
         The first bank began as smooth noise of small size, since nothing in enlarged pictures would
