@@ -18,6 +18,7 @@ _WHERE = {
     "Run": "carviz.ablation",
     "SelectivityTable": "carviz.results",
     "SiblingTable": "carviz.results",
+    "compare_classes": "carviz.results",
     "compare_paths": "carviz.results",
     "compress": "carviz.compression",
     "excite": "carviz.pictures",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from carviz.results import PruningPath as PruningPath
     from carviz.results import SelectivityTable as SelectivityTable
     from carviz.results import SiblingTable as SiblingTable
+    from carviz.results import compare_classes as compare_classes
     from carviz.results import compare_paths as compare_paths
     from carviz.selectivity import measure_selectivity as measure_selectivity
     from carviz.siblings import measure_siblings as measure_siblings

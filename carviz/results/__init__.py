@@ -1,6 +1,7 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
 from carviz.results.car_table import CarTable
+from carviz.results.class_comparison import compare_classes
 from carviz.results.clusters import Clusters
 from carviz.results.files import write_whole
 from carviz.results.path_comparison import compare_paths
@@ -16,6 +17,7 @@ __all__ = [
     "Record",
     "SelectivityTable",
     "SiblingTable",
+    "compare_classes",
     "compare_paths",
     "write_whole",
 ]
