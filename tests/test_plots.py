@@ -1,6 +1,5 @@
 """Figures say what the table says, legibly, and nothing on them is clipped or overlaps."""
 
-import itertools
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.text import Text
+from legible import check_legible, texts, words
 
 from carviz.plots import plot_bank, plot_classes, plot_filter
-from carviz.plots.style import points
+from carviz.plots.style import CarvizFigure, points, write
 from carviz.results import CarTable, SelectivityTable
 
 NAMES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "red", "green", "blue")
@@ -75,24 +74,6 @@ def pictures_of(count, height=7, width=7):
     return np.random.default_rng(0).random((count, height, width, 3))
 
 
-def texts(figure) -> list[Text]:
-    """What is really written: without the labels that matplotlib keeps for ticks out of view."""
-    figure.canvas.draw()
-    unseen = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
-                if not (axes.axison and low <= tick.get_loc() <= high):
-                    unseen |= {tick.label1, tick.label2}
-    found = figure.findobj(Text)
-    return [t for t in found if t.get_visible() and t.get_text().strip() and t not in unseen]
-
-
-def words(figure) -> str:
-    return "\n".join(t.get_text() for t in texts(figure))
-
-
 CASES = {
     "filter": lambda: plot_filter(
         random_table(), 3, picture=pictures_of(1)[0], selectivity=kinds_of(8)
@@ -138,24 +119,36 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    figure = CASES[case]()
-    shown = texts(figure)
-    assert min(t.get_fontsize() for t in shown) >= 11
-    page = figure.bbox
-    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
-    for word, box in boxes:
-        assert page.x0 <= box.x0, word
-        assert box.x1 <= page.x1, word
-        assert page.y0 <= box.y0, word
-        assert box.y1 <= page.y1, word
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        # Extents count the empty space above and below letters; a pixel of it may be shared.
-        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} and {other!r}"
+    check_legible(CASES[case]())
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "wrong", "told"),
+    [
+        (0.99, 0.5, "outside", "clipped"),
+        (0.5, 0.5, "here", "overlap"),
+        (0.1, 0.8, "on the picture", "on a picture"),
+        (0.55, 0.88, "of the figure", "on a picture or a plot"),
+        (0.5, 0.2, "−NaN points", "nan is written"),
+    ],
+)
+def test_what_cannot_be_read_is_found(x, y, wrong, told):
+    figure = CarvizFigure(6, 4)
+    figure.description = "A picture and a plot."
+    write(figure, 0.5, 0.5, "there")
+    figure.add_axes((0.05, 0.7, 0.3, 0.25)).imshow(pictures_of(1)[0])
+    plot = figure.add_axes((0.5, 0.7, 0.3, 0.25))
     for axes in figure.axes:
-        if axes.images:
-            picture = axes.get_window_extent().padded(-1)
-            assert not [word for word, box in boxes if picture.overlaps(box)]
-    assert figure.description
+        axes.set(xticks=[], yticks=[])
+    write(plot, 0.1, 0.2, "in its own plot")
+    check_legible(figure)
+    text = write(figure, x, y, wrong)
+    with pytest.raises(AssertionError, match=told):
+        check_legible(figure)
+    text.remove()
+    write(figure, 0.5, 0.2, "faint", fontsize=11)
+    with pytest.raises(AssertionError, match="small"):
+        check_legible(figure)
 
 
 def test_a_filter_at_a_glance_says_its_numbers():

@@ -1,20 +1,19 @@
 """Figures of pruning say what the path says, legibly, and nothing is clipped or overlaps."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from legible import check_legible, words
 from scipy.stats import hypergeom
-from test_plots import LONG, kinds_of, pictures_of, texts, words
+from test_plots import LONG, NAMES, kinds_of, pictures_of
 
 from carviz.plots import plot_lost, plot_order, plot_paths
 from carviz.plots.labels import spread
 from carviz.results import PruningPath, SelectivityTable
 
-NAMES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "red", "green", "blue")
 SURVIVAL = {"car": 0.9, "car-once": 0.8, "taylor": 0.75, "l2": 0.7, "l1": 0.68, "apoz": 0.6}
 CRITERIA = (*SURVIVAL, "random")
 
@@ -108,23 +107,7 @@ def faint_kinds(count):
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    figure = CASES[case]()
-    shown = texts(figure)
-    assert min(t.get_fontsize() for t in shown) >= 11
-    page = figure.bbox.padded(-5)
-    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
-    for word, box in boxes:
-        assert page.x0 <= box.x0, word
-        assert box.x1 <= page.x1, word
-        assert page.y0 <= box.y0, word
-        assert box.y1 <= page.y1, word
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} and {other!r}"
-    for axes in figure.axes:
-        if axes.images:
-            picture = axes.get_window_extent().padded(-1)
-            assert not [word for word, box in boxes if picture.overlaps(box)]
-    assert figure.description
+    check_legible(CASES[case]())
 
 
 # -- the curve

@@ -1,10 +1,9 @@
 """The figure of siblings shows the right pictures and numbers, legibly and whole."""
 
-import itertools
-
 import numpy as np
 import pytest
-from test_plots import kinds_of, pictures_of, texts, words
+from legible import check_legible, words
+from test_plots import kinds_of, pictures_of
 
 from carviz.plots import plot_siblings
 from carviz.results import SiblingTable
@@ -43,22 +42,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    figure = CASES[case]()
-    shown = texts(figure)
-    assert min(t.get_fontsize() for t in shown) >= 11
-    page = figure.bbox.padded(-5)
-    boxes = [(t.get_text(), t.get_window_extent()) for t in shown]
-    for word, box in boxes:
-        assert page.x0 <= box.x0, word
-        assert box.x1 <= page.x1, word
-        assert page.y0 <= box.y0, word
-        assert box.y1 <= page.y1, word
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} and {other!r}"
-    for axes in figure.axes:
-        picture = axes.get_window_extent().padded(-1)
-        assert not [word for word, box in boxes if picture.overlaps(box)]
-    assert figure.description
+    check_legible(CASES[case]())
 
 
 def test_a_filter_stands_beside_its_nearest_of_those_left():

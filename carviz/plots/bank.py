@@ -177,10 +177,14 @@ def _draw_gallery(
 
 
 def draw_thumbnail(figure: Figure, picture: Any, left: float, top: float, side: float) -> None:
-    """Draw a picture into a square of `side` inches, placed from the figure's upper left corner."""
+    """Draw a picture into a square of `side` inches, placed from the figure's upper left corner.
+
+    A wide one stands at the bottom of the square, just above its caption.
+    """
     height, width = picture.shape[:2]
     scale = side / max(height, width)
-    axes = bare(box(figure, left, top, scale * width, scale * height), keep="left right top bottom")
+    wide, high = scale * width, scale * height
+    axes = bare(box(figure, left, top + side - high, wide, high), keep="left right top bottom")
     axes.imshow(picture, interpolation="nearest", aspect="auto")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -11,6 +11,7 @@ from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.cluster_map import SIDE
 from carviz.plots.style import (
     BODY,
+    BOLD,
     HEAD,
     INK,
     MINUS,
@@ -33,8 +34,6 @@ APART = 0.24
 """Inches between two clusters in a line."""
 FADED = 0.45
 """Share of its contrast that the picture of a pruned filter keeps."""
-BOLD = 0.86
-"""Share of the room that plain letters may take, for bold ones to fit."""
 
 
 @dataclasses.dataclass(frozen=True)

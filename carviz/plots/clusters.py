@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 
 from carviz.plots.classes import MARGIN
-from carviz.plots.cluster_cards import BOLD, ClusterCards, likeness_words
+from carviz.plots.cluster_cards import ClusterCards, likeness_words
 from carviz.plots.cluster_map import BELOW, SIDE, ClusterMap, draw_map
 from carviz.plots.pruned import check_count, criterion_words
-from carviz.plots.siblings import check_kinds, check_pictures, check_siblings, draw_kinds
-from carviz.plots.style import SMALL, SOFT, TITLE, CarvizFigure, fit, write_at
+from carviz.plots.siblings import check_siblings, draw_kinds
+from carviz.plots.style import (
+    BOLD,
+    SMALL,
+    SOFT,
+    TITLE,
+    CarvizFigure,
+    check_kinds,
+    check_whole_bank,
+    fit,
+    write_at,
+)
 from carviz.results import Clusters, PruningPath, SelectivityTable, SiblingTable
 from carviz.results.filter_numbers import pruned_filters
 
@@ -80,8 +90,9 @@ def plot_clusters(
         path does not prune `count` filters.
     """
     check_siblings(siblings)
-    shown = None if pictures is None else check_pictures(pictures, siblings)
-    kinds = check_kinds(selectivity, siblings)
+    F = len(siblings)
+    shown = None if pictures is None else check_whole_bank(pictures, siblings.layer, F)
+    kinds = check_kinds(selectivity, siblings.layer, F, whole=True)
     similarity = siblings.similarity(by)
     clusters = siblings.clusters(by, threshold=threshold)  # type: ignore[arg-type]
     steps = _steps(path, count, siblings)
@@ -89,7 +100,7 @@ def plot_clusters(
     top = 0.82 + LINE_HEIGHT * len(lines) + 0.22
     place = ClusterMap(clusters, MARGIN, top, pictures=shown is not None, marked=steps is not None)
     figure = CarvizFigure(WIDTH, top + SIDE + BELOW)
-    filters = _some(len(siblings), "filter")
+    filters = _some(F, "filter")
     heading = f"{siblings.layer}: {filters} in clusters of siblings, by {by}"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")

@@ -28,7 +28,8 @@ from carviz.plots.style import (
     SOFT,
     TITLE,
     CarvizFigure,
-    check_picture,
+    check_kinds,
+    check_whole_bank,
     fit,
     fit_names,
     write_at,
@@ -225,17 +226,8 @@ def _by_bank(path: PruningPath, given: Any, what: str) -> dict[str, Any]:
 
 def _pictures(path: PruningPath, pictures: Any) -> dict[str, NDArray[np.float64]]:
     given = _by_bank(path, pictures, "pictures")
-    checked = {}
-    for bank, F in zip(path.banks, path.bank_sizes.tolist(), strict=True):
-        picture = check_picture(given.get(bank), "(filter, height, width, 3)")
-        if picture is None or len(picture) != F:
-            found = "none" if picture is None else str(len(picture))
-            raise ValueError(
-                f"pictures are of the whole bank, by filter number; {bank!r} has {F} filters, "
-                f"found {found}. carviz.rgb_weights(model, {bank!r}) gives them."
-            )
-        checked[bank] = picture
-    return checked
+    sizes = zip(path.banks, path.bank_sizes.tolist(), strict=True)
+    return {bank: check_whole_bank(given.get(bank), bank, F) for bank, F in sizes}
 
 
 def _selectivity(path: PruningPath, selectivity: Any) -> dict[str, SelectivityTable]:
@@ -243,16 +235,7 @@ def _selectivity(path: PruningPath, selectivity: Any) -> dict[str, SelectivityTa
         return {}
     sizes = dict(zip(path.banks, path.bank_sizes.tolist(), strict=True))
     given = _by_bank(path, selectivity, "selectivity tables")
-    for bank, table in given.items():
-        if not isinstance(table, SelectivityTable):
-            raise TypeError(
-                "selectivity is what carviz.measure_selectivity returns, or None; "
-                f"found {type(table).__name__}."
-            )
-        if table.layer != bank or len(table.energy) != sizes[bank]:
-            raise ValueError(
-                f"selectivity is of {bank!r} with {sizes[bank]} filters; found one of "
-                f"{table.layer!r} with {len(table.energy)}. "
-                f"carviz.measure_selectivity(model, {bank!r}) gives it."
-            )
-    return given
+    checked = {
+        bank: check_kinds(table, bank, sizes[bank], whole=True) for bank, table in given.items()
+    }
+    return {bank: table for bank, table in checked.items() if table is not None}

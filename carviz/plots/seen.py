@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.classes import MARGIN
+from carviz.plots.seen_rows import WIDTH, Place, Seen, draw_row
 from carviz.plots.style import (
-    BODY,
-    HEAD,
-    INK,
-    SMALL,
+    BOLD,
     SOFT,
     TITLE,
     CarvizFigure,
+    check_kinds,
     check_picture,
     check_table,
     fit,
-    fit_names,
-    points,
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
@@ -32,20 +26,9 @@ from carviz.results import CarTable, SelectivityTable
 if TYPE_CHECKING:
     from carviz.pictures import TopPatches
 
-WIDTH = 13.2
 TOP = 1.1
 MOST = 6
 """Filters that a page still shows at a readable size."""
-SHOWN = 9
-"""Patches of a filter."""
-LARGEST = 1.6
-"""Inches from one patch to the next, at most."""
-CLASSES = 3
-"""Classes that a filter's line of CAR names."""
-GAP, CAPTION, BETWEEN = 0.32, 0.3, 0.3
-LINE = 0.29
-BOLD = 0.86
-"""Share of the room that plain letters may take, for bold ones to fit."""
 
 
 def plot_seen(
@@ -96,71 +79,24 @@ def plot_seen(
         or `selectivity` or `table` are of another bank.
     """
     chosen = _check_filters(patches, filters)
-    seen = _Seen(
+    seen = Seen(
         patches,
         chosen[:MOST],
         _check_pictures(weights, "weights", chosen),
         _check_pictures(excited, "excited", chosen),
-        _check_selectivity(selectivity, patches.layer, max(chosen)),
+        check_kinds(selectivity, patches.layer, max(chosen) + 1),
         _check_car(table, patches.layer, chosen),
     )
-    place = _Place(seen)
+    place = Place(seen)
     figure = CarvizFigure(WIDTH, TOP + len(seen.filters) * place.row)
     heading = fit(figure, _heading(patches.layer, chosen), BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     line = _line(seen, len(chosen))
     write_at(figure, MARGIN, 0.8, line, color=SOFT)
-    told = [
-        _draw_row(figure, seen, place, i, TOP + i * place.row) for i in range(len(seen.filters))
-    ]
+    shown = range(len(seen.filters))
+    told = [draw_row(figure, seen, place, i, TOP + i * place.row) for i in shown]
     figure.description = f"{heading}. {line} {' '.join(told)}"
     return figure
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Seen:
-    """What is shown of which filters; pictures by the filters' places on the page."""
-
-    patches: TopPatches
-    filters: list[int]
-    weights: NDArray[np.float64] | None
-    excited: NDArray[np.float64] | None
-    selectivity: SelectivityTable | None
-    table: CarTable | None
-
-    def ranks(self, filter: int) -> list[tuple[Any, str]]:
-        """Return the filter's patches, each with the name of its class."""
-        whole = self.patches.filter is None
-        pictures, names = self.patches.pictures, self.patches.names
-        pictures, names = (pictures[filter], names[filter]) if whole else (pictures, names)
-        there = [rank for rank, name in enumerate(names.tolist()) if name][:SHOWN]
-        return [(pictures[rank], str(names[rank])) for rank in there]
-
-    def sides(self, place: int) -> list[tuple[str, Any]]:
-        """Return the large pictures of a filter, each with what it is."""
-        own = self.selectivity is None or self.selectivity.reading == "weights"
-        named = {
-            "its weights" if own else "its effective RGB weights": self.weights,
-            "synthesised to excite it": self.excited,
-        }
-        return [(name, found[place]) for name, found in named.items() if found is not None]
-
-
-class _Place:
-    """How large the parts of a row are; inches."""
-
-    def __init__(self, seen: _Seen) -> None:
-        sides, one = len(seen.sides(0)), len(seen.filters) == 1
-        self.side = 3.9 if one else 2.5
-        self.columns = 3 if one and sides else 5
-        room = WIDTH - 2 * MARGIN - sides * (self.side + GAP)
-        self.pitch = min(LARGEST, room / self.columns)
-        self.patch = self.pitch - 0.22
-        rows = math.ceil(min(SHOWN, seen.patches.images.shape[-1]) / self.columns)
-        patches = rows * (self.patch + CAPTION)
-        lines = 1 + (seen.table is not None)
-        self.head = lines * LINE + 0.12
-        self.row = self.head + max(patches, self.side + CAPTION if sides else 0.0) + BETWEEN
 
 
 def _heading(layer: str, filters: list[int]) -> str:
@@ -169,105 +105,17 @@ def _heading(layer: str, filters: list[int]) -> str:
     return f"What {len(filters)} filters of {layer} see"
 
 
-def _line(seen: _Seen, asked: int) -> str:
+def _line(seen: Seen, asked: int) -> str:
     """Write what the patches are."""
     height, width = seen.patches.pictures.shape[-3:-1]
     line = (
         f"Small: the patches of {height} × {width} pixels that excite it most, the strongest "
         "first, with the class of each."
     )
-    if asked > len(seen.filters):
-        line += f" {asked - len(seen.filters)} more filters are not shown."
+    more = asked - len(seen.filters)
+    if more:
+        line += f" {more} more {'filters are' if more > 1 else 'filter is'} not shown."
     return line
-
-
-# -- a row
-
-
-def _draw_row(figure: CarvizFigure, seen: _Seen, place: _Place, i: int, top: float) -> str:
-    """Draw one filter, and return in words what is drawn."""
-    filter = seen.filters[i]
-    reading = _draw_reading(figure, seen, filter, top + 0.1)
-    hurt, words = _hurt_most(seen.table, filter)
-    if words:
-        line = fit(figure, words, WIDTH - 2 * MARGIN, BODY)
-        write_at(figure, MARGIN, top + 0.1 + LINE, line, color=SOFT)
-    left, under = MARGIN, top + place.head
-    for name, picture in seen.sides(i):
-        draw_thumbnail(figure, picture, left, under, place.side)
-        line = fit(figure, name, place.side, SMALL)
-        write_at(figure, left, under + place.side + 0.15, line, fontsize=SMALL, color=SOFT)
-        left += place.side + GAP
-    shown = seen.ranks(filter)
-    _draw_patches(figure, shown, hurt, place, left, under)
-    classes = ", ".join(name for _, name in shown) or "none, nothing excites it"
-    return " ".join(w for w in (f"{reading}.", words, f"Patches: {classes}.") if w)
-
-
-def _draw_reading(figure: CarvizFigure, seen: _Seen, filter: int, middle: float) -> str:
-    """Write the filter's number and what both readings say of it."""
-    look: dict[str, Any] = {"fontsize": HEAD, "weight": "bold"}
-    text = write_at(figure, MARGIN, middle, f"Filter {filter}", **look)
-    if seen.selectivity is None:
-        return f"Filter {filter}"
-    edge = text.get_window_extent().x1 / figure.dpi
-    draw_letter(figure, str(seen.selectivity.kind[filter]), edge + 0.22, middle)
-    words = reading_words(seen.selectivity, filter)
-    write_at(figure, edge + 0.48, middle, fit(figure, words, WIDTH - MARGIN - edge - 0.5, BODY))
-    return f"Filter {filter}: {words}"
-
-
-def reading_words(selectivity: SelectivityTable, filter: int) -> str:
-    """Write both readings of a filter's colour, and what it means where they disagree."""
-    by_weights = float(selectivity.color_index[filter])
-    by_answers = float(selectivity.activation_index[filter])
-    if math.isnan(by_weights):
-        return "dead, no reading of colour"
-    words = f"colour index {by_weights:.2f}"
-    if math.isnan(by_answers):
-        return words
-    words += f", activation index {by_answers:.2f}"
-    if not selectivity.disagrees[filter]:
-        return f"{words}: both say {'colour' if by_weights > selectivity.threshold else 'shape'}"
-    if by_weights > selectivity.threshold:
-        return f"{words}. They disagree: its weights compare colours, its answers need few"
-    return f"{words}. They disagree: its weights compare few colours, its answers need them"
-
-
-def _hurt_most(table: CarTable | None, filter: int) -> tuple[set[str], str]:
-    """Return the classes that a filter's removal hurts most, and a line of their CAR."""
-    if table is None:
-        return set(), ""
-    frame = table.top_classes(filter, CLASSES)
-    frame = frame[frame["car"] > 0]
-    if frame.empty:
-        return set(), "No class loses images without it."
-    each = zip(frame["class"].tolist(), frame["car"].tolist(), strict=True)
-    named = ", ".join(f"{name} {points(car, unit=False)}" for name, car in each)
-    words = f"Hurt most without it (CAR in points): {named}. Patches of these classes are in bold."
-    return set(frame["class"]), words
-
-
-def _draw_patches(
-    figure: CarvizFigure,
-    shown: list[tuple[Any, str]],
-    hurt: set[str],
-    place: _Place,
-    left: float,
-    top: float,
-) -> None:
-    if not shown:
-        write_at(figure, left, top + 0.2, "none: no image excites it")
-        return
-    names = fit_names(figure, [name for _, name in shown], BOLD * place.pitch, SMALL)
-    for rank, ((picture, name), words) in enumerate(zip(shown, names, strict=True)):
-        down, across = divmod(rank, place.columns)
-        x, y = left + across * place.pitch, top + down * (place.patch + CAPTION)
-        draw_thumbnail(figure, picture, x, y, place.patch)
-        look: dict[str, Any] = (
-            {"weight": "bold", "color": INK} if name in hurt else {"color": SOFT if hurt else INK}
-        )
-        write_at(figure, x, y + place.patch + 0.14, words, fontsize=SMALL, **look)
 
 
 # -- what the plot asks of its arguments
@@ -309,22 +157,6 @@ def _check_pictures(pictures: Any, name: str, filters: list[int]) -> NDArray[np.
             f"{len(shown)} for {len(filters)}. Of a whole bank's pictures take {name}[filters]."
         )
     return shown
-
-
-def _check_selectivity(selectivity: Any, layer: str, most: int) -> SelectivityTable | None:
-    if selectivity is None:
-        return None
-    if not isinstance(selectivity, SelectivityTable):
-        raise TypeError(
-            "selectivity is what carviz.measure_selectivity returns, or None; "
-            f"found {type(selectivity).__name__}."
-        )
-    if selectivity.layer != layer or len(selectivity.energy) <= most:
-        raise ValueError(
-            f"selectivity is of the patches' own bank, {layer!r}; found one of "
-            f"{selectivity.layer!r} with {len(selectivity.energy)} filters."
-        )
-    return selectivity
 
 
 def _check_car(table: Any, layer: str, filters: list[int]) -> CarTable | None:

@@ -13,13 +13,15 @@ from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.classes import MARGIN
 from carviz.plots.style import (
     BODY,
+    BOLD,
     LINE,
     MINUS,
     SMALL,
     SOFT,
     TITLE,
     CarvizFigure,
-    check_picture,
+    check_kinds,
+    check_whole_bank,
     fit,
     write_at,
 )
@@ -37,8 +39,6 @@ SIDE, GAP = 0.84, 0.14
 CAPTION = 0.6
 BETWEEN = 0.22
 LEGEND = 0.35
-BOLD = 0.86
-"""Share of the room that plain letters may take, for bold ones to fit."""
 MOST = 40
 """Filters that a page still shows at a readable size."""
 HEADS = ("pruned", "weights", "activation")
@@ -88,8 +88,8 @@ def plot_siblings(
         filter is given or left.
     """
     check_siblings(table)
-    shown = check_pictures(pictures, table)
-    selectivity = check_kinds(selectivity, table)
+    shown = check_whole_bank(pictures, table.layer, len(table))
+    selectivity = check_kinds(selectivity, table.layer, len(table), whole=True)
     gone = table.check_filters(filters, "filters")
     left = sorted(set(range(len(table))) - set(gone))
     left = left if among is None else sorted(set(table.check_filters(among, "among")))
@@ -220,7 +220,7 @@ def draw_kinds(
         left = text.get_window_extent().x1 / figure.dpi + 0.4
 
 
-# -- what the plots of siblings ask of their arguments
+# -- what the plots of siblings ask of their argument
 
 
 def check_siblings(table: Any) -> SiblingTable:
@@ -231,33 +231,3 @@ def check_siblings(table: Any) -> SiblingTable:
             f"SiblingTable.load reads; found {type(table).__name__}."
         )
     return table
-
-
-def check_pictures(pictures: Any, table: SiblingTable) -> NDArray[np.float64]:
-    """Return pictures of the table's whole bank, as floats."""
-    shown = check_picture(pictures, "(filter, height, width, 3)")
-    if shown is None or len(shown) != len(table):
-        found = "none" if shown is None else str(len(shown))
-        raise ValueError(
-            f"pictures are of the whole bank, by filter number; {table.layer!r} has {len(table)} "
-            f"filters, found {found}. carviz.rgb_weights(model, {table.layer!r}) gives them."
-        )
-    return shown
-
-
-def check_kinds(selectivity: Any, table: SiblingTable) -> SelectivityTable | None:
-    """Return `selectivity` if it is of the table's bank, or None."""
-    if selectivity is None:
-        return None
-    if not isinstance(selectivity, SelectivityTable):
-        raise TypeError(
-            "selectivity is what carviz.measure_selectivity returns, or None; "
-            f"found {type(selectivity).__name__}."
-        )
-    if selectivity.layer != table.layer or len(selectivity.energy) != len(table):
-        raise ValueError(
-            f"selectivity is of the table's own bank, {table.layer!r}; found one of "
-            f"{selectivity.layer!r} with {len(selectivity.energy)} filters. "
-            f"carviz.measure_selectivity(model, {table.layer!r}) gives it."
-        )
-    return selectivity

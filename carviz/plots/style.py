@@ -34,6 +34,8 @@ KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
 
 SMALL, BODY, HEAD, TITLE, LARGE = 11.5, 13.0, 14.5, 19.0, 26.0
 """Sizes of letters in points; nothing is written smaller than the first."""
+BOLD = 0.86
+"""Share of the room that plain letters may take, for bold ones to fit."""
 DPI = 100
 SIGNIFICANT = 0.05
 MINUS = "\N{MINUS SIGN}"
@@ -114,13 +116,18 @@ def fit(figure: Figure, words: str, width: float, size: float, keep: str = "both
 
 
 def fit_names(figure: Figure, names: list[str], width: float, size: float) -> list[str]:
-    """Shorten names so that different ones stay different, wherever it is that they differ."""
-    fitted: list[str] = []
+    """Shorten names so that different ones stay different, wherever it is that they differ.
+
+    Where no way of shortening tells them all apart, it is the one that tells most apart.
+    """
+    best: list[str] = []
     for keep in ("both", "start", "end"):
         fitted = [fit(figure, name, width, size, keep) for name in names]
-        if len(set(fitted)) == len(set(names)):
+        if len(set(fitted)) > len(set(best)):
+            best = fitted
+        if len(set(best)) == len(set(names)):
             break
-    return fitted
+    return best
 
 
 def _shortened(words: str, kept: int, keep: str) -> str:
@@ -188,6 +195,16 @@ def check_table(table: Any) -> CarTable:
 
 def check_selectivity(selectivity: Any, table: CarTable, most: int) -> SelectivityTable | None:
     """Return `selectivity` if it belongs to the table's bank and reaches filter `most`."""
+    return check_kinds(selectivity, table.layer, most + 1)
+
+
+def check_kinds(
+    selectivity: Any, layer: str, filters: int, *, whole: bool = False
+) -> SelectivityTable | None:
+    """Return `selectivity`, or None, if it is of a bank with so many filters or more.
+
+    `whole` says that the bank has `filters` filters and no more.
+    """
     if selectivity is None:
         return None
     if not isinstance(selectivity, SelectivityTable):
@@ -195,11 +212,12 @@ def check_selectivity(selectivity: Any, table: CarTable, most: int) -> Selectivi
             "selectivity is what carviz.measure_selectivity returns, or None; "
             f"found {type(selectivity).__name__}."
         )
-    if selectivity.layer != table.layer or len(selectivity.energy) <= most:
+    found = len(selectivity.energy)
+    if selectivity.layer != layer or found < filters or (whole and found > filters):
         raise ValueError(
-            f"selectivity is of the table's own bank, {table.layer!r}; found one of "
-            f"{selectivity.layer!r} with {len(selectivity.energy)} filters. "
-            f"carviz.measure_selectivity(model, {table.layer!r}) gives it."
+            f"selectivity is of the bank that is shown, {layer!r} with {filters} filters"
+            f"{'' if whole else ' or more'}; found one of {selectivity.layer!r} with {found} "
+            f"filters. carviz.measure_selectivity(model, {layer!r}) gives it."
         )
     return selectivity
 
@@ -223,3 +241,15 @@ def check_picture(picture: Any, axes: str) -> NDArray[np.float64] | None:
             f"{array.max():g}. carviz.rgb_weights scales weights so."
         )
     return array.astype(np.float64)
+
+
+def check_whole_bank(pictures: Any, layer: str, filters: int) -> NDArray[np.float64]:
+    """Return pictures of a bank, one for each of its filters, as floats."""
+    shown = check_picture(pictures, "(filter, height, width, 3)")
+    if shown is None or len(shown) != filters:
+        found = "none" if shown is None else str(len(shown))
+        raise ValueError(
+            f"pictures are of the whole bank, by filter number; {layer!r} has {filters} filters, "
+            f"found {found}. carviz.rgb_weights(model, {layer!r}) gives them."
+        )
+    return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def compare_classes(
     excited = np.flatnonzero(labels >= 0)
     if not len(excited):
         raise ValueError("One filter at least is excited by an image; found none.")
-    groups = {"all filters": np.zeros(len(excited))}
+    groups: dict[str, NDArray[Any]] = {"all filters": np.zeros(len(excited))}
     if selectivity is not None:
         if selectivity.layer != table.layer:
             raise ValueError(
@@ -114,7 +114,7 @@ def _needing(table: CarTable, filter: int, k: int) -> list[int]:
 
 
 def _deal(
-    groups: NDArray[np.generic], draws: int, generator: np.random.Generator
+    groups: NDArray[Any], draws: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return (draw, place): the places dealt anew within groups, many times."""
     deals = np.zeros((draws, len(groups)), dtype=np.int64)

@@ -89,6 +89,11 @@ class SelectivityTable(Record):
         return np.asarray(self.energy < FAINT * np.median(self.energy))
 
     @property
+    def read_both_ways(self) -> NDArray[np.bool_]:
+        """(F,) filters whose colour was read by their weights and by their answers."""
+        return np.asarray(~np.isnan(self.color_index) & ~np.isnan(self.activation_index))
+
+    @property
     def disagrees(self) -> NDArray[np.bool_]:
         """(F,) filters that one reading calls colour-selective and the other does not.
 
@@ -96,8 +101,22 @@ class SelectivityTable(Record):
         """
         by_weights = self.color_index > self.threshold
         by_activation = self.activation_index > self.activation_threshold
-        both = ~np.isnan(self.color_index) & ~np.isnan(self.activation_index)
-        return np.asarray(both & (by_weights != by_activation))
+        return np.asarray(self.read_both_ways & (by_weights != by_activation))
+
+    def rank_correlation(self) -> float:
+        """Return Spearman's rank correlation of both readings, over the filters that have both.
+
+        It asks whether the readings put the filters in the same order, wherever their thresholds
+        lie: 1 for the same order, -1 for the opposite one. NaN where fewer than three filters have
+        both readings, or a reading is the same for all.
+        """
+        from scipy.stats import rankdata
+
+        indices = self.color_index[self.read_both_ways], self.activation_index[self.read_both_ways]
+        ranks = [rankdata(index) for index in indices]
+        if len(ranks[0]) < 3 or any(np.ptp(rank) == 0 for rank in ranks):
+            return float("nan")
+        return float(np.corrcoef(*ranks)[0, 1])
 
     def counts(self) -> pd.DataFrame:
         """Return how many filters are of each kind, with and without the faint ones.

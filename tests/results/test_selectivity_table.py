@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from results_examples import selectivity_table
+from scipy.stats import spearmanr
 
 from carviz.results import SelectivityTable
 
@@ -45,6 +49,29 @@ def test_the_two_readings_disagree_on_opposite_sides_of_their_thresholds():
     frame = table().to_frame()
     assert frame.disagrees.tolist() == [False, True, False, False]
     assert frame.activation_index[0] == 0.2
+
+
+@given(
+    hnp.arrays(float, st.tuples(st.integers(3, 20), st.just(2)), elements=st.floats(0, 1)),
+    st.integers(0, 2),
+)
+def test_the_rank_correlation_is_spearmans_over_filters_with_both_readings(indices, unread):
+    more = np.random.default_rng(0).random((unread, 2)) * [1, np.nan]
+    first, second = np.concatenate([indices, more]).T
+    both = SelectivityTable(
+        "conv", 0.5, first, ["shape"] * len(first), np.ones(len(first)), activation_index=second
+    )
+    assert both.read_both_ways.sum() == len(indices)
+    if (np.ptp(indices, axis=0) == 0).any():
+        assert np.isnan(both.rank_correlation())
+    else:
+        assert both.rank_correlation() == pytest.approx(spearmanr(*indices.T)[0], abs=1e-12)
+
+
+def test_two_filters_have_no_order_to_compare():
+    assert table().read_both_ways.tolist() == [True, True, False, False]
+    assert np.isnan(table().rank_correlation())
+    assert np.isnan(selectivity_table().rank_correlation())
 
 
 def test_without_data_there_is_one_reading():
