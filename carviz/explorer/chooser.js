@@ -1,12 +1,5 @@
 // Fields for the model and the data. What they hold goes to Python in one message.
 
-function make(tag, name, text) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function field(words, hint, name) {
   const label = make("label", `cv-field ${name}`);
   const input = make("input");

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -13,10 +12,10 @@ import numpy as np
 import traitlets as t
 
 from carviz.explorer.loading import BUNDLED, by_name
+from carviz.explorer.scripts import script
 from carviz.explorer.subject import Subject
 from carviz.zoo.datasets import DATASETS
 
-HERE = Path(__file__).parent
 MOST = 12
 """Names and folders of data that are remembered."""
 
@@ -37,7 +36,7 @@ class Chooser(anywidget.AnyWidget):
     typed while the kernel is busy.
     """
 
-    _esm = (HERE / "chooser.js").read_text(encoding="utf-8")
+    _esm = script("chooser.js")
 
     models = t.List(t.Dict()).tag(sync=True)
     sets = t.List(t.Unicode()).tag(sync=True)

@@ -1,12 +1,5 @@
 // Top and bottom classes as bars with intervals; each opens to the images that changed.
 
-function make(tag, name, text) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function bar(row, scale) {
   const at = (x) => (100 * (x - scale.low)) / (scale.high - scale.low);
   const box = make("span", "cv-bar");

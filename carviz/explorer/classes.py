@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -12,11 +11,11 @@ import pandas as pd
 import scipy.stats  # noqa: F401 - loaded here, not between a click and its first estimate
 import traitlets as t
 
+from carviz.explorer.scripts import script
 from carviz.plots.classes import class_blocks
 from carviz.plots.style import SIGNIFICANT, counts_words, interval_words, points
 from carviz.results import CarTable
 
-HERE = Path(__file__).parent
 SHOWN = 5
 """Classes at each end."""
 NOTHING: dict[str, Any] = {
@@ -27,7 +26,7 @@ NOTHING: dict[str, Any] = {
 class Classes(anywidget.AnyWidget):
     """Rows of classes. Python alone writes the traits; opening a class comes as a message."""
 
-    _esm = (HERE / "classes.js").read_text(encoding="utf-8")
+    _esm = script("classes.js")
 
     content = t.Dict(NOTHING).tag(sync=True)
     opened = t.Int(-1).tag(sync=True)

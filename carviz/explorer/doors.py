@@ -30,8 +30,8 @@ def explore(
     Shown are a bank's filters, the chosen one with its CAR, and the classes that it matters to.
     Nothing is measured before "Compute" is pressed or `Explorer.compute` called; only pictures of
     what deeper filters see come by themselves. Running the cell again ends the jobs of the
-    explorers that it made before. Another model and other data can be
-    chosen in it (“Change…”), or with its `Explorer.load`.
+    explorers that it made before. Another model and other data can be chosen in it (“Change…”), or
+    with its `Explorer.load`.
 
     Parameters
     ----------

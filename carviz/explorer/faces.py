@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ import numpy as np
 from carviz.evaluate import Images, Normalization
 from carviz.explorer.job import Throttle
 from carviz.explorer.thumbnails import png_uri, raw_pictures
+from carviz.explorer.turn import Turn
 from carviz.results import CarTable
 
 SIDE = 56
@@ -80,8 +80,6 @@ class Faces:
         The explorer's.
     busy
         Tells whether a job runs.
-    turn
-        Held by whoever reads data that one thread at a time may read.
     show
         Told the filter and what the browser draws: by class, the picture and its words.
     """
@@ -90,12 +88,10 @@ class Faces:
         self,
         lock: threading.RLock,
         busy: Callable[[], bool],
-        turn: threading.Lock,
         show: Callable[[int, dict[str, Any]], None],
     ) -> None:
         self._lock = lock
         self._busy = busy
-        self._turn = turn
         self._show = show
         self._thread: threading.Thread | None = None
         self._filter = -1
@@ -103,9 +99,9 @@ class Faces:
         self._pictures: dict[int, str] = {}
         self._due = Throttle(PAUSE)
 
-    def begin(self, images: Images, normalization: Normalization | None, together: bool) -> None:
-        """Go over to other data; `together` if several threads may read it at a time."""
-        self._images, self._normalization, self._together = images, normalization, together
+    def begin(self, images: Images, normalization: Normalization | None, turn: Turn) -> None:
+        """Go over to other data, which is read in turn."""
+        self._images, self._normalization, self._turn = images, normalization, turn
         self._wanted, self._pictures = {}, {}
 
     def want(self, filter: int, faces: dict[int, Face]) -> None:
@@ -124,11 +120,11 @@ class Faces:
     def rest(self) -> None:
         """Wait until nothing is read any more, where only one thread at a time may."""
         thread = self._thread
-        if thread is not None and not self._together:
+        if thread is not None and not self._turn.shared:
             thread.join()
 
     def _may_read(self) -> bool:
-        return self._together or not self._busy()
+        return self._turn.shared or not self._busy()
 
     def _missing(self) -> list[int]:
         return [f.image for f in self._wanted.values() if f.image not in self._pictures]
@@ -140,8 +136,8 @@ class Faces:
                 if not missing or not self._may_read():
                     self._thread = None
                     return
-                images, normalization = self._images, self._normalization
-            with contextlib.nullcontext() if self._together else self._turn:
+                images, normalization, turn = self._images, self._normalization, self._turn
+            with turn:
                 picture = _picture(missing[0], images, normalization)
             with self._lock:
                 if images is not self._images:

@@ -22,9 +22,9 @@ class Findings:
     tables
         The CAR tables.
     kinds
-        Which filters select colour, in banks that read RGB.
+        Which filters select colour.
     judged
-        The banks of which images have said, too, which filters are dead.
+        The banks that read RGB of which images have said, too, which filters are dead.
     pruned
         The paths of pruning.
     seen
@@ -35,7 +35,6 @@ class Findings:
     kinds: dict[str, SelectivityTable] = dataclasses.field(default_factory=dict)
     judged: set[str] = dataclasses.field(default_factory=set)
     pruned: dict[str, Pruned] = dataclasses.field(default_factory=dict)
-
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
 
     def of(self, layer: str) -> Known:

@@ -21,37 +21,27 @@ async function cut(model) {
 }
 
 function makeTile(filter, picture) {
-  const tile = document.createElement("div");
-  tile.className = "cv-tile";
+  const tile = make("div", "cv-tile");
   tile.setAttribute("role", "option");
   tile.dataset.filter = filter;
   tile.tabIndex = -1;
-  const face = document.createElement(picture ? "canvas" : "span");
-  face.className = picture ? "cv-face" : "cv-face cv-number-face";
+  const face = picture ? make("canvas", "cv-face") : make("span", "cv-face cv-number-face", filter);
   face.setAttribute("aria-hidden", "true");
-  const line = document.createElement("span");
-  line.className = "cv-tile-line";
+  const line = make("span", "cv-tile-line");
   line.setAttribute("aria-hidden", "true");
-  const name = document.createElement("b");
-  const mark = document.createElement("i");
-  line.append(name, mark);
-  const car = document.createElement("span");
-  car.className = "cv-tile-car";
+  line.append(make("b", "", picture ? filter : ""), make("i"));
+  const car = make("span", "cv-tile-car");
   car.setAttribute("aria-hidden", "true");
   tile.append(face, line, car);
-  if (picture) name.textContent = filter;
-  else face.textContent = filter;
   return tile;
 }
 
 function render({ model, el }) {
   el.classList.add("cv-gallery");
-  const list = document.createElement("div");
-  list.className = "cv-tiles";
+  const list = make("div", "cv-tiles");
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-orientation", "horizontal");
-  const note = document.createElement("div");
-  note.className = "cv-note";
+  const note = make("div", "cv-note");
   el.append(list, note);
   keepKeysFromLab(el);
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -12,16 +11,15 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
+from carviz.explorer.scripts import HERE, script
 from carviz.explorer.thumbnails import as_bytes, png
 from carviz.plots.style import KIND_LETTERS
-
-HERE = Path(__file__).parent
 
 
 class Gallery(anywidget.AnyWidget):
     """Tiles of one bank. Python alone writes the traits; a choice comes back as a message."""
 
-    _esm = (HERE / "gallery.js").read_text(encoding="utf-8")
+    _esm = script("gallery.js")
     _css = (HERE / "style.css").read_text(encoding="utf-8")
 
     bank = t.Unicode().tag(sync=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from carviz.pictures import Exciting, find_exciting, iter_effective_weights, ite
 from carviz.pictures.patches import cut_patches
 from carviz.pictures.weights import weight_pictures
 from carviz.results import SelectivityTable, SiblingTable
-from carviz.selectivity import measure_selectivity
+from carviz.selectivity.indices import Reading, read_weights
+from carviz.selectivity.judging import judge, open_case
 from carviz.siblings import measure_siblings
 
 IMAGES = 512
@@ -45,16 +46,21 @@ class Maker:
             self._network, images, self._layer, count=PATCHES, numbers=numbers, progress=tick
         )
 
-    def weights(self, filters: list[int], exciting: Exciting) -> Iterator[tuple[int, Picture]]:
-        """Yield pictures of the effective RGB weights of some filters."""
+    def weights(
+        self, filters: list[int], exciting: Exciting
+    ) -> Generator[tuple[int, Picture, Reading], None, None]:
+        """Yield pictures of the effective RGB weights of some filters, and what they say."""
         found = iter_effective_weights(
             self._network, self._images, self._layer,
             filters=filters, images=PATCHES, normalize=self._normalize, exciting=exciting,
         )  # fmt: skip
         for number, weights in found:
-            yield number, reduced(as_bytes(weight_pictures(weights[None])[0]), LARGE)
+            picture = as_bytes(weight_pictures(weights[None])[0])
+            yield number, reduced(picture, LARGE), read_weights(weights)
 
-    def best(self, filters: list[int], exciting: Exciting) -> Iterator[dict[int, Picture]]:
+    def best(
+        self, filters: list[int], exciting: Exciting
+    ) -> Generator[dict[int, Picture], None, None]:
         """Yield the best patches of some filters, small, a block of filters at a time."""
         first = exciting.first(1)
         for start in range(0, len(filters), BLOCK):
@@ -82,7 +88,9 @@ class Maker:
         name = names[label] if names is not None and label < len(names) else f"class {label}"
         return f"{name}, response {response:.2f}, image {number}"
 
-    def synthesised(self, filters: list[int]) -> Iterator[tuple[dict[int, Picture], bool]]:
+    def synthesised(
+        self, filters: list[int]
+    ) -> Generator[tuple[dict[int, Picture], bool], None, None]:
         """Yield ever better synthesised pictures of some filters, and whether they are final."""
         for look in iter_excite(
             self._network, self._layer, filters, data=self._images, normalize=self._normalize
@@ -97,12 +105,14 @@ class Maker:
         """Return how alike the filters of the bank are."""
         return measure_siblings(self._network, self._images, self._layer, progress=tick)
 
-    def kinds(self, exciting: Exciting, tick: Tick) -> SelectivityTable:
-        """Tell colour from shape by effective weights, and by images made grey."""
-        return measure_selectivity(
-            self._network, self._layer, data=self._images, normalize=self._normalize,
-            images=PATCHES, exciting=exciting, progress=tick,
-        )  # fmt: skip
+    def kinds(
+        self, readings: Sequence[Reading], exciting: Exciting, tick: Tick
+    ) -> SelectivityTable:
+        """Tell colour from shape by what all effective weights say, and by images made grey."""
+        case = open_case(
+            self._network, self._layer, data=self._images, normalize=self._normalize, images=PATCHES
+        )
+        return judge(case, readings, exciting, tick)
 
 
 def small(picture: NDArray[Any]) -> Picture:

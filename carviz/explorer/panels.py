@@ -10,8 +10,6 @@ from carviz.plots.style import KIND_LETTERS, interval_words, points, seen_words
 from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.results.statistics import paired_interval
 
-KIND_WORDS = {"color": "color", "shape": "shape", "dead": "dead"}
-
 
 def header(
     model: str,
@@ -67,7 +65,7 @@ def _badge(selectivity: SelectivityTable | None, filter: int, kind: str) -> str:
     letter = KIND_LETTERS[kind]
     return (
         f'<div class="cv-kind"><span class="cv-badge cv-{kind}"><i class="cv-mark cv-{kind}">'
-        f"{letter}</i>{KIND_WORDS[kind]}</span> {index}</div>{_reading(selectivity, filter)}"
+        f"{letter}</i>{kind}</span> {index}</div>{_reading(selectivity, filter)}"
     )
 
 

@@ -23,6 +23,7 @@ from carviz.explorer.sight_panel import siblings_content, sight_content
 from carviz.explorer.sights import Sights, Told
 from carviz.explorer.subject import Subject
 from carviz.explorer.thumbnails import changed_images
+from carviz.explorer.turn import Turn
 from carviz.explorer.view import View
 from carviz.plots.style import points
 from carviz.results import CarTable
@@ -37,8 +38,6 @@ class Screen:
 
     Attributes
     ----------
-    opened : int
-        The class whose images are shown, by number; -1 for none.
     faces : Faces
         The pictures beside the classes.
     sights : Sights
@@ -58,26 +57,25 @@ class Screen:
         failed: Callable[[str, str], None],
     ) -> None:
         self._view, self._busy = view, busy
-        self.opened = -1
         self.large: Sight = "weights"
         self.siblings = False
-        self._turn = threading.Lock()
+        self._reading = threading.Lock()
         self._pending = False
-        self.faces = Faces(lock, busy, self._turn, self._show_faces)
+        self.faces = Faces(lock, busy, self._show_faces)
         told = Told(self._show_pictures, self._paint_sight, judged, failed)
-        self.sights = Sights(lock, busy, self._turn, told)
+        self.sights = Sights(lock, busy, told)
 
     def begin(self, subject: Subject, findings: Findings) -> None:
         """Go over to another subject."""
         self._subject = subject
-        self._together = together = many_may_read(subject.origin)
+        self._turn = Turn(None if many_may_read(subject.origin) else self._reading)
         self._rgb = any(bank.reads_rgb for bank in subject.banks())
-        self.sights.begin(subject, findings, together)
-        self.faces.begin(subject.images, subject.normalization(), together)
+        self.sights.begin(subject, findings, self._turn)
+        self.faces.begin(subject.images, subject.normalization(), self._turn)
 
     def show_bank(self, shown: Shown, bank: Bank) -> None:
         """Begin with another bank."""
-        self.opened = self._view.classes.opened = -1
+        self._view.classes.opened = -1
         self._pending = False
         self._shown, self._bank = shown, bank
         self._view.layer.value = shown.layer
@@ -96,7 +94,7 @@ class Screen:
             there, note = None, NO_PICTURES
         tiles = self._tiles(shown, self._bank.filters)
         if there:
-            there = dict(zip(there, map(small, there.values()), strict=True))
+            there = {number: small(picture) for number, picture in there.items()}
         self._view.gallery.show_bank(shown.layer, there, tiles, shown.filter, note)
 
     def paint(self, shown: Shown, bank: Bank, device: str) -> None:
@@ -161,7 +159,6 @@ class Screen:
     def paint_classes(self, shown: Shown) -> None:
         """Show the chosen filter's classes, and the images of the one that is open."""
         table, classes = shown.table, self._view.classes
-        classes.opened = self.opened
         if table is None or not shown.measured:
             words = "Classes appear here once the filter is measured."
             classes.content = {**NOTHING, "empty": words}
@@ -171,7 +168,7 @@ class Screen:
         if own:
             numbers = classes_shown(classes.content)
             self.faces.want(shown.filter, choose_faces(table, shown.filter, numbers))
-        if self.opened >= 0:
+        if classes.opened >= 0:
             self._show_changed(shown, table)
 
     def _show_changed(self, shown: Shown, table: CarTable) -> None:
@@ -179,31 +176,26 @@ class Screen:
 
         Whoever holds the lock must not wait for the turn: who has the turn may wait for the lock.
         """
-        alone = not self._together
-        self._pending = alone and not self._turn.acquire(blocking=False)
+        self._pending = not self._turn.take()
         if self._pending:
             return
+        number = self._view.classes.opened
         try:
-            found = self._changed(shown, table)
+            found = self._changed(shown, table, number)
         finally:
-            if alone:
-                self._turn.release()
-        self._view.classes.changed = {
-            "filter": shown.filter, "number": self.opened, **found
-        }  # fmt: skip
+            self._turn.leave()
+        self._view.classes.changed = {"filter": shown.filter, "number": number, **found}
 
     def _catch_up(self) -> None:
         if self._pending:
             self._pending = False
             self.paint_classes(self._shown)
 
-    def _changed(self, shown: Shown, table: CarTable) -> dict[str, Any]:
+    def _changed(self, shown: Shown, table: CarTable, number: int) -> dict[str, Any]:
         if table.passport.get("data") != self._subject.data_digest:
             return {"problem": NO_IMAGES}
         try:
-            return changed_images(
-                table, shown.filter, self.opened, shown.images, shown.normalization
-            )
+            return changed_images(table, shown.filter, number, shown.images, shown.normalization)
         except Exception as error:  # told where the images would be; the numbers stand
             return {"problem": f"{type(error).__name__}: {error}"}
 

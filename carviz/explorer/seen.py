@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.pictures import Exciting
-from carviz.results import SelectivityTable, SiblingTable
+from carviz.results import SiblingTable
+from carviz.selectivity.indices import Reading
 
 Sight = Literal["weights", "patches", "synthesised"]
 SIGHTS: tuple[Sight, ...] = ("weights", "patches", "synthesised")
@@ -67,6 +68,8 @@ class Seen:
         Which images excite the filters most.
     weights
         Effective RGB weights, filter by filter.
+    readings
+        What those weights say of colour.
     best
         The patch that excites each filter most, small.
     sheets
@@ -77,20 +80,18 @@ class Seen:
         The filters whose synthesised picture is.
     siblings
         How alike the filters are.
-    kinds
-        Colour or shape by effective weights.
     failed
         What could not be made, and why.
     """
 
     exciting: Exciting | None = None
     weights: dict[int, Picture] = dataclasses.field(default_factory=dict)
+    readings: dict[int, Reading] = dataclasses.field(default_factory=dict)
     best: dict[int, Picture] = dataclasses.field(default_factory=dict)
     sheets: dict[int, list[dict[str, str]]] = dataclasses.field(default_factory=dict)
     synthesised: dict[int, Picture] = dataclasses.field(default_factory=dict)
     finished: set[int] = dataclasses.field(default_factory=set)
     siblings: SiblingTable | None = None
-    kinds: SelectivityTable | None = None
     failed: dict[Piece, str] = dataclasses.field(default_factory=dict)
 
     def pictures(self, sight: Sight) -> dict[int, Picture]:
@@ -114,8 +115,16 @@ class Seen:
         ]
 
 
-def still_wanted(seen: Seen, demand: Demand) -> list[Piece]:
-    """Return what is looked at and not made yet, the most urgent first; what failed is left."""
+def nearest_first(seen: Seen, demand: Demand) -> tuple[int, ...]:
+    """Return all filters, the chosen one and the siblings that are looked at before the rest."""
+    return tuple(dict.fromkeys([demand.filter, *_siblings(seen, demand), *demand.order]))
+
+
+def still_wanted(seen: Seen, demand: Demand, told_apart: bool = False) -> list[Piece]:
+    """Return what is looked at and not made yet, the most urgent first; what failed is left.
+
+    `told_apart` says whether it is known already which filters select colour.
+    """
     number, wanted = demand.filter, []
     if demand.large == "patches" and number not in seen.sheets:
         wanted.append(("sheet", number))
@@ -127,14 +136,27 @@ def still_wanted(seen: Seen, demand: Demand) -> list[Piece]:
         wanted.append(("siblings", -1))
     if (demand.gallery != "weights" or demand.deep) and seen.missing(demand.gallery, demand.order):
         wanted.append((f"all {demand.gallery}", -1))
-    near = tuple(n for n, _ in seen.nearest(number)) if demand.siblings and demand.deep else ()
-    if near and seen.missing("weights", near):
-        wanted.append(("all weights", -1))
-    if demand.deep and seen.kinds is None:
-        wanted.append(("kinds", -1))
+    if demand.deep:
+        # The filters are told apart by the weights of all of them.
+        needed = _siblings(seen, demand) if told_apart else demand.order
+        if seen.missing("weights", needed):
+            wanted.append(("all weights", -1))
+        if not told_apart:
+            wanted.append(("kinds", -1))
+    return _possible(list(dict.fromkeys(wanted)), seen)
+
+
+def _siblings(seen: Seen, demand: Demand) -> tuple[int, ...]:
+    """Return the nearest siblings where they are looked at."""
+    return tuple(n for n, _ in seen.nearest(demand.filter)) if demand.siblings else ()
+
+
+def _possible(wanted: list[Piece], seen: Seen) -> list[Piece]:
+    """Leave out what failed, and what needs that; begin with the exciting images if need be."""
     on_images = {"sheet", "weights", "all weights", "all patches", "kinds"}
     if seen.exciting is None and any(name in on_images for name, _ in wanted):
-        wanted.insert(0, ("exciting", -1))
-    if ("exciting", -1) in seen.failed:
-        wanted = [piece for piece in wanted if piece[0] not in on_images]
-    return [piece for piece in wanted if piece not in seen.failed]
+        wanted = [("exciting", -1), *wanted]
+    lost = on_images if ("exciting", -1) in seen.failed else set()
+    if ("all weights", -1) in seen.failed:
+        lost = lost | {"kinds"}
+    return [piece for piece in wanted if piece not in seen.failed and piece[0] not in lost]

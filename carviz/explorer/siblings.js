@@ -1,12 +1,5 @@
 // The nearest siblings of the chosen filter: a line that opens to small pictures to choose from.
 
-function make(tag, name, text) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("cv-siblings");
   const button = make("button", "cv-opener");

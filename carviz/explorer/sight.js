@@ -1,12 +1,5 @@
 // The chosen filter, large: three tabs, and the picture or the patches of the one that is chosen.
 
-function make(tag, name, text) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function render({ model, el }) {
   el.classList.add("cv-sight");
   const tabs = make("div", "cv-tabs");

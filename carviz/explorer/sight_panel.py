@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets as t
 from numpy.typing import NDArray
 
+from carviz.explorer.scripts import script
 from carviz.explorer.seen import LARGE, SIGHTS, Seen, Sight
 from carviz.explorer.thumbnails import png_uri
 
-HERE = Path(__file__).parent
 TABS: dict[Sight, str] = {
     "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
 }  # fmt: skip
@@ -25,7 +24,7 @@ SMALL = 96
 class SightPanel(anywidget.AnyWidget):
     """Python alone writes the traits; the press of a tab comes as a message."""
 
-    _esm = (HERE / "sight.js").read_text(encoding="utf-8")
+    _esm = script("sight.js")
 
     content = t.Dict({}).tag(sync=True)
 
@@ -42,7 +41,7 @@ class SightPanel(anywidget.AnyWidget):
 class SiblingsPanel(anywidget.AnyWidget):
     """Python alone writes the traits; opening, and the choice of a sibling, come as messages."""
 
-    _esm = (HERE / "siblings.js").read_text(encoding="utf-8")
+    _esm = script("siblings.js")
 
     content = t.Dict({}).tag(sync=True)
 

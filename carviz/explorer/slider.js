@@ -2,9 +2,8 @@
 const QUIET = 500; // milliseconds after the last move
 
 function render({ model, el }) {
-  const input = document.createElement("input");
+  const input = make("input", "cv-range");
   input.type = "range";
-  input.className = "cv-range";
   input.setAttribute("aria-label", "Filters pruned");
   el.classList.add("cv-slider");
   el.append(input);

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets as t
 
-HERE = Path(__file__).parent
+from carviz.explorer.scripts import script
 
 
 class Slider(anywidget.AnyWidget):
     """From 0 to `most`. Python alone writes the traits; a move comes as a message."""
 
-    _esm = (HERE / "slider.js").read_text(encoding="utf-8")
+    _esm = script("slider.js")
 
     value = t.Int(0).tag(sync=True)
     most = t.Int(0).tag(sync=True)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import traitlets as t
 
-from carviz.banks import Bank, find_layer
+from carviz.banks import find_layer
 from carviz.cards import save_page
 from carviz.explorer.cells import PATIENCE
-from carviz.explorer.chooser import Choice, what_to_open
 from carviz.explorer.job import Job
 from carviz.explorer.known import best
-from carviz.explorer.opener import Opener
+from carviz.explorer.listener import Listener
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
-from carviz.explorer.screen import Screen
-from carviz.explorer.seen import Sight
 from carviz.explorer.subject import Subject
-from carviz.explorer.view import View
-from carviz.explorer.words import READY, how_it_ended, told
+from carviz.explorer.words import READY, told
 from carviz.plots import CarvizFigure
 from carviz.results import CarTable, SelectivityTable
 
 
-class Explorer(Opener):
+class Explorer(Listener):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
     Attributes
@@ -58,20 +53,10 @@ class Explorer(Opener):
         super().__init__(subject, tables or [], selectivity or [])
         self.add_class("carviz")
         self._paper = Paper()
-        self._view = View(
-            list(subject.networks),
-            self._choose,
-            self._open_class,
-            self._moved,
-            self._choose_other,
-            self._look,
-            self._open_siblings,
-        )
-        self._screen = Screen(
-            self._view, self._lock, lambda: self.busy, self._told_apart, self._sights_failed
-        )
         self._show_subject(layer or subject.first_layer({table.layer for table in tables or []}))
         self._connect()
+        self.observe(self._say, ["busy", "progress", "status"])
+        self.observe(self._rested, "busy")
         self.children = self._view.children
 
     def _show_subject(self, layer: str) -> None:
@@ -89,22 +74,6 @@ class Explorer(Opener):
                 self.layer = layer
         finally:
             self._offering = False
-
-    def _connect(self) -> None:
-        view = self._view
-        view.layer.observe(self._bank_chosen, "value")
-        view.device.observe(self._device_changed, "value")
-        view.sort.observe(lambda _: self._refresh(), "value")
-        view.show.observe(self._gallery_changed, "value")
-        view.view.observe(self._view_changed, "value")
-        view.compute_bank.on_click(lambda _: self._pressed(lambda: self.compute("bank")))
-        view.compute_filter.on_click(lambda _: self._pressed(lambda: self.compute("filter")))
-        view.prune.on_click(lambda _: self._pressed(self.prune))
-        view.pruning.compare.on_click(lambda _: self._pressed(self.compare))
-        view.pruning.export.on_click(lambda _: self._pressed(self.export))
-        view.cancel.on_click(lambda _: self.cancel())
-        self.observe(self._say, ["busy", "progress", "status"])
-        self.observe(self._rested, "busy")
 
     # -- what is asked for
 
@@ -172,10 +141,6 @@ class Explorer(Opener):
 
     # -- what is shown
 
-    @property
-    def _bank(self) -> Bank:
-        return self._all[self.layer]
-
     @t.validate("layer")
     def _check_layer(self, proposal: Any) -> str:
         layer = find_layer(self._subject.network, self._subject.network, proposal["value"])
@@ -233,58 +198,7 @@ class Explorer(Opener):
     def _turn_to_pruning(self) -> None:
         self._view.view.value = "pruning"
 
-    def _bank_chosen(self, change: Any) -> None:
-        with self._lock:
-            if not self._offering:  # else the list changes, and nobody chose
-                self.layer = change["new"]
-
-    def _choose(self, filter: int) -> None:
-        """Take a choice from the browser, which may be late: the bank may be another by now."""
-        with self._lock:
-            if 0 <= filter < self._bank.filters:
-                self.filter = filter
-
-    def _choose_other(self, choice: Choice) -> None:
-        """Open what was typed into the row, in the place of a measurement that runs."""
-        if not self.opening:
-            self._do(lambda: self._start_loading(*what_to_open(choice, self._subject)))
-
-    def _pressed(self, action: Callable[[], None]) -> None:
-        """Do what a button says."""
-        if not self.busy:  # a second click of a double click starts nothing anew
-            self._do(action)
-
-    def _do(self, action: Callable[[], None]) -> None:
-        """Do what somebody asked for in the browser; what is refused is told in the status."""
-        try:
-            action()
-        except Exception as error:
-            refused = error
-
-            def refuse(_job: Job) -> None:
-                raise refused
-
-            self._start(refuse, self._refused, "")
-
-    def _refused(self, job: Job) -> None:
-        with self._lock:
-            self._only(job)
-            self._end(job, 0.0, how_it_ended(job, None))
-
-    def _device_changed(self, change: Any) -> None:
-        with self._lock:
-            if self.busy:
-                self._supersede()
-                self.busy, self.status = False, f"Stopped, to go on with {change['new']}."
-            self._device = change["new"]
-            self._refresh()
-
-    def _view_changed(self, change: Any) -> None:
-        with self._lock:
-            self._refresh()
-            self._view.show_view(change["new"])
-
-    def _say(self, _change: Any = None) -> None:
+    def _say(self, change: Any = None) -> None:
         with self._lock:
             view = self._view
             view.status.value = status_line(self.progress, self.busy, self.status, self._story)
@@ -309,37 +223,6 @@ class Explorer(Opener):
             self.table = best(self._tables(), self.filter)
             self._show_path()
             self._screen.paint(self.results(), self._bank, self._device)
-
-    def _open_class(self, number: int) -> None:
-        with self._lock:
-            self._screen.opened = number
-            self._screen.paint_classes(self.results())
-
-    def _look(self, sight: Sight) -> None:
-        with self._lock:
-            self._screen.large = sight
-            self._refresh()
-
-    def _open_siblings(self, opened: bool) -> None:
-        with self._lock:
-            self._screen.siblings = opened
-            self._refresh()
-
-    def _gallery_changed(self, _change: Any) -> None:
-        with self._lock:
-            self._screen.show_gallery()
-            self._refresh()
-
-    def _told_apart(self) -> None:
-        found = self._screen.sights.seen.kinds
-        if found is not None:
-            self._findings.kinds[self.layer] = found
-            self._refresh()
-
-    def _sights_failed(self, words: str, story: str) -> None:
-        if not self.busy:
-            self._story, self.status = story, f"Pictures of {self.layer}: {words}"
-            self._say()
 
     # -- in a notebook
 

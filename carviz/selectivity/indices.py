@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +46,18 @@ def color_index(weights: NDArray[Any]) -> Floats:
     energy = np.square(scaled).sum(axis=(1, 2, 3))
     share = np.square(chromatic).sum(axis=(1, 2, 3)) / np.where(energy > 0, energy, np.nan)
     return np.asarray(np.clip(share, 0.0, 1.0))
+
+
+class Reading(NamedTuple):
+    """What the RGB weights of one filter say: their energy, the sum of squares, and their index."""
+
+    energy: float
+    color_index: float
+
+
+def read_weights(weights: NDArray[Any]) -> Reading:
+    """Read the RGB weights (3, height, width) of one filter; see `color_index`."""
+    return Reading(float(np.square(weights).sum()), float(color_index(weights[None])[0]))
 
 
 def activation_index(

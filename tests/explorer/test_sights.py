@@ -16,6 +16,7 @@ from carviz.explorer import explore
 from carviz.explorer.panels import filter_panel
 from carviz.explorer.seen import Demand, Seen, still_wanted
 from carviz.pictures import effective_weights, excite, top_patches, weight_pictures
+from carviz.pictures.pulling import _Puller
 from carviz.results import SelectivityTable
 from carviz.siblings import measure_siblings
 
@@ -99,6 +100,14 @@ def test_what_is_looked_at_goes_first():
     assert still_wanted(seen, demand(deep=False, gallery="patches", large="patches")) == [
         ("exciting", -1), ("sheet", 1), ("all patches", -1)
     ]  # fmt: skip
+    assert still_wanted(seen, demand(gallery="patches"), told_apart=True) == [
+        ("exciting", -1), ("weights", 1), ("all patches", -1)
+    ]  # fmt: skip
+    assert still_wanted(seen, demand(gallery="patches"))[-3:] == [
+        ("all patches", -1), ("all weights", -1), ("kinds", -1)
+    ], "the filters are told apart by all weights, also where none are looked at"  # fmt: skip
+    seen.failed[("all weights", -1)] = "gone"
+    assert still_wanted(seen, demand()) == [("exciting", -1), ("weights", 1)]
     seen.failed[("exciting", -1)] = "gone"
     assert still_wanted(seen, demand(large="synthesised")) == [("synthesised", 1)]
 
@@ -136,6 +145,27 @@ def test_a_deep_bank_is_told_apart_by_both_readings():
     explorer._view.sort.value = "color"
     order = [tile["filter"] for tile in explorer._view.gallery.tiles]
     assert np.all(np.diff(kinds.color_index[order]) <= 0)
+
+
+@pytest.mark.parametrize("gallery", ["weights", "synthesised"])
+def test_each_filter_of_a_deep_bank_is_pulled_back_once(monkeypatch, gallery):
+    pulled: list[int] = []
+    pull = _Puller.weights
+    monkeypatch.setattr(
+        _Puller, "weights", lambda self, filters: pulled.extend(filters) or pull(self, filters)
+    )
+    explorer = explore(network(), data(), layer="first")
+    explorer._view.show.value = gallery
+    explorer.layer = "third"
+    rest(explorer)
+    assert sorted(pulled) == list(range(8))
+    kinds = explorer._findings.kinds["third"]
+    expected = carviz.measure_selectivity(network(), "third", data=data())
+    assert (kinds.reading, kinds.passport) == (expected.reading, expected.passport)
+    for name in ("energy", "color_index", "activation_index"):
+        # Pulled back in other company, the last digits are others.
+        assert np.allclose(getattr(kinds, name), getattr(expected, name), rtol=1e-5)
+    assert np.array_equal(kinds.kind, expected.kind)
 
 
 def test_the_panel_says_that_the_two_disagree():
@@ -263,7 +293,7 @@ def test_another_bank_ends_what_is_under_way():
     explorer.layer = "third"
     rest(explorer)
     assert len(third.weights) == 8
-    assert third.kinds is not None
+    assert len(explorer._findings.kinds["third"].kind) == 8
 
 
 def test_a_job_goes_before_pictures_and_they_go_on_after_it():
