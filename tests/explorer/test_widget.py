@@ -38,7 +38,9 @@ def test_its_table_is_measure_car_s(explorer):
     assert (explorer.layer, explorer.filter, explorer.table) == ("first", 0, None)
     explorer.compute()
     explorer.wait(WAIT)
-    assert explorer.table == carviz.measure_car(network(), data(), "first", progress=False)
+    assert explorer.table == carviz.measure_car(
+        network(), data(), "first", run=SMALL, progress=False
+    )
     assert explorer.table.complete
     assert explorer.table.lost.sum() > 0
     assert not explorer.busy
@@ -47,7 +49,7 @@ def test_its_table_is_measure_car_s(explorer):
 
 
 def test_a_filter_s_table_joins_the_bank_s(explorer):
-    whole = carviz.measure_car(network(), data(), "first", progress=False)
+    whole = carviz.measure_car(network(), data(), "first", run=SMALL, progress=False)
     for filter in (4, 1):
         explorer.filter = filter
         explorer.compute("filter")
@@ -101,7 +103,7 @@ def test_cancel_ends_within_a_batch_and_keeps_what_there_is(explorer):
     assert not table.complete
     assert len(table.filters) == 6
     assert "Cancelled: 6 filters measured on 32 of 80 images" in explorer.status
-    whole = carviz.measure_car(network(), data(), "first", progress=False)
+    whole = carviz.measure_car(network(), data(), "first", run=SMALL, progress=False)
     assert (table.predictions == whole.predictions[:, table.images]).all()
 
 

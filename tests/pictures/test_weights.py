@@ -136,6 +136,7 @@ def test_a_deeper_bank_shows_its_effective_weights():
     pictures = rgb_weights(model, "third", data=data, exciting=exciting)
     assert pictures.shape == (8, 7, 7, 3)
     largest = np.abs(weights).max(axis=(1, 2, 3))
+    assert largest[2] > 0
     assert np.allclose(pictures[2, 3, 4], 0.5 + 0.5 * weights[2, :, 3, 4] / largest[2], atol=1e-5)
     assert np.allclose(rgb_weights(model, "third", 2, data=data, images=4), pictures[2], atol=1e-5)
     of_bank = rgb_weights(model, "third", 2, data=data, images=4, scale="bank")
