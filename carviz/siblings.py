@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.ablation.run import arithmetic
 from carviz.banks import Answer, Network, answers, banks_of, find_layer, open_network
 from carviz.evaluate import (
     Images,
     Progress,
+    arithmetic,
     fingerprint_images,
     fingerprint_model,
     placed,

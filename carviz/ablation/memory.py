@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from carviz.ablation.plan import GraphPlan, HookPlan
+from carviz.evaluate import arithmetic
 
 ALIVE = 3
 """A step's input, its output and its workspace are alive at once, each as large as the largest."""
@@ -88,11 +89,12 @@ class Needs:
 @torch.no_grad()
 def find_needs(plan: GraphPlan | HookPlan, image: Tensor, filter: int) -> Needs:
     """Return what a plan takes for one image ``(1, channel, height, width)``."""
-    with _Largest() as head:
-        values = plan.head(image)
+    with arithmetic("float32", image.device.type):
+        with _Largest() as head:
+            values = plan.head(image)
+        with _Largest() as tail:
+            plan.tail(values, None, torch.tensor([filter], device=image.device))
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
-    with _Largest() as tail:
-        plan.tail(values, None, torch.tensor([filter], device=image.device))
     part = plan.cut_tail if isinstance(plan, GraphPlan) else plan.model
     weights = sum(p.nbytes for p in part.parameters())
     batch = CORES if image.device.type == "cuda" else CACHE

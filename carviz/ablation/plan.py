@@ -17,6 +17,7 @@ from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import fold, tidy
 from carviz.banks import FindReaders, Network, cut, zero_filters
 from carviz.banks.readers import own_batch_norm
+from carviz.evaluate import arithmetic
 
 AGREEMENT = 1e-3
 """Largest difference of logits, as a share of their scale, between a model and its graph.
@@ -153,6 +154,13 @@ def make_plan(
         If the network gives other logits on a second pass, or logits that depend on the batch,
         or no logits ``(image, class)``.
     """
+    with arithmetic("float32", sample.device.type):
+        return _try_plans(network, layer, sample, subtract)
+
+
+def _try_plans(
+    network: Network, layer: str, sample: Tensor, subtract: bool
+) -> tuple[GraphPlan | HookPlan, str]:
     expected = _reference(network.model, sample)
     reason = network.untraceable
     if network.graph is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.plan import GraphPlan, HookPlan, Values
+from carviz.evaluate import arithmetic
 
 Tick = Callable[[int], None]
 """Told after every batch how many (filter, image) pairs were done; what it raises ends the run."""
@@ -251,26 +251,3 @@ def read_logits(
         )
     log_p = torch.log_softmax(logits.float(), 1).gather(1, targets[:, None]).squeeze(1)
     return logits.argmax(1), log_p
-
-
-@contextmanager
-def arithmetic(precision: str, device: str) -> Iterator[None]:
-    """Compute as asked for while a chunk runs: float32 means float32, whatever the user's switches.
-
-    cuDNN's TF32 is on by default; that of matrix products is off, unless somebody turned it on.
-    """
-    products = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    with (
-        torch.backends.cudnn.flags(
-            enabled=torch.backends.cudnn.enabled,
-            benchmark=torch.backends.cudnn.benchmark,
-            deterministic=torch.backends.cudnn.deterministic,
-            allow_tf32=precision == "tf32",
-        ),
-        torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"),
-    ):
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(products)

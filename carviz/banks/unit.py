@@ -10,7 +10,7 @@ from carviz.banks.cut import part_up_to
 from carviz.banks.geometry import WHOLE, Field, receptive_fields
 from carviz.banks.network import Network, unit_end
 from carviz.banks.readers import own_batch_norm
-from carviz.evaluate import shadow
+from carviz.evaluate import arithmetic, shadow
 
 Answer = Callable[[Tensor], list[Tensor]]
 """Maps images to the outputs of a bank's units (image, filter, height, width), one a use."""
@@ -31,8 +31,18 @@ def answers(network: Network, layer: str, sample: Tensor) -> Answer:
     if network.graph is not None:
         ends = [unit_end(network, call) for call in network.calls(layer)]
         part = part_up_to(network.graph, ends, "Units")
-        return lambda images: list(part(images))
-    return _watched(network.model, layer, sample)
+        return _exact(lambda images: list(part(images)))
+    return _exact(_watched(network.model, layer, sample))
+
+
+def _exact(answer: Answer) -> Answer:
+    """Return the same in float32, whatever a GPU would do by itself."""
+
+    def run(images: Tensor) -> list[Tensor]:
+        with arithmetic("float32", images.device.type):
+            return answer(images)
+
+    return run
 
 
 def _watched(model: nn.Module, layer: str, sample: Tensor) -> Answer:

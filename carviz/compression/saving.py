@@ -11,7 +11,7 @@ import torch
 
 from carviz.banks import TRACING
 from carviz.compression.copies import ordinary_tensors, own_copy
-from carviz.evaluate import Images, check_model, placed
+from carviz.evaluate import Images, arithmetic, check_model, placed
 from carviz.results import write_whole
 
 SUFFIX = ".pt2"
@@ -96,7 +96,8 @@ def _check(content: bytes, model: torch.nn.Module, batch: torch.Tensor) -> None:
     """Open what was written, and see that it computes the same, for another number of images."""
     opened = torch.export.load(io.BytesIO(content)).module()
     for images in (batch, batch[:1], torch.cat([batch, batch])):
-        expected, logits = model(images), opened(images)
+        with arithmetic("float32", images.device.type):
+            expected, logits = model(images), opened(images)
         if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
             raise ValueError(
                 "The saved network must give the same logits; read back, it gives others for "

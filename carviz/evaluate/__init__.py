@@ -1,5 +1,6 @@
 """Floor 0: what measuring starts from: images with labels, their preprocessing, a safe copy."""
 
+from carviz.evaluate.arithmetic import arithmetic
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.free_memory import free_memory
 from carviz.evaluate.images import Images, check_labels
@@ -12,6 +13,7 @@ __all__ = [
     "Images",
     "Normalization",
     "Progress",
+    "arithmetic",
     "check_labels",
     "check_model",
     "device_of",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.banks import Answer, Network, answers
-from carviz.evaluate import Images, Normalization, placed
+from carviz.evaluate import Images, Normalization, arithmetic, placed
 from carviz.pictures.exciting import NONE, Exciting
 from carviz.pictures.filters import std_of_rgb
 from carviz.pictures.windows import Windows, windows_of
@@ -137,7 +137,8 @@ class _Puller:
             maps = self._answer(pixels.requires_grad_())[0]
             place = tuple(zip(*(pull.place for pull in pulls), strict=True))
             chosen = maps[rows, filters, list(place[0]), list(place[1])].sum()
-        (slopes,) = torch.autograd.grad(chosen, pixels)
+        with arithmetic("float32", pixels.device.type):
+            (slopes,) = torch.autograd.grad(chosen, pixels)
         self._batch = int(np.clip(MEMORY * len(pulls) // max(kept.bytes, 1), 1, MOST))
         return np.asarray(slopes.double().cpu().numpy())
 

@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.ablation.run import arithmetic
 from carviz.ablation.silence import places_of
 from carviz.banks import Network
 from carviz.car import SEED, Measurement
-from carviz.evaluate import placed
+from carviz.evaluate import arithmetic, placed
 
 Scores = NDArray[np.float64]
 Progress = Callable[[float], None]

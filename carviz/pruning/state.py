@@ -13,10 +13,10 @@ from torch import Tensor
 
 from carviz.ablation import GraphPlan, HookPlan, Needs, Run, find_needs, make_plan
 from carviz.ablation.memory import ROWS
-from carviz.ablation.run import arithmetic, read_logits
+from carviz.ablation.run import read_logits
 from carviz.ablation.silence import places_of, silence
 from carviz.banks import Network, copy_network
-from carviz.evaluate import Images, check_labels
+from carviz.evaluate import Images, arithmetic, check_labels
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
 
 """Rows of the tail that run together."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from carviz.evaluate import arithmetic
 from carviz.pictures.synthesis.parameterisation import GREY, Parameterisation
 from carviz.pictures.synthesis.transforms import Change, moved
 
@@ -118,7 +119,8 @@ class Ascent:
         worth = self._worth(pictures)
         if not worth.requires_grad:  # a step of the network that gradients do not pass
             return torch.zeros_like(given)
-        return torch.autograd.grad(worth.sum(), given)[0]
+        with arithmetic("float32", given.device.type):
+            return torch.autograd.grad(worth.sum(), given)[0]
 
     @torch.no_grad()
     def _see(self) -> tuple[Tensor, Tensor]:
