@@ -36,6 +36,7 @@ class Case:
     images: Tensor
     banks: list[str]
     filters: int | None = None
+    device: str = "cpu"
 
     def numbers(self, layer: str) -> list[int]:
         """Return the filters that are measured: all, or some spread over the bank."""
@@ -55,8 +56,14 @@ def small_network() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 16, 10))
 
 
-def cases(wanted: list[str], photographs: int) -> Iterator[Case]:
-    """Yield the networks that are asked for, torchvision's on some images of 224 × 224."""
+def cases(wanted: list[str], photographs: int, device: str) -> Iterator[Case]:
+    """Yield the networks that are asked for on a device, torchvision's on images of 224 × 224."""
+    for case in _cases(wanted, photographs):
+        case.model.to(device)
+        yield dataclasses.replace(case, images=case.images.to(device), device=device)
+
+
+def _cases(wanted: list[str], photographs: int) -> Iterator[Case]:
     for name in wanted:
         generator = torch.Generator().manual_seed(0)
         if name == "small":
@@ -132,7 +139,7 @@ def cached_head(case: Case, layer: str) -> Callable[[], Tensor]:
         for batch in case.images.split(128):
             values = parts.head(batch)
             for row, number in zip(found, case.numbers(layer), strict=True):
-                filters = torch.full((len(batch),), number)
+                filters = torch.full((len(batch),), number, device=case.device)
                 row.append(parts.tail(filters, *values).argmax(1))
         return torch.stack([torch.cat(row) for row in found])
 
@@ -154,8 +161,8 @@ def captum(case: Case, layer: str) -> Callable[[], Tensor] | None:
             shape = maps_of(case.model, site, batch[:1]).shape
             # Channels that are not measured share one mask, as captum has no way to leave any out.
             numbers = case.numbers(layer)
-            mask = torch.full((1, shape[1], 1, 1), len(numbers))
-            mask[0, numbers, 0, 0] = torch.arange(len(numbers))
+            mask = torch.full((1, shape[1], 1, 1), len(numbers), device=case.device)
+            mask[0, numbers, 0, 0] = torch.arange(len(numbers), device=case.device)
             ablation.attribute(batch, target=0, layer_baselines=0, layer_mask=mask)
         return torch.empty(0)
 
@@ -173,23 +180,39 @@ def maps_of(model: nn.Module, site: nn.Module, images: Tensor) -> Tensor:
 
 def agree(case: Case, layer: str, found: Tensor, logits: Tensor) -> None:
     """Assert that carviz's predictions are the loop's, but for ties."""
-    best = logits.topk(2, dim=2)
-    clear = best.values[..., 0] - best.values[..., 1] > TOLERANCE * logits.abs().amax(2)
+    best = logits.cpu().topk(2, dim=2)
+    clear = best.values[..., 0] - best.values[..., 1] > TOLERANCE * logits.cpu().abs().amax(2)
     assert bool((found[clear] == best.indices[..., 0][clear]).all()), f"{case.name} {layer}"
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[float, Tensor]:
     """Return the seconds that a run takes, and its result."""
+    wait()
     start = time.perf_counter()
     result = run()
+    wait()
     return time.perf_counter() - start, result
 
 
-def matrix_peak() -> float:
+def wait() -> None:
+    """Wait until the GPU, if there is one, has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def matrix_peak(device: str) -> float:
     """Return the GFLOP/s of a large matrix product, multiply and add counted as two."""
-    a = torch.randn(2048, 2048)
+    size = 2048 if device == "cpu" else 8192
+    a = torch.randn(size, size, device=device)
     seconds = min(timed(lambda: a @ a)[0] for _ in range(10))
-    return 2 * 2048**3 / seconds / 1e9
+    return 2 * size**3 / seconds / 1e9
+
+
+def machine(device: str) -> str:
+    """Return what computes, in words."""
+    if device == "cpu":
+        return platform.processor() or platform.machine()
+    return torch.cuda.get_device_name(device)
 
 
 def main() -> None:
@@ -199,17 +222,20 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=names)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--images", type=int, default=16, help="for torchvision's networks")
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    # carviz computes in float32; so shall its peers, where a GPU's library would round to TF32.
+    torch.backends.cudnn.allow_tf32 = False
     print(
-        f"{platform.processor() or platform.machine()}, {options.threads} threads, "
+        f"{machine(options.device)}, {options.threads} threads, "
         f"torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; a matrix product reaches "
-        f"{matrix_peak():.0f} GFLOP/s"
+        f"{matrix_peak(options.device):.0f} GFLOP/s"
     )
     print("| network | bank | filters | images | carviz, s | GFLOP/s | multiply-adds saved | "
           "hook loop | captum | cached head |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for case in cases(options.networks, options.images):
+    for case in cases(options.networks, options.images, options.device):
         totals = {"ours": 0.0, "loop": 0.0}
         for layer in case.banks:
             row(case, layer, totals)
