@@ -91,7 +91,7 @@ def test_what_a_filter_sees_asks_checks_and_stands_beside_chance():
     sections = re.findall(r"^## \d\. (.+)$", prose, re.MULTILINE)
     assert len(sections) == 9
     assert all(title.endswith("?") for title in sections)
-    shares, *_ = [c for c in code_cells(notebook) if c.source.startswith("def beside_chance")]
+    shares, *_ = [c for c in code_cells(notebook) if c.source.startswith("shares =")]
     assert "chance" in shares.outputs[0].data["text/plain"]
     check = code_cells(notebook)[-1]
     assert check.source.count("assert") >= 5

@@ -113,9 +113,7 @@ def _needing(table: CarTable, filter: int, k: int) -> list[int]:
     return [table.classes.index(name) for name in table.top_classes(filter, k)["class"]]
 
 
-def _deal(
-    groups: NDArray[Any], draws: int, generator: np.random.Generator
-) -> NDArray[np.int64]:
+def _deal(groups: NDArray[Any], draws: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return (draw, place): the places dealt anew within groups, many times."""
     deals = np.zeros((draws, len(groups)), dtype=np.int64)
     for group in np.unique(groups):
