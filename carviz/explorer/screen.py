@@ -19,7 +19,7 @@ from carviz.explorer.panels import filter_panel, header
 from carviz.explorer.paper import Shown
 from carviz.explorer.scatter import bank_drawing
 from carviz.explorer.seen import Demand, Sight
-from carviz.explorer.sight_panel import siblings_content, sight_content
+from carviz.explorer.sight_panel import siblings_content, sight_content, small_sights
 from carviz.explorer.sights import Sights, Told
 from carviz.explorer.subject import Subject
 from carviz.explorer.thumbnails import changed_images
@@ -124,6 +124,7 @@ class Screen:
             deep=shown.pictures is None and self._rgb,
             order=tuple(tile["filter"] for tile in self._view.gallery.tiles),
             large=self.large, gallery=self._view.show.value, siblings=self.siblings,
+            beside=self._rgb,
         )  # fmt: skip
 
     def _paint_sight(self) -> None:
@@ -131,10 +132,11 @@ class Screen:
         self._catch_up()
         shown, seen, busy = self._shown, self.sights.seen, self._busy()
         own = shown.pictures
+        picture = None if own is None else own[shown.filter]
+        self._view.sight.small = small_sights(shown.filter, picture, seen)
         self._view.sight.content = sight_content(
-            shown.layer, shown.filter, self.large, None if own is None else own[shown.filter],
-            seen, busy,
-        )  # fmt: skip
+            shown.layer, shown.filter, self.large, picture, seen, busy
+        )
         self._view.siblings.content = siblings_content(
             shown.filter, self.siblings,
             lambda n: seen.weights.get(n) if own is None else own[n], seen, busy,

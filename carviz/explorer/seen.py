@@ -47,6 +47,8 @@ class Demand:
         The pictures in the gallery.
     siblings
         Whether its siblings are looked at.
+    beside
+        Whether its other pictures stand small beside the large one.
     """
 
     layer: str
@@ -56,6 +58,7 @@ class Demand:
     large: Sight = "weights"
     gallery: Sight = "weights"
     siblings: bool = False
+    beside: bool = True
 
 
 @dataclasses.dataclass(eq=False)
@@ -121,17 +124,36 @@ def nearest_first(seen: Seen, demand: Demand) -> tuple[int, ...]:
 
 
 def still_wanted(seen: Seen, demand: Demand, told_apart: bool = False) -> list[Piece]:
-    """Return what is looked at and not made yet, the most urgent first; what failed is left.
+    """Return what is to be made, the most urgent first; what failed is left.
 
-    `told_apart` says whether it is known already which filters select colour.
+    That is what is looked at, and after it the other pictures of the chosen filter, which stand
+    small beside the large one. `told_apart` says whether it is known already which filters select
+    colour.
     """
-    number, wanted = demand.filter, []
-    if demand.large == "patches" and number not in seen.sheets:
-        wanted.append(("sheet", number))
-    elif demand.large == "synthesised" and number not in seen.finished:
-        wanted.append(("synthesised", number))
-    elif demand.large == "weights" and demand.deep and number not in seen.weights:
-        wanted.append(("weights", number))
+    sights = SIGHTS if demand.beside else ()
+    beside = [piece for sight in sights for piece in _picture(seen, demand, sight)]
+    wanted = [*_looked_at(seen, demand, told_apart), *beside]
+    return _possible(list(dict.fromkeys(wanted)), seen)
+
+
+def is_looked_at(piece: Piece, seen: Seen, demand: Demand) -> bool:
+    """Whether a piece is wanted for more than to stand small beside the large picture."""
+    wanted = _looked_at(seen, demand, told_apart=False)
+    return piece in _possible(list(dict.fromkeys(wanted)), seen)
+
+
+def _picture(seen: Seen, demand: Demand, sight: Sight) -> list[Piece]:
+    """Return the piece that gives the chosen filter's picture of one sort, if it is missing."""
+    number = demand.filter
+    if sight == "patches":
+        return [] if number in seen.sheets else [("sheet", number)]
+    if sight == "synthesised":
+        return [] if number in seen.finished else [("synthesised", number)]
+    return [] if number in seen.weights or not demand.deep else [("weights", number)]
+
+
+def _looked_at(seen: Seen, demand: Demand, told_apart: bool) -> list[Piece]:
+    wanted = _picture(seen, demand, demand.large)
     if demand.siblings and seen.siblings is None:
         wanted.append(("siblings", -1))
     if (demand.gallery != "weights" or demand.deep) and seen.missing(demand.gallery, demand.order):
@@ -143,7 +165,7 @@ def still_wanted(seen: Seen, demand: Demand, told_apart: bool = False) -> list[P
             wanted.append(("all weights", -1))
         if not told_apart:
             wanted.append(("kinds", -1))
-    return _possible(list(dict.fromkeys(wanted)), seen)
+    return wanted
 
 
 def _siblings(seen: Seen, demand: Demand) -> tuple[int, ...]:
@@ -152,10 +174,11 @@ def _siblings(seen: Seen, demand: Demand) -> tuple[int, ...]:
 
 
 def _possible(wanted: list[Piece], seen: Seen) -> list[Piece]:
-    """Leave out what failed, and what needs that; begin with the exciting images if need be."""
+    """Leave out what failed, and what needs that; the exciting images come before what does."""
     on_images = {"sheet", "weights", "all weights", "all patches", "kinds"}
-    if seen.exciting is None and any(name in on_images for name, _ in wanted):
-        wanted = [("exciting", -1), *wanted]
+    first = next((i for i, (name, _) in enumerate(wanted) if name in on_images), None)
+    if seen.exciting is None and first is not None:
+        wanted.insert(first, ("exciting", -1))
     lost = on_images if ("exciting", -1) in seen.failed else set()
     if ("all weights", -1) in seen.failed:
         lost = lost | {"kinds"}

@@ -1,4 +1,7 @@
-// The chosen filter, large: three tabs, and the picture or the patches of the one that is chosen.
+// The chosen filter: three tabs that carry its pictures small, side by side, and the one that is
+// chosen large.
+
+const COARSE = 32;  // pixels; a picture of so many at most is shown with its pixels as squares
 
 function render({ model, el }) {
   el.classList.add("cv-sight");
@@ -19,8 +22,9 @@ function render({ model, el }) {
     const { tabs: names = [], look, src, alt, items, words, coarse } = model.get("content");
     if (tabs.children.length !== names.length) {
       tabs.replaceChildren(...names.map(([name, said]) => {
-        const button = make("button", "cv-tab", said);
+        const button = make("button", "cv-tab");
         button.type = "button";
+        button.append(make("span", "cv-tab-face"), make("span", "", said));
         button.dataset.look = name;
         button.addEventListener("click", () => model.send({ look: name }));
         return button;
@@ -28,6 +32,7 @@ function render({ model, el }) {
     }
     for (const button of tabs.children)
       button.setAttribute("aria-pressed", String(button.dataset.look === look));
+    face();
     if (items?.length) {
       const sheet = make("div", "cv-large cv-sheet");
       for (const item of items) {
@@ -48,9 +53,24 @@ function render({ model, el }) {
     }
   }
 
+  function face() {
+    const small = model.get("small");
+    for (const button of tabs.children) {
+      const place = button.firstElementChild, src = small[button.dataset.look] ?? "";
+      if ((place.firstElementChild?.src ?? "") === src) continue;
+      const picture = image(src, "", "");
+      picture.onload = () => picture.classList.toggle("cv-coarse", picture.naturalWidth <= COARSE);
+      place.replaceChildren(...(src ? [picture] : []));
+    }
+  }
+
   model.on("change:content", draw);
+  model.on("change:small", face);
   draw();
-  return () => model.off("change:content", draw);
+  return () => {
+    model.off("change:content", draw);
+    model.off("change:small", face);
+  };
 }
 
 export default { render };

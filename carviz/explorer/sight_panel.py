@@ -22,11 +22,15 @@ SMALL = 96
 
 
 class SightPanel(anywidget.AnyWidget):
-    """Python alone writes the traits; the press of a tab comes as a message."""
+    """Python alone writes the traits; the press of a tab comes as a message.
+
+    `content` is what is shown large, and `small` the pictures on the tabs, side by side.
+    """
 
     _esm = script("sight.js")
 
     content = t.Dict({}).tag(sync=True)
+    small = t.Dict({}).tag(sync=True)
 
     def __init__(self, look: Callable[[Sight], None]) -> None:
         super().__init__()
@@ -88,6 +92,18 @@ def sight_content(
     }
     coarse = max(shown.shape[:2]) <= COARSE
     return {**content, "src": png_uri(shown, LARGE), "alt": said[sight], "coarse": coarse}
+
+
+def small_sights(filter: int, picture: NDArray[Any] | None, seen: Seen) -> dict[str, Any]:
+    """Return what stands on the tabs: each picture of the filter small, "" where there is none."""
+    sheet = seen.sheets.get(filter)
+    weights = seen.weights.get(filter) if picture is None else picture
+    synthesised = seen.synthesised.get(filter)
+    return {
+        "weights": "" if weights is None else png_uri(weights, SMALL),
+        "patches": sheet[0]["src"] if sheet else "",
+        "synthesised": "" if synthesised is None else png_uri(synthesised, SMALL),
+    }
 
 
 def _why_none(filter: int, sight: Sight, seen: Seen, busy: bool) -> str:

@@ -20,7 +20,7 @@ from carviz.explorer.findings import Findings
 from carviz.explorer.job import Cancelled, Throttle
 from carviz.explorer.making import Maker
 from carviz.explorer.pieces import News, Pieces
-from carviz.explorer.seen import Demand, Piece, Seen, Sight, still_wanted
+from carviz.explorer.seen import Demand, Piece, Seen, Sight, is_looked_at, still_wanted
 from carviz.explorer.subject import Subject
 from carviz.explorer.turn import Turn
 
@@ -191,8 +191,11 @@ class _Work:
         traceback.clear_frames(error.__traceback__)
         words = f"{type(error).__name__}: {error}"
         with sights._lock:
+            # What nobody looks at fails silently, until somebody does.
+            demand = sights._demand
+            asked = demand is not None and is_looked_at(self._piece, self._seen, demand)
             self._seen.failed[self._piece] = words
-            if self._here():
+            if asked and self._here():
                 sights._told.failed(words, story)
 
     def _here(self) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 import carviz
 from carviz.explorer import explore
 from carviz.explorer.panels import filter_panel
-from carviz.explorer.seen import Demand, Seen, still_wanted
+from carviz.explorer.seen import Demand, Seen, is_looked_at, still_wanted
 from carviz.pictures import effective_weights, excite, top_patches, weight_pictures
 from carviz.pictures.pulling import _Puller
 from carviz.results import SelectivityTable
@@ -89,27 +89,37 @@ def demand(**changes):
 
 
 def test_what_is_looked_at_goes_first():
-    seen = Seen()
+    seen, beside = Seen(), [("sheet", 1), ("synthesised", 1)]
     assert still_wanted(seen, demand()) == [
-        ("exciting", -1), ("weights", 1), ("all weights", -1), ("kinds", -1)
+        ("exciting", -1), ("weights", 1), ("all weights", -1), ("kinds", -1), *beside
     ]  # fmt: skip
-    assert still_wanted(seen, demand(deep=False)) == []
     assert still_wanted(seen, demand(deep=False, siblings=True, large="synthesised")) == [
-        ("synthesised", 1), ("siblings", -1)
+        ("synthesised", 1), ("siblings", -1), ("exciting", -1), ("sheet", 1)
     ]  # fmt: skip
     assert still_wanted(seen, demand(deep=False, gallery="patches", large="patches")) == [
-        ("exciting", -1), ("sheet", 1), ("all patches", -1)
+        ("exciting", -1), ("sheet", 1), ("all patches", -1), ("synthesised", 1)
     ]  # fmt: skip
     assert still_wanted(seen, demand(gallery="patches"), told_apart=True) == [
-        ("exciting", -1), ("weights", 1), ("all patches", -1)
+        ("exciting", -1), ("weights", 1), ("all patches", -1), *beside
     ]  # fmt: skip
-    assert still_wanted(seen, demand(gallery="patches"))[-3:] == [
+    assert still_wanted(seen, demand(gallery="patches"))[2:5] == [
         ("all patches", -1), ("all weights", -1), ("kinds", -1)
     ], "the filters are told apart by all weights, also where none are looked at"  # fmt: skip
     seen.failed[("all weights", -1)] = "gone"
-    assert still_wanted(seen, demand()) == [("exciting", -1), ("weights", 1)]
+    assert still_wanted(seen, demand()) == [("exciting", -1), ("weights", 1), *beside]
     seen.failed[("exciting", -1)] = "gone"
     assert still_wanted(seen, demand(large="synthesised")) == [("synthesised", 1)]
+
+
+def test_what_only_stands_beside_comes_last_and_is_not_looked_at():
+    seen = Seen()
+    shallow = demand(deep=False)
+    assert still_wanted(seen, shallow) == [("exciting", -1), ("sheet", 1), ("synthesised", 1)]
+    assert not any(is_looked_at(piece, seen, shallow) for piece in still_wanted(seen, shallow))
+    opened = demand(deep=False, large="patches")
+    assert is_looked_at(("exciting", -1), seen, opened)
+    assert is_looked_at(("sheet", 1), seen, opened)
+    assert not is_looked_at(("synthesised", 1), seen, opened)
 
 
 def test_a_deep_bank_fills_by_itself_with_effective_weights():
@@ -196,7 +206,6 @@ def test_patches_of_the_chosen_filter(layer):
 def test_a_synthesised_picture_becomes_better_and_is_kept():
     explorer = explore(network(), data(), layer="first")
     explorer.filter = 4
-    assert explorer._screen.sights._thread is None, "nothing is made that nobody looks at"
     shown = []
     explorer._view.sight.observe(lambda change: shown.append(change["new"]["src"]), "content")
     look(explorer, "synthesised")
@@ -211,6 +220,40 @@ def test_a_synthesised_picture_becomes_better_and_is_kept():
     explorer.filter = 4
     assert explorer._screen.sights._thread is None
     assert explorer._screen.sights.seen.synthesised[4] is before
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_the_filter_s_three_pictures_stand_side_by_side(layer):
+    explorer = explore(network(), data(), layer=layer)
+    panel = explorer._view.sight
+    explorer.filter = 3
+    rest(explorer)
+    small = dict(panel.small)
+    assert set(small) == {"weights", "patches", "synthesised"}
+    for name in ("weights", "synthesised"):
+        look(explorer, name)
+        assert small[name] == panel.content["src"]
+    look(explorer, "patches")
+    assert small["patches"] == panel.content["items"][0]["src"]
+    assert explorer._screen.sights._thread is None, "all of them are kept"
+    explorer.filter = 0
+    assert panel.small["patches"] != small["patches"]
+
+
+def test_what_nobody_looks_at_fails_silently_and_is_told_on_its_tab():
+    own = Own()
+    explorer = explore(network(), own, layer="first")
+    rest(explorer)
+    status = explorer.status
+    own.broken.update(range(1, len(own)))
+    explorer.filter = 5
+    rest(explorer)
+    assert explorer.status == status
+    assert explorer._view.sight.small["patches"] == ""
+    assert explorer._view.sight.small["synthesised"]
+    look(explorer, "patches")
+    assert explorer._view.sight.content["words"].startswith("No picture: ")
+    assert explorer.status == status
 
 
 @pytest.mark.parametrize("layer", ["first", "second"])
