@@ -1,6 +1,6 @@
 """How `tiny-alexnet` was trained: ``python -m carviz.zoo.train tiny-alexnet --images FOLDER``.
 
-On a CPU this is an hour or two; on a GPU (``--device cuda --epochs 90``) minutes.
+On a CPU this is an hour or two; on a GPU (``--device cuda``) minutes.
 """
 
 from __future__ import annotations
