@@ -105,13 +105,13 @@ def test_the_paper_again_puts_every_claim_beside_chance():
     assert check.source.count("assert") >= 10
     assert "what these numbers say" in check.outputs[0].text
     told = claims.outputs[0].data["text/plain"]
-    for words in ("17", "14", "26 points", "chance gives", "11 of 20", "13 of 20"):
+    for words in ("17", "14", "26 points", "20 points", "chance gives", "14 of 20"):
         assert words in told
     prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     assert "carviz paper tiny-alexnet" in prose
     assert len(re.findall(r"^\d\. \*\*", notebook.cells[-1].source, re.MULTILINE)) == 3
     tables = [path.stat().st_size for path in (NOTEBOOKS / "4-the-paper-again").iterdir()]
-    assert sum(tables) < 1_500_000
+    assert sum(tables) < 2_500_000
 
 
 def test_code_cells_are_short():
