@@ -1,5 +1,9 @@
 """float32 means float32, on a GPU too: whatever runs a network for the user switches TF32 off."""
 
+import threading
+import warnings
+from contextlib import contextmanager
+
 import pytest
 import torch
 from small import random_images
@@ -8,17 +12,63 @@ from torch import Tensor, nn
 import carviz
 from carviz.evaluate import arithmetic
 
+BACKENDS = torch.backends
+OLDER = {
+    "allow_tf32": lambda: BACKENDS.cudnn.allow_tf32,
+    "products": torch.get_float32_matmul_precision,
+}
+NEWER = {
+    "all": BACKENDS,
+    "cudnn": BACKENDS.cudnn,
+    "cudnn.conv": BACKENDS.cudnn.conv,
+    "cudnn.rnn": BACKENDS.cudnn.rnn,
+    "cuda.matmul": BACKENDS.cuda.matmul,
+    "mkldnn": BACKENDS.mkldnn,
+    "mkldnn.conv": BACKENDS.mkldnn.conv,
+    "mkldnn.matmul": BACKENDS.mkldnn.matmul,
+}
+OPERATORS = [name for name in NEWER if "." in name]
+
+
+def switches():
+    """Return all of torch's switches; an error's name where it refuses to read one."""
+    found = {name: switch.fp32_precision for name, switch in NEWER.items()}
+    for name, read in OLDER.items():
+        try:
+            found[name] = read()
+        except RuntimeError as error:
+            found[name] = type(error).__name__
+    return found
+
+
+@contextmanager
+def restored():
+    """Put the older switches back as torch sets them, and the newer ones as they were."""
+    kept = {name: switch.fp32_precision for name, switch in NEWER.items()}
+    try:
+        yield
+    finally:
+        BACKENDS.cudnn.allow_tf32 = True
+        torch.set_float32_matmul_precision("highest")
+        for name, switch in NEWER.items():
+            switch.fp32_precision = kept[name]
+
+
+def assert_precision(said):
+    found = switches()
+    assert {found[name] for name in OPERATORS} == {said}
+
 
 class Watched(nn.Conv2d):
-    """A convolution that notes whether cuDNN may round to TF32 while it runs."""
+    """A convolution that notes in which precision cuDNN may run while it runs."""
 
     def forward(self, images: Tensor) -> Tensor:
         if not isinstance(images, torch.fx.Proxy):
-            SEEN.append(torch.backends.cudnn.allow_tf32)
+            SEEN.append(BACKENDS.cudnn.conv.fp32_precision)
         return super().forward(images)
 
 
-SEEN: list[bool] = []
+SEEN: list[str] = []
 
 
 @pytest.fixture
@@ -28,18 +78,77 @@ def network():
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 5)).eval()
 
 
-@pytest.mark.parametrize("allowed", [True, False])
-def test_switches_are_put_back_also_after_an_error(allowed):
-    with torch.backends.cudnn.flags(allow_tf32=allowed):
-        with arithmetic("tf32", "cpu"):
-            assert torch.backends.cudnn.allow_tf32
-            assert torch.get_float32_matmul_precision() == "high"
+def older(products="highest", allow_tf32=True):
+    torch.set_float32_matmul_precision(products)
+    BACKENDS.cudnn.allow_tf32 = allow_tf32
+
+
+def newer(**values):
+    for name, value in values.items():
+        NEWER[name.replace("_", ".")].fp32_precision = value
+
+
+@pytest.mark.parametrize(
+    "set_by_the_user",
+    [
+        lambda: None,
+        lambda: older(products="high"),
+        lambda: older(products="medium"),
+        lambda: older(allow_tf32=False),
+        lambda: newer(cudnn_conv="ieee"),
+        lambda: newer(all="tf32"),
+        lambda: newer(all="ieee"),
+        lambda: newer(cuda_matmul="tf32"),
+        lambda: newer(mkldnn_matmul="bf16", cudnn="ieee"),
+        lambda: (older(products="high"), newer(cudnn="ieee")),
+    ],
+)
+def test_every_switch_is_set_and_put_back(set_by_the_user):
+    with restored(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        set_by_the_user()
+        before = switches()
         with arithmetic("float32", "cpu"):
-            assert not torch.backends.cudnn.allow_tf32
-        with pytest.raises(RuntimeError, match="channels"), arithmetic("float32", "cpu"):
+            assert_precision("ieee")
+        assert switches() == before
+        with arithmetic("tf32", "cpu"):
+            assert_precision("tf32")
+            with arithmetic("float32", "cpu"):
+                assert_precision("ieee")
+            assert_precision("tf32")
+        with pytest.raises(RuntimeError, match="channels"), arithmetic("tf32", "cpu"):
             nn.Conv2d(1, 1, 1)(torch.zeros(1, 2, 3, 3))
-        assert torch.backends.cudnn.allow_tf32 is allowed
-        assert torch.get_float32_matmul_precision() == "highest"
+        with arithmetic("bf16", "cpu"):
+            assert_precision("ieee")
+            assert torch.is_autocast_enabled("cpu")
+        assert switches() == before
+
+
+def test_the_older_switches_can_be_read_while_a_network_runs():
+    with restored():
+        older(products="high")
+        with arithmetic("float32", "cpu"):
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not BACKENDS.cudnn.allow_tf32
+
+
+def test_threads_that_come_and_go_leave_the_switches_as_they_were():
+    before, inside, leave = switches(), threading.Event(), threading.Event()
+
+    def compute():
+        with arithmetic("float32", "cpu"):
+            inside.set()
+            assert leave.wait(20)
+
+    with arithmetic("tf32", "cpu"):
+        other = threading.Thread(target=compute)
+        other.start()
+        assert inside.wait(20)
+        assert_precision("ieee")
+    assert_precision("ieee")  # who came first has gone; the other still computes
+    leave.set()
+    other.join(20)
+    assert switches() == before
 
 
 @pytest.mark.parametrize(
@@ -56,13 +165,13 @@ def test_switches_are_put_back_also_after_an_error(allowed):
     ids=["car", "path", "siblings", "selectivity", "weights", "patches", "synthesis"],
 )
 def test_the_network_never_runs_in_tf32_unless_asked_for(network, ask):
-    with torch.backends.cudnn.flags(allow_tf32=True):
-        ask(network, random_images())
+    assert BACKENDS.cudnn.conv.fp32_precision == "tf32", "torch's own setting"
+    ask(network, random_images())
     assert SEEN
-    assert not any(SEEN)
+    assert set(SEEN) == {"ieee"}
 
 
 def test_a_run_in_tf32_does(network):
     run = carviz.Run(precision="tf32")
     carviz.measure_car(network, random_images(), "0", run=run, progress=False)
-    assert any(SEEN)
+    assert "tf32" in SEEN
