@@ -124,6 +124,8 @@ def test_a_signal_ends_it_cleanly(tmp_path, how):
              "lab", str(tmp_path / "nb"), "--no-browser"],
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, **private, "JUPYTER_PORT": "0"},
+            # A shell's background jobs are deaf to Ctrl-C, and so are their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
     try:
         end = time.monotonic() + 120
