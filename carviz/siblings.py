@@ -14,7 +14,6 @@ from carviz.banks import Answer, Network, answers, banks_of, find_layer, open_ne
 from carviz.evaluate import (
     Images,
     Progress,
-    arithmetic,
     fingerprint_images,
     fingerprint_model,
     placed,
@@ -213,9 +212,8 @@ def _run(network: Network, layer: str, images: Images, tell: Callable[[float], N
     answer: Answer | None = None
     for chunk, batch, _ in images.in_batches(BATCH):
         batch = placed(batch, network.model, torch.channels_last)
-        with arithmetic("float32", batch.device.type):
-            answer = answer or answers(network, layer, batch[:1])
-            for maps in answer(batch):
-                sums.add(maps.clamp_min(0))
+        answer = answer or answers(network, layer, batch[:1])
+        for maps in answer(batch):
+            sums.add(maps.clamp_min(0))
         tell(chunk.stop / len(images))
     return sums

@@ -1,8 +1,6 @@
 // The chosen filter: three tabs that carry its pictures small, side by side, and the one that is
 // chosen large.
 
-const COARSE = 32;  // pixels; a picture of so many at most is shown with its pixels as squares
-
 function render({ model, el }) {
   el.classList.add("cv-sight");
   const tabs = make("div", "cv-tabs");
@@ -56,11 +54,10 @@ function render({ model, el }) {
   function face() {
     const small = model.get("small");
     for (const button of tabs.children) {
-      const place = button.firstElementChild, src = small[button.dataset.look] ?? "";
+      const place = button.firstElementChild;
+      const { src = "", coarse } = small[button.dataset.look] ?? {};
       if ((place.firstElementChild?.src ?? "") === src) continue;
-      const picture = image(src, "", "");
-      picture.onload = () => picture.classList.toggle("cv-coarse", picture.naturalWidth <= COARSE);
-      place.replaceChildren(...(src ? [picture] : []));
+      place.replaceChildren(...(src ? [image(src, "", coarse ? "cv-coarse" : "")] : []));
     }
   }
 

@@ -80,30 +80,41 @@ def sight_content(
     sheet = seen.sheets.get(filter)
     if sight == "patches" and sheet:
         return {**content, "items": sheet}
-    if sight == "weights":
-        shown = seen.weights.get(filter) if picture is None else picture
-    else:
-        shown = seen.synthesised.get(filter) if sight == "synthesised" else None
+    shown = _drawn(filter, sight, picture, seen)
     if shown is None:
         return {**content, "words": _why_none(filter, sight, seen, busy)}
     said = {
         "weights": f"Weights of filter {filter} of {layer} as RGB; grey is no weight",
         "synthesised": f"A picture made to excite filter {filter} of {layer}",
     }
-    coarse = max(shown.shape[:2]) <= COARSE
-    return {**content, "src": png_uri(shown, LARGE), "alt": said[sight], "coarse": coarse}
+    return {
+        **content, "src": png_uri(shown, LARGE), "alt": said[sight], "coarse": _is_coarse(shown)
+    }  # fmt: skip
 
 
 def small_sights(filter: int, picture: NDArray[Any] | None, seen: Seen) -> dict[str, Any]:
-    """Return what stands on the tabs: each picture of the filter small, "" where there is none."""
-    sheet = seen.sheets.get(filter)
-    weights = seen.weights.get(filter) if picture is None else picture
-    synthesised = seen.synthesised.get(filter)
-    return {
-        "weights": "" if weights is None else png_uri(weights, SMALL),
-        "patches": sheet[0]["src"] if sheet else "",
-        "synthesised": "" if synthesised is None else png_uri(synthesised, SMALL),
-    }
+    """Return what stands on the tabs: each picture of the filter that is there, small."""
+    small: dict[str, Any] = {}
+    if sheet := seen.sheets.get(filter):
+        small["patches"] = {"src": sheet[0]["src"], "coarse": False}
+    for sight in SIGHTS:
+        shown = _drawn(filter, sight, picture, seen)
+        if shown is not None:
+            small[sight] = {"src": png_uri(shown, SMALL), "coarse": _is_coarse(shown)}
+    return small
+
+
+def _drawn(
+    filter: int, sight: Sight, picture: NDArray[Any] | None, seen: Seen
+) -> NDArray[Any] | None:
+    """Return the filter's picture of one sort; None for patches, which are many."""
+    if sight == "weights" and picture is not None:
+        return picture
+    return None if sight == "patches" else seen.pictures(sight).get(filter)
+
+
+def _is_coarse(picture: NDArray[Any]) -> bool:
+    return bool(max(picture.shape[:2]) <= COARSE)
 
 
 def _why_none(filter: int, sight: Sight, seen: Seen, busy: bool) -> str:

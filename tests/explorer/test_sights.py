@@ -232,12 +232,14 @@ def test_the_filter_s_three_pictures_stand_side_by_side(layer):
     assert set(small) == {"weights", "patches", "synthesised"}
     for name in ("weights", "synthesised"):
         look(explorer, name)
-        assert small[name] == panel.content["src"]
+        assert small[name]["src"] == panel.content["src"]
+        assert small[name]["coarse"] == panel.content["coarse"]
     look(explorer, "patches")
-    assert small["patches"] == panel.content["items"][0]["src"]
+    assert small["patches"]["src"] == panel.content["items"][0]["src"]
     assert explorer._screen.sights._thread is None, "all of them are kept"
     explorer.filter = 0
-    assert panel.small["patches"] != small["patches"]
+    rest(explorer)
+    assert all(panel.small[name] != small[name] for name in small), "another filter's pictures"
 
 
 def test_what_nobody_looks_at_fails_silently_and_is_told_on_its_tab():
@@ -249,8 +251,7 @@ def test_what_nobody_looks_at_fails_silently_and_is_told_on_its_tab():
     explorer.filter = 5
     rest(explorer)
     assert explorer.status == status
-    assert explorer._view.sight.small["patches"] == ""
-    assert explorer._view.sight.small["synthesised"]
+    assert set(explorer._view.sight.small) == {"weights", "synthesised"}
     look(explorer, "patches")
     assert explorer._view.sight.content["words"].startswith("No picture: ")
     assert explorer.status == status
