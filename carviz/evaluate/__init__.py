@@ -8,11 +8,13 @@ from carviz.evaluate.models import check_model, device_of, placed, placement, sh
 from carviz.evaluate.order import stratified_order
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
+from carviz.evaluate.watching import Watch, watch_model, weights_changed
 
 __all__ = [
     "Images",
     "Normalization",
     "Progress",
+    "Watch",
     "arithmetic",
     "check_labels",
     "check_model",
@@ -27,4 +29,6 @@ __all__ = [
     "stratified_order",
     "telling",
     "versions",
+    "watch_model",
+    "weights_changed",
 ]
