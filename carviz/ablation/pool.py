@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import threading
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -27,34 +28,40 @@ class Parcel:
     """A plan on its way to a worker.
 
     It is opened there and nowhere else, Dask's scheduler for instance: to unpickle a graph is to
-    trace it again, which other threads must be kept out of.
+    trace it again, which other threads must be kept out of. It is packed once for all workers,
+    when the first process asks for it; threads take it as it is.
     """
 
     def __init__(self, work: Work) -> None:
-        self._content: Work | bytes = work
+        self._work: Work | None = work
+        self._packed: bytes | None = None
+        self._lock = threading.Lock()
 
     def __getstate__(self) -> bytes:
         """Pack the plan; what a notebook defines travels too, where cloudpickle is installed."""
-        if isinstance(self._content, bytes):
-            return self._content
-        try:
-            from cloudpickle import dumps
-        except ImportError:
-            from pickle import dumps
-        return bytes(dumps(self._content))
+        with self._lock:
+            if self._packed is None:
+                try:
+                    from cloudpickle import dumps
+                except ImportError:
+                    from pickle import dumps
+                self._packed = bytes(dumps(self._work))
+            return self._packed
 
     def __setstate__(self, packed: bytes) -> None:
         """Take the plan as it was packed."""
-        self._content = packed
+        self._work, self._packed, self._lock = None, packed, threading.Lock()
 
     def open(self) -> Work:
-        """Return the plan."""
-        if isinstance(self._content, bytes):
-            with TRACING:
-                work = pickle.loads(self._content)
-            assert isinstance(work, Work)
-            self._content = work
-        return self._content
+        """Return the plan; what it came packed in is let go."""
+        with self._lock:
+            if self._work is None:
+                assert self._packed is not None
+                with TRACING:
+                    work = pickle.loads(self._packed)
+                assert isinstance(work, Work)
+                self._work, self._packed = work, None
+            return self._work
 
 
 def run_kept(name: str, parcel: Parcel | None, chunk: Chunk) -> Facts | None:
@@ -95,6 +102,7 @@ class _Pool:
     def __init__(self, work: Work, executor: Executor) -> None:
         self.running: dict[Future[Facts | None], Chunk] = {}
         self._work, self._executor = work, executor
+        self._parcel = Parcel(work)
         self._name = uuid.uuid4().hex
         self._workers = _workers(executor)
         self._sent = itertools.count()
@@ -110,7 +118,7 @@ class _Pool:
         with_plan = with_plan or next(self._sent) < self._workers
         if not self._broken:
             try:
-                parcel = Parcel(self._work) if with_plan else None
+                parcel = self._parcel if with_plan else None
                 future = self._executor.submit(run_kept, self._name, parcel, chunk)
                 self.running[future] = chunk
             except RuntimeError as error:  # a broken or closed pool

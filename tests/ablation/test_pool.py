@@ -1,8 +1,10 @@
 """The same table whatever the workers, also when some are lost."""
 
+import copyreg
 import os
 import pickle
 import signal
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -14,7 +16,7 @@ from torch import nn
 from woken import wake
 
 import carviz
-from carviz.ablation import pool
+from carviz.ablation import Work, pool
 from carviz.car import prepare_car
 
 IMAGES, LABELS = random_images(600, classes=5)
@@ -114,13 +116,56 @@ def test_a_worker_is_sent_the_plan_once(expected, forgets, plans):
     assert not pool._kept  # nothing of the model stays behind
 
 
+class Packing(Executor):
+    """Workers behind a wire that start anew for each chunk; they are sent pickles, as processes."""
+
+    _max_workers = 3
+
+    def submit(self, function, name, parcel, chunk):
+        pool._kept.clear()
+        sent = pickle.loads(pickle.dumps((function, name, parcel, chunk)))
+        future = Future()
+        future.set_result(sent[0](*sent[1:]))
+        return future
+
+
+def test_a_plan_is_packed_once_for_all_workers(expected, monkeypatch):
+    packed = []
+
+    def counted(work):
+        packed.append(type(work))
+        return Work.__reduce_ex__(work, 4)
+
+    monkeypatch.setitem(copyreg.dispatch_table, Work, counted)
+    with ThreadPoolExecutor(2) as executor:
+        assert measure(executor) == expected
+    assert packed == []  # threads take it as it is
+    assert_same(measure(Packing()), expected)
+    assert packed == [Work]
+
+
+def test_many_threads_pack_a_plan_once(monkeypatch):
+    work, packed = prepare_car(model(), (IMAGES, LABELS), "0")._work(), []
+
+    def slow(value):
+        packed.append(value)
+        time.sleep(0.05)
+        return Work.__reduce_ex__(value, 4)
+
+    monkeypatch.setitem(copyreg.dispatch_table, Work, slow)
+    parcel = pool.Parcel(work)
+    with ThreadPoolExecutor(6) as executor:
+        sent = set(executor.map(pickle.dumps, [parcel] * 6))
+    assert (len(sent), packed) == (1, [work])
+
+
 def test_a_plan_is_opened_by_the_worker_alone():
     """What passes it on, a scheduler for instance, must not trace its graph again."""
     work = prepare_car(model(), (IMAGES, LABELS), "0")._work()
     parcel = pool.Parcel(work)
     assert parcel.open() is work  # nothing is packed for a thread of this process
     arrived = pickle.loads(pickle.dumps(parcel))
-    assert isinstance(arrived._content, bytes)
+    assert arrived._work is None
     chunk = pool.Chunk(0, [0, 1], IMAGES[:2], LABELS[:2])
     facts, expected = arrived.open().run(chunk), work.run(chunk)
     np.testing.assert_array_equal(facts.predictions, expected.predictions)
