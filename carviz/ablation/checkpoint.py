@@ -37,7 +37,8 @@ class Checkpoint(Generic[Part]):
     Raises
     ------
     ValueError
-        If the folder keeps parts of another measurement; what differs is named.
+        If the folder keeps parts of another measurement; what differs is named, also what one
+        of the two does not say ("none").
     """
 
     def __init__(
@@ -94,5 +95,5 @@ class Checkpoint(Generic[Part]):
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = "none" if value is None else json.dumps(value)
     return text if len(text) < 60 else f"{text[:57]}…"

@@ -8,6 +8,7 @@ from small import Residual, random_images
 from woken import wake
 
 import carviz
+from carviz.ablation import Checkpoint, Facts
 from carviz.ablation import run as running
 
 IMAGES, LABELS = random_images(300, classes=5)
@@ -123,3 +124,10 @@ def test_the_folder_says_what_it_is_of(tmp_path):
     identity = json.loads((tmp_path / "first" / "measurement.json").read_text())
     assert identity["filters"] == list(range(6))
     assert {"model", "data", "seed", "precision", "chunks"} <= set(identity)
+
+
+@pytest.mark.parametrize(("kept", "told"), [({}, "none"), ({"definition": 1}, "1")])
+def test_parts_of_another_definition_are_refused_by_name(tmp_path, kept, told):
+    Checkpoint(tmp_path, "first", {"model": "a1", **kept}, Facts)
+    with pytest.raises(ValueError, match=f"of another: definition was {told}, is 2. Take another"):
+        Checkpoint(tmp_path, "first", {"model": "a1", "definition": 2}, Facts)
