@@ -153,7 +153,7 @@ def sets_attributes(model: nn.Module, images: Tensor) -> str:
         moved[name] |= _differences(now[name], last)
         for key in sorted(moved[name]):
             values = [*(call.get(key) for call in called[name]), last.get(key)]
-            if called[name] and any(not _same(value, values[-1]) for value in values):
+            if any(not _same(value, values[-1]) for value in values):
                 told = [_told(v) for v in values]
                 return f"{name}.{key}: {', then '.join(dict.fromkeys(told))}"
     return ""

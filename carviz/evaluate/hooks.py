@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +26,6 @@ def belongs(hook: Callable[..., Any]) -> bool:
     Weight and spectral normalisation, pruning masks (a user's own pruning method, too), lazy
     layers and fake quantisation compute with their hooks.
     """
-    if isinstance(hook, functools.partial):
-        return belongs(hook.func)
     kinds = [kind.__module__ for kind in type(hook).__mro__]
     written_in = getattr(hook, "__module__", None) or ""
     return any(m.startswith("torch.nn.utils.") for m in kinds) or (

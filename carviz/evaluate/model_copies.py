@@ -76,7 +76,6 @@ class Copier:
         self.own_parameters = own_parameters
         self.memo: dict[int, Any] = {}
         self._alive: list[Any] = []  # ids in the memo must not be given to new objects
-        self._begun: set[int] = set()
         things = model if isinstance(model, tuple) else (model,)
         modules = [m for t in things if isinstance(t, nn.Module) for m in t.modules()]
         self._modules = {id(m): m for m in modules}
@@ -115,8 +114,6 @@ class Copier:
             return self._function(x)
         if kind in (weakref.ref, *weakref.ProxyTypes):
             return self._weak(x)
-        if kind is torch.Generator:
-            return self._generator(x)
         if kind.__module__.split(".")[0] in MACHINERY or issubclass(kind, STREAMS):
             return x
         return self._other(x)
@@ -153,9 +150,7 @@ class Copier:
     def _module(self, x: nn.Module) -> Any:
         if (inner := wrapped(x)) is not None:
             return self._keep(x, self.copy(inner))
-        own_way = getattr(type(x), "__deepcopy__", None)
-        if own_way is not None and id(x) not in self._begun:
-            self._begun.add(id(x))
+        if hasattr(type(x), "__deepcopy__"):
             # What stands in the memo is not copied by the class's own way.
             if not isinstance(x, torch.jit.ScriptModule):
                 for held in (vars(x), x._parameters, x._buffers, x._modules):
@@ -164,11 +159,23 @@ class Copier:
                             self.copy(value)
             if id(x) in self.memo:
                 return self.memo[id(x)]
-        if own_way is not None:
             try:
-                return self._keep(x, own_way(x, self.memo))
-            except Exception:  # its own way fails at what it holds; the plain way does not
-                self.memo.pop(id(x), None)
+                return self._own_way(x)
+            except Exception:  # it fails at what the module holds; the plain way does not
+                return self._plain_module(x)
+        return self._plain_module(x)
+
+    def _own_way(self, x: Any) -> Any:
+        """Copy an object as its class says, or raise and leave no half-made copies behind."""
+        before = dict(self.memo)
+        try:
+            return self._keep(x, type(x).__deepcopy__(x, self.memo))
+        except Exception:
+            self.memo.clear()
+            self.memo.update(before)
+            raise
+
+    def _plain_module(self, x: nn.Module) -> Any:
         twin = self._keep(x, object.__new__(type(x)))
         self._hooks(x)
         for name, value in vars(x).items():
@@ -240,16 +247,11 @@ class Copier:
             return x
         return x if module is None else self._keep(x, weakref.proxy(self.copy(module)))
 
-    def _generator(self, x: torch.Generator) -> Any:
-        twin = torch.Generator(device=x.device)
-        twin.set_state(x.get_state())
-        return self._keep(x, twin)
-
     def _other(self, x: Any) -> Any:
         kind = type(x)
         try:
-            if (own_way := getattr(kind, "__deepcopy__", None)) is not None:
-                return self._keep(x, own_way(x, self.memo))
+            if hasattr(kind, "__deepcopy__"):
+                return self._own_way(x)
             reducer = copyreg.dispatch_table.get(kind)
             parts = reducer(x) if reducer else x.__reduce_ex__(4)
             if isinstance(parts, str):
@@ -269,7 +271,6 @@ class Copier:
         set_state: Callable[[Any, Any], None] | None = None,
     ) -> Any:
         """Make an object anew from what `__reduce_ex__` tells of it."""
-        self._alive.extend((arguments, state))
         twin = make(*[self.copy(a) for a in arguments])
         if id(x) in self.memo:  # it was met again among its own arguments
             return self.memo[id(x)]

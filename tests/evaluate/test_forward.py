@@ -71,6 +71,15 @@ def test_images_of_other_channels(wanted, channels):
     assert words.endswith("Convert the images (RGB: 3, grey: 1) in the data's transform.")
 
 
+def test_images_that_are_read_one_by_one():
+    for forward in (
+        lambda s, x: torch.stack([s.conv(v) for v in x]),
+        lambda s, x: torch.cat([s.conv(v) for v in x.split(1)]),
+    ):
+        words = told(made(forward, conv=nn.Conv2d(3, 2, 1)), torch.rand(2, 1, 5, 5))
+        assert words.startswith("The network reads images of 3 channels; the data has 1")
+
+
 def test_channels_that_a_normalisation_in_the_model_wants():
     model = made(lambda s, x: s.conv(x - torch.zeros(1, 3, 1, 1)), conv=nn.Conv2d(3, 2, 1))
     assert told(model, torch.rand(2, 4, 5, 5)).startswith("The network reads images of 3 channels")
@@ -167,12 +176,21 @@ def resets(self, x):
     return x
 
 
+def narrows(self, x):
+    self.pool.output_size[0] = 4
+    x = self.pool(x)
+    self.pool.output_size[0] = 2
+    return self.pool(x)
+
+
 def test_weights_modes_and_values_put_back_are_seen_too():
     images = torch.rand(2, 3, 8, 8)
     pair = {"conv": nn.Conv2d(3, 3, 1), "other": nn.Conv2d(3, 3, 1)}
     assert sets_attributes(made(swaps, **pair), images) == "conv.weight: a tensor (3, 3, 1, 1)"
     model = made(freezes, drop=nn.Dropout()).eval()
     assert sets_attributes(model, images) == "drop.training: True, then False"
+    model = made(narrows, pool=nn.AdaptiveAvgPool2d([2, 2]))
+    assert sets_attributes(model, images) == "pool.output_size: (4, 2), then (2, 2)"
     model = made(resets, conv=nn.Conv2d(3, 3, 1, padding=1))
     assert sets_attributes(model, images) == "conv.padding: (2, 2), then (1, 1)"
 

@@ -88,8 +88,13 @@ def test_torch_s_own_hooks_stay_in_their_order_with_their_flags():
     assert foreign_hooks(model) == ["0"]
     lazy = nn.Sequential(nn.LazyConv2d(2, 1))
     assert foreign_hooks(lazy) == []
-    # One torch keeps out of the way: number and order decide who runs.
     twin(images())
+
+
+def test_a_layer_of_torch_s_that_was_made_a_hook_is_the_user_s():
+    model = network()
+    model.register_forward_hook(nn.Identity())
+    assert foreign_hooks(model) == [""]
 
 
 def test_global_hooks_are_told_and_stay():

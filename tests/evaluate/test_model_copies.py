@@ -11,7 +11,7 @@ import itertools
 import logging
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -183,13 +183,15 @@ def patched_forward():
     model = Base()
     model.closed = lambda x: model.conv(x)
     model.defaulted = lambda x, layers=(model.norm,): layers[0](x)
-    model.forward = lambda x: model.last(model.defaulted(model.closed(x)).mean((2, 3)))
+    model.named = lambda x, *, layer=model.last: layer(x)
+    model.forward = lambda x: model.named(model.defaulted(model.closed(x)).mean((2, 3)))
     return model
 
 
 def graph():
     model = torch.fx.symbolic_trace(nn.Sequential(Base(), nn.ReLU()))
     object.__setattr__(model.get_submodule("0.conv"), "parent", model)
+    model.tap = Tap(model)
     model.maps = model.get_submodule("0.conv")(images())  # its own way to be copied fails at this
     return model
 
@@ -199,6 +201,18 @@ class OwnWay(Base):
 
     def __deepcopy__(self, memo):
         raise NotImplementedError
+
+
+class Tap:
+    """An object of the user's own that knows a part of the model."""
+
+    __slots__ = ("layer", "lock", "seen")
+
+    def __init__(self, layer):
+        self.layer, self.lock, self.seen = layer, threading.Lock(), OrderedDict(a=[1])
+
+
+Pair = namedtuple("Pair", ["one", "other"])
 
 
 def plain():
@@ -336,11 +350,29 @@ def test_a_function_that_names_the_model_calls_the_copy():
     assert GLOBAL.forward is _global_forward
 
 
+def _counted(function):
+    counts = {}
+
+    @functools.wraps(function)
+    def counting(x):
+        counts["calls"] = counts.get("calls", 0) + 1
+        return function(x)
+
+    return counting
+
+
+@_counted
+def decorated(x):
+    return x
+
+
 def test_a_function_of_the_program_stays_the_program_s():
     model = Base()
     model.act, model.pool, model.cast = F.relu, F.max_pool2d, functools.lru_cache(print)
+    model.own = decorated
     twin = shadow(model)
     assert (twin.act, twin.pool, twin.cast) == (F.relu, F.max_pool2d, model.cast)
+    assert twin.own is decorated
 
 
 def test_random_numbers_of_the_model_are_not_used_up():
@@ -390,12 +422,6 @@ def test_tied_parameters_stay_tied_and_views_stay_views():
 
 
 def test_an_object_of_the_user_s_own_is_copied_with_what_it_knows_of_the_model():
-    class Tap:
-        __slots__ = ("layer", "lock", "seen")
-
-        def __init__(self, layer):
-            self.layer, self.lock, self.seen = layer, threading.Lock(), OrderedDict(a=[1])
-
     model = Base()
     model.tap = Tap(model.conv)
     twin = shadow(model)
@@ -403,6 +429,26 @@ def test_an_object_of_the_user_s_own_is_copied_with_what_it_knows_of_the_model()
     assert twin.tap.lock is model.tap.lock
     assert twin.tap.seen == model.tap.seen
     assert twin.tap.seen["a"] is not model.tap.seen["a"]
+    # Half-made copies of a way that fails are not taken.
+    half = shadow(graph())
+    assert half.tap.layer is half
+    assert half.get_submodule("0.conv").parent is half
+
+
+def test_circles_of_any_kind_close_in_the_copy():
+    model = Base()
+    model.loop = ([],)
+    model.loop[0].append(model.loop)
+    model.pair = Pair(Tap(None), 1)
+    model.pair.one.layer = model.pair
+    model.seen = [1]
+    model.push = model.seen.append
+    twin = shadow(model)
+    assert twin.loop[0][0] is twin.loop
+    assert twin.loop is not model.loop
+    assert twin.pair.one.layer is twin.pair
+    twin.push(2)
+    assert (twin.seen, model.seen) == ([1, 2], [1])
 
 
 def test_a_plain_model_is_copied_as_deepcopy_would():
@@ -410,31 +456,32 @@ def test_a_plain_model_is_copied_as_deepcopy_would():
     assert fingerprint_model(shadow(model)) == fingerprint_model(copy.deepcopy(model))
 
 
+COMPILED = []
+
+
+def backend(graph, _examples):
+    COMPILED.append(graph)
+    return graph.forward
+
+
 def test_a_model_compiled_in_place_is_not_compiled_in_the_copy():
     model = Base()
-    model.conv.compile(backend="eager")
+    model.conv.compile(backend=backend)
     twin = shadow(model)
     twin.conv.register_forward_hook(lambda _m, _args, out: out * 0)
     torch.testing.assert_close(*twin(images()).split(1))
+    assert not COMPILED
     assert model.conv._compiled_call_impl is not None
 
 
 def test_a_forward_pass_that_is_compiled_runs_plainly_in_the_copy():
-    runs = []
-
-    def backend(graph, _examples):
-        runs.append(1)
-        return graph.forward
-
     class Compiled(Base):
-        @torch.compile(backend=backend)
-        def forward(self, x):
-            return super().forward(x)
+        forward = torch.compile(Base.forward, backend=backend)
 
     model = Compiled().eval()
     other = Base().eval()
     other.forward = torch.compile(other.forward, backend=backend)
     for given in (model, other):
         logits = shadow(given)(images())
-        assert not runs
+        assert not COMPILED
         torch.testing.assert_close(logits, Base.forward(given, images()))
