@@ -72,7 +72,7 @@ def hooks_remark(model: nn.Module) -> str:
     remarks = []
     if names := foreign_hooks(model):
         shown = ", ".join(repr(n) if n else "the model itself" for n in names[:3])
-        more = f" and {len(names) - 3} more modules" if len(names) > 3 else ""
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         hooks = "hook" if len(names) == 1 else "hooks"
         remarks.append(
             f"measured without the {hooks} on {shown}{more}; put what a hook changes into a forward"

@@ -106,10 +106,6 @@ class Copier:
             owner = self.copy(x.__self__)
             same = owner is x.__self__
             return x if same else self._keep(x, types.MethodType(self.copy(x.__func__), owner))
-        if kind is types.BuiltinMethodType:
-            owner = self.copy(x.__self__)
-            same = owner is x.__self__
-            return x if same else self._keep(x, getattr(owner, x.__name__))
         if kind is types.FunctionType:
             return self._function(x)
         if kind in (weakref.ref, *weakref.ProxyTypes):

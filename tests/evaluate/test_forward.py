@@ -151,6 +151,8 @@ def test_a_layer_s_setting_that_changes_during_the_pass_is_named():
     assert [dict(m._forward_hooks) for m in model.modules()] == hooks
     graph = fx.symbolic_trace(model)
     assert not torch.allclose(graph(images), model(images))  # why it has to be known
+    model.conv = Counting(3, 3, 3, padding=1)  # a class of the user's own is one step, too
+    assert sets_attributes(model, images) == "conv.stride: (2, 2), then (1, 1)"
     assert sets_attributes(Recurrent(1), images) == ""
     assert sets_attributes(Recurrent(3, (1, 1)), images) == ""
     assert sets_attributes(nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)), images) == ""
@@ -176,6 +178,13 @@ def resets(self, x):
     return x
 
 
+def leaves(self, x):
+    self.conv.padding = (1, 1)
+    x = self.conv(x)
+    self.conv.padding = (2, 2)
+    return x
+
+
 def narrows(self, x):
     self.pool.output_size[0] = 4
     x = self.pool(x)
@@ -191,6 +200,8 @@ def test_weights_modes_and_values_put_back_are_seen_too():
     assert sets_attributes(model, images) == "drop.training: True, then False"
     model = made(narrows, pool=nn.AdaptiveAvgPool2d([2, 2]))
     assert sets_attributes(model, images) == "pool.output_size: (4, 2), then (2, 2)"
+    model = made(leaves, conv=nn.Conv2d(3, 3, 1, padding=1))
+    assert sets_attributes(model, images) == "conv.padding: (1, 1), then (2, 2)"
     model = made(resets, conv=nn.Conv2d(3, 3, 1, padding=1))
     assert sets_attributes(model, images) == "conv.padding: (2, 2), then (1, 1)"
 
@@ -200,7 +211,7 @@ class Counting(nn.Conv2d):
 
     def forward(self, x):
         self.calls += 1
-        return F.conv2d(x, self.weight, self.bias)
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
 def test_what_a_layer_sets_in_its_own_calls_is_no_matter():

@@ -36,23 +36,28 @@ def test_a_user_s_hooks_are_left_off_and_named():
         lambda _m, args, kwargs: seen.append("kwargs"), with_kwargs=True
     )
     model[1].handle = handle
+    model[0].handle = model[2].register_forward_hook(lambda *_: seen.append("behind"))
+    model[0].unregistered = [nn.Identity()]
+    model[0].unregistered[0].register_forward_hook(watch)
     model[2].register_full_backward_hook(watch)
     before = [list(vars(m).items()) for m in model.modules()]
     twin = shadow(model)
     twin(images())
     assert not seen
-    for module in twin.modules():
+    for module in [*twin.modules(), *twin[0].unregistered]:
         held = [v for name, v in vars(module).items() if "_hooks" in name and v is not None]
         assert not any(held)
-    assert foreign_hooks(model) == ["0", "1", "1.1"]
+    assert foreign_hooks(model) == ["0", "1", "1.1", "2"]
     assert hooks_remark(model) == (
-        "measured without the hooks on '0', '1', '1.1'; put what a hook changes into a forward"
+        "measured without the hooks on '0', '1', '1.1' and 1 more; "
+        "put what a hook changes into a forward"
     )
     assert hooks_remark(twin) == ""
     assert [list(vars(m).items()) for m in model.modules()] == before
     twin[1].handle.remove()  # the copy's, not the model's
+    twin[0].handle.remove()
     model(images())
-    assert seen == ["pre", "kwargs", "always"]
+    assert seen == ["pre", "kwargs", "always", "behind"]
 
 
 def test_a_hook_that_changes_what_passes_is_left_off_too():

@@ -57,7 +57,7 @@ def test_convolutions_of_other_kinds_are_named():
         check_model(nn.Sequential(kind()))
     block = type("ConvBlock", (nn.Sequential,), {})
     with pytest.raises(ValueError, match=r"the model has none; found '0\.0', a Conv1d \(torch\)"):
-        check_model(nn.Sequential(block(nn.Conv1d(1, 1, 1)), nn.Linear(1, 1)))
+        check_model(nn.Sequential(block(nn.Conv1d(1, 1, 1)), nn.Conv3d(1, 1, 1)))
     without_any = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     assert check_model(without_any) is without_any
 
