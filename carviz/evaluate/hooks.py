@@ -21,14 +21,14 @@ FLAGS = (
 
 
 def belongs(hook: Callable[..., Any]) -> bool:
-    """Whether a hook is part of the network: put there by torch's own layers or `nn.utils`.
+    """Whether a hook is part of the network: put there by torch's own layers, or by carviz.
 
     Weight and spectral normalisation, pruning masks (a user's own pruning method, too), lazy
-    layers and fake quantisation compute with their hooks.
+    layers and fake quantisation compute with their hooks, and a network that carviz pruned may.
     """
     kinds = [kind.__module__ for kind in type(hook).__mro__]
     written_in = getattr(hook, "__module__", None) or ""
-    return any(m.startswith("torch.nn.utils.") for m in kinds) or (
+    return any(m.startswith(("torch.nn.utils.", "carviz.")) for m in kinds) or (
         not isinstance(hook, nn.Module) and written_in.startswith(("torch.nn.", "torch.ao."))
     )
 

@@ -44,7 +44,7 @@ def shadow(model: nn.Module, device: torch.device | None = None) -> nn.Module:
     hooks that torch did not put there (see `foreign_hooks`). Memory layouts and in-place flags
     stay. The given model is not changed: neither state, modes, hooks nor attributes.
     """
-    twin = Copier(own_parameters=True, model=model).copy(model)
+    twin = Copier(model, own_parameters=True, every_hook=False).copy(model)
     # A user's own `train` is honoured, but need not return the module.
     twin.eval()
     if device is not None:
@@ -55,10 +55,12 @@ def shadow(model: nn.Module, device: torch.device | None = None) -> nn.Module:
 def copy_structure(thing: T) -> T:
     """Return a copy of a module, or of a tuple of modules and graphs, with the same parameters.
 
-    Unlike `shadow` it keeps modes, and the very same `Parameter` objects stand in both: they must
-    be replaced, never moved or written into. Everything else is as `shadow` copies it.
+    Unlike `shadow` it keeps modes and every hook, for what it copies is a copy already; and the
+    very same `Parameter` objects stand in both: they must be replaced, never moved or written
+    into. Everything else is as `shadow` copies it.
     """
-    return Copier(own_parameters=False, model=thing).copy(thing)  # type: ignore[no-any-return]
+    copier = Copier(thing, own_parameters=False, every_hook=True)
+    return copier.copy(thing)  # type: ignore[no-any-return]
 
 
 class Copier:
@@ -66,14 +68,16 @@ class Copier:
 
     Parameters
     ----------
-    own_parameters
-        Whether the copy gets `Parameter` objects of its own that share the memory.
     model
         What will be copied.
+    own_parameters
+        Whether the copy gets `Parameter` objects of its own that share the memory.
+    every_hook
+        Whether hooks come along that torch did not put there.
     """
 
-    def __init__(self, *, own_parameters: bool, model: Any) -> None:
-        self.own_parameters = own_parameters
+    def __init__(self, model: Any, *, own_parameters: bool, every_hook: bool) -> None:
+        self.own_parameters, self.every_hook = own_parameters, every_hook
         self.memo: dict[int, Any] = {}
         self._alive: list[Any] = []  # ids in the memo must not be given to new objects
         things = model if isinstance(model, tuple) else (model,)
@@ -183,6 +187,8 @@ class Copier:
         return twin
 
     def _hooks(self, module: nn.Module) -> None:
+        if self.every_hook:
+            return
         for name, hooks in own_hooks(module).items():
             held = vars(module)[name]
             if id(held) not in self.memo:

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils import prune
 
-from carviz.evaluate import foreign_hooks, hooks_remark, shadow
+from carviz.ablation.silence import zero_output
+from carviz.evaluate import copy_structure, foreign_hooks, hooks_remark, shadow
 
 
 def network():
@@ -100,6 +101,23 @@ def test_a_layer_of_torch_s_that_was_made_a_hook_is_the_user_s():
     model = network()
     model.register_forward_hook(nn.Identity())
     assert foreign_hooks(model) == [""]
+
+
+def test_filters_that_carviz_silenced_by_a_hook_stay_silent():
+    model = network()
+    zero_output(model[0], [0, 1, 2, 3])
+    one, other = shadow(model)(images())
+    assert torch.equal(one, other)
+    assert foreign_hooks(model) == []
+
+
+def test_a_copy_of_a_copy_keeps_every_hook():
+    model = shadow(network())
+    model[0].register_forward_hook(lambda _m, _args, out: out * 0)
+    given = images()
+    assert model(given).std() > 0
+    torch.testing.assert_close(copy_structure(model)(given), model(given))
+    assert copy_structure(model)[0]._forward_hooks.keys() == model[0]._forward_hooks.keys()
 
 
 def test_global_hooks_are_told_and_stay():
