@@ -2,32 +2,48 @@
 
 from carviz.evaluate.arithmetic import arithmetic
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
+from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
 from carviz.evaluate.free_memory import free_memory
+from carviz.evaluate.hooks import foreign_hooks, hooks_remark
 from carviz.evaluate.images import Images, check_labels
-from carviz.evaluate.models import check_model, device_of, placed, placement, shadow
+from carviz.evaluate.model_copies import copy_structure, shadow
+from carviz.evaluate.models import check_model, device_of, placed, placement
 from carviz.evaluate.order import stratified_order
+from carviz.evaluate.outputs import Pick, find_logits
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
 from carviz.evaluate.watching import Watch, watch_model, weights_changed
+from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 
 __all__ = [
     "Images",
     "Normalization",
+    "Pick",
     "Progress",
     "Watch",
     "arithmetic",
     "check_labels",
     "check_model",
+    "copy_structure",
     "device_of",
+    "find_logits",
     "find_normalization",
     "fingerprint_images",
     "fingerprint_model",
+    "foreign_hooks",
     "free_memory",
+    "hooks_remark",
+    "misfit",
+    "name_in_copy",
+    "names_in_copy",
     "placed",
     "placement",
+    "quiet_call",
+    "sets_attributes",
     "shadow",
     "stratified_order",
     "telling",
+    "unwrap",
     "versions",
     "watch_model",
     "weights_changed",

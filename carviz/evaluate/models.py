@@ -1,32 +1,54 @@
-"""The given model is never touched: everything runs on a copy that shares its parameters."""
+"""Which models can be measured, and where they are."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
+from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
+
+from carviz.evaluate.wrappers import unwrap
+
+SCRIPTED = "Give the module that was scripted or traced."
 
 
 def check_model(model: Any) -> nn.Module:
     """Return `model` if it is a module that can be measured.
 
+    Parameters must be finite, and the statistics of normalisations; other buffers may hold
+    infinities (attention masks do).
+
     Raises
     ------
     TypeError
-        If it is no `torch.nn.Module`.
+        If it is no `torch.nn.Module`, or one that does not run in Python (TorchScript).
     ValueError
-        If it has lazy parameters that were never filled, or weights that are NaN or infinite.
+        If it has lazy parameters that were never filled, weights that are NaN or infinite, or
+        convolutions none of which is a `torch.nn.Conv2d` (quantised, equivariant, exported).
     """
     if not isinstance(model, nn.Module):
-        way_out = "Give the model itself, e.g. MyNetwork()."
+        found, way_out = type(model).__name__, "Give the model itself, e.g. MyNetwork()."
         if isinstance(model, str):
             way_out = f"A name becomes a model with carviz.load_model({model!r})."
-        raise TypeError(f"model is a torch.nn.Module; found {type(model).__name__}. {way_out}")
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if isinstance(tensor, UninitializedParameter):
+        if isinstance(model, torch.export.ExportedProgram):
+            found = "a program of torch.export (ExportedProgram)"
+            way_out = "Give the module that it was exported from."
+        if isinstance(model, torch.jit.ScriptFunction):
+            found, way_out = "TorchScript (ScriptFunction)", SCRIPTED
+        raise TypeError(f"model is a torch.nn.Module; found {found}. {way_out}")
+    if isinstance(unwrap(model), torch.jit.ScriptModule):
+        raise TypeError(
+            "model is a torch.nn.Module that runs in Python, so that its layers can be seen; found "
+            f"TorchScript ({type(unwrap(model)).__name__}). {SCRIPTED}"
+        )
+    statistics = [
+        (name, tensor)
+        for name, tensor in model.named_buffers()
+        if name.rpartition(".")[2] in ("running_mean", "running_var")
+    ]
+    for name, tensor in [*model.named_parameters(), *statistics]:
+        if is_lazy(tensor):
             raise ValueError(
                 f"Every parameter must have its shape; {name!r} is lazy and was never filled. "
                 "Run the model once on an image first."
@@ -36,7 +58,43 @@ def check_model(model: Any) -> nn.Module:
                 f"Weights must be finite; {name!r} holds NaN or infinity. "
                 "Load the weights again, or a checkpoint from before training diverged."
             )
+    _refuse_other_convolutions(model)
     return model
+
+
+def _refuse_other_convolutions(model: nn.Module) -> None:
+    """Refuse a model whose convolutions are all of another kind, by that kind's name."""
+    modules = list(model.named_modules())
+    if any(isinstance(m, nn.Conv2d) for _, m in modules):
+        return
+    found, way_out = "", "Give a model whose convolutions are torch.nn.Conv2d layers."
+    for name, module in modules:
+        kind = getattr(module, "original_name", type(module).__name__)
+        written_in = type(module).__module__
+        if isinstance(module, fx.GraphModule):
+            calls = [str(n.target) for n in module.graph.nodes if n.op == "call_function"]
+            kind = next((c for c in calls if c.startswith("aten.conv")), "")
+            if kind:
+                found = f"the exported graph of a model, which calls {kind}"
+                way_out = "Give the module that it was exported from (torch.export)."
+        elif "conv" in kind.lower():
+            # The last in a nest of such modules is the convolution; blocks stand around it.
+            found = f"{name!r}, a {kind} ({written_in.split('.')[0]})"
+            if isinstance(module, torch.jit.ScriptModule):
+                found, way_out = f"{name!r}, a {kind} in TorchScript", SCRIPTED
+            elif "quantized" in written_in:
+                found = f"{name!r}, a quantised {kind} ({written_in})"
+                way_out = "Give the float model from before torch.ao.quantization's convert."
+            elif written_in.split(".")[0] in ("escnn", "e2cnn"):
+                found = f"{name!r}, an equivariant {kind} ({written_in.split('.')[0]})"
+                way_out = "Its export() makes a torch.nn.Module of plain convolutions; give that."
+            if not any(module.children()):
+                break
+    if found:
+        raise ValueError(
+            "A filter is an output channel of a torch.nn.Conv2d, and the model has none; "
+            f"found {found}. {way_out}"
+        )
 
 
 @torch.no_grad()
@@ -79,23 +137,3 @@ def placed(
     """Return images where the model is, of its floating-point type."""
     device, dtype = placement(model)
     return images.detach().to(device=device, dtype=dtype, memory_format=layout)
-
-
-def shadow(model: nn.Module, device: torch.device | None = None) -> nn.Module:
-    """Return a copy of the model's structure in evaluation mode that shares its parameters.
-
-    Parameters are aliased, not copied, until something moves them to another device or format;
-    buffers, which are small and which a forward pass may write, are copied. Whatever is done to
-    the copy's modes, hooks or tensors' places, the given model stays as it is.
-    """
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
-        for value in vars(module).values():
-            # Plain tensors kept as attributes (legacy weight norm) refuse to be deep-copied.
-            if isinstance(value, Tensor):
-                memo[id(value)] = value.detach()
-    twin = copy.deepcopy(model, memo).eval()
-    return twin if device is None else twin.to(device)

@@ -1,4 +1,4 @@
-"""The copy shares parameters, and nothing that is done to it reaches the model."""
+"""Which models are taken, and what the others are told."""
 
 import pytest
 import torch
@@ -9,40 +9,71 @@ from carviz.banks import open_network
 from carviz.evaluate import check_model, device_of, fingerprint_model, shadow
 
 
-def test_the_copy_shares_parameters_and_owns_the_rest():
-    model = Residual().train()
-    copy = shadow(model)
-    pairs = list(zip(model.parameters(), copy.parameters(), strict=True))
-    assert all(a.data_ptr() == b.data_ptr() for a, b in pairs)
-    assert all(a is not b for a, b in pairs)
-    assert model.training
-    assert not copy.training
-    copy.norm.running_mean += 1
-    assert model.norm.running_mean.abs().max() == 0
+def test_other_things_than_modules_are_told_what_they_are():
+    with pytest.raises(TypeError, match=r"found type\. Give the model itself, e\.g\. MyNet"):
+        check_model(Residual)
+    with pytest.raises(TypeError, match="load_model\\('resnet18'\\)"):
+        check_model("resnet18")
 
 
-def test_moving_the_copy_leaves_the_model_in_its_place():
+@pytest.mark.filterwarnings(r"ignore:.torch\.jit:FutureWarning")
+def test_torchscript_is_named():
+    for script in (
+        torch.jit.trace(Residual().eval(), torch.rand(1, 3, 8, 8)),
+        torch.jit.script(nn.Sequential(nn.Conv2d(3, 2, 1))),
+        nn.DataParallel(torch.jit.script(nn.Sequential(nn.Conv2d(3, 2, 1)))),
+    ):
+        with pytest.raises(TypeError, match=r"found TorchScript.*Give the module that was"):
+            check_model(script)
+    inside = nn.Sequential(torch.jit.script(nn.Conv2d(3, 2, 1)), nn.Flatten())
+    with pytest.raises(ValueError, match=r"found '0', a Conv2d in TorchScript.*scripted or traced"):
+        check_model(inside)
+    with pytest.raises(TypeError, match=r"found TorchScript \(ScriptFunction\)"):
+        check_model(torch.jit.script(_double))
+
+
+def _double(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+def test_exported_programs_are_named():
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten())
+    program = torch.export.export(model, (torch.rand(2, 3, 4, 4),))
+    with pytest.raises(TypeError, match=r"torch\.export.*module that it was exported from"):
+        check_model(program)
+    with pytest.raises(ValueError, match=r"calls aten\.conv2d\.default.*was exported from"):
+        check_model(program.module())
+    assert check_model(torch.fx.symbolic_trace(model))
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+def test_convolutions_of_other_kinds_are_named():
+    quantised = nn.Sequential(nn.Sequential(torch.ao.nn.quantized.Conv2d(3, 2, 1)), nn.ReLU())
+    with pytest.raises(ValueError, match=r"found '0\.0', a quantised Conv2d.*float model"):
+        check_model(quantised)
+    assert check_model(nn.Sequential(torch.ao.nn.quantized.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1)))
+    kind = type("R2Conv", (nn.Module,), {"__module__": "escnn.nn.modules"})
+    with pytest.raises(ValueError, match=r"an equivariant R2Conv \(escnn\).*export\(\)"):
+        check_model(nn.Sequential(kind()))
+    block = type("ConvBlock", (nn.Sequential,), {})
+    with pytest.raises(ValueError, match=r"the model has none; found '0\.0', a Conv1d \(torch\)"):
+        check_model(nn.Sequential(block(nn.Conv1d(1, 1, 1)), nn.Conv3d(1, 1, 1)))
+    without_any = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    assert check_model(without_any) is without_any
+
+
+def test_only_what_every_image_meets_must_be_finite():
     model = Residual()
-    before = [(p.data_ptr(), p.dtype, p.stride()) for p in model.parameters()]
-    shadow(model).to(torch.float64)
-    shadow(model).to(memory_format=torch.channels_last)
-    assert [(p.data_ptr(), p.dtype, p.stride()) for p in model.parameters()] == before
-
-
-def test_tied_parameters_stay_tied():
-    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
-    model[1].weight = model[0].weight
-    copy = shadow(model)
-    assert copy[1].weight is copy[0].weight
-
-
-def test_weight_norm_of_both_kinds():
-    with pytest.warns(FutureWarning, match="weight_norm"):
-        old = nn.utils.weight_norm(nn.Conv2d(3, 2, 3))
-    new = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 2, 3))
-    images = torch.rand(1, 3, 5, 5)
-    for model in (old, new):
-        torch.testing.assert_close(shadow(nn.Sequential(model))(images), model(images))
+    model.register_buffer("mask", torch.full((3, 3), -torch.inf))
+    model.register_buffer("unset", torch.tensor([torch.nan]))
+    assert check_model(model) is model
+    model.norm.running_var[1] = torch.nan
+    with pytest.raises(ValueError, match=r"'norm\.running_var' holds NaN or infinity"):
+        check_model(model)
+    model.norm.running_var[1] = 1
+    model.third.bias.data[0] = torch.inf
+    with pytest.raises(ValueError, match=r"'third\.bias' holds NaN or infinity"):
+        check_model(model)
 
 
 def test_a_lazy_model_is_refused():
