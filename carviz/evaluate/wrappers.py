@@ -19,7 +19,8 @@ def wrapped(module: nn.Module) -> nn.Module | None:
     if compiler is not None and isinstance(module, compiler.OptimizedModule):
         inner = module._modules["_orig_mod"]
     elif any(
-        isinstance(module, kind) and type(module).forward is kind.forward
+        # Not isinstance: DistributedDataParallel is an abstract class, which asks at length.
+        kind in type(module).__mro__ and type(module).forward is kind.forward
         for kind in (nn.DataParallel, nn.parallel.DistributedDataParallel)
     ):
         inner = module._modules["module"]

@@ -318,16 +318,6 @@ def test_a_write_while_the_digest_is_read_is_not_remembered(monkeypatch):
     assert watch.changed()
 
 
-def test_what_goes_wrong_beside_is_raised_where_the_digest_is_asked_for(monkeypatch):
-    def fail(digest, tensor):
-        raise MemoryError("no room")
-
-    monkeypatch.setattr(fingerprints, "_add", fail)
-    watch = watch_model(network())
-    with pytest.raises(MemoryError, match="no room"):
-        _ = watch.fingerprint
-
-
 def test_threads_agree():
     model, found = Residual(), []
     threads = [
