@@ -1,26 +1,37 @@
 """Floor 2: the engine. Ablate filters, exactly, without computing what cannot change."""
 
+from carviz.ablation.auditing import SAMPLE as AUDITED_IMAGES
+from carviz.ablation.auditing import Audit, choose_plan
 from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.costs import CarPlan, count_costs
 from carviz.ablation.memory import Needs, find_needs
-from carviz.ablation.plan import GraphPlan, HookPlan, make_plan
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan
 from carviz.ablation.pool import run_elsewhere
-from carviz.ablation.run import Chunk, Facts, Work, run_chunk
+from carviz.ablation.run import Chunk, Facts, Work, layout_of, run_chunk
 from carviz.ablation.settings import Run
+from carviz.ablation.verifying import Claim, telling_pairs, verify
 
 __all__ = [
+    "AUDITED_IMAGES",
+    "Audit",
     "CarPlan",
     "Checkpoint",
     "Chunk",
+    "Claim",
     "Facts",
     "GraphPlan",
     "HookPlan",
     "Needs",
+    "Plan",
+    "ReferencePlan",
     "Run",
     "Work",
+    "choose_plan",
     "count_costs",
     "find_needs",
-    "make_plan",
+    "layout_of",
     "run_chunk",
     "run_elsewhere",
+    "telling_pairs",
+    "verify",
 ]

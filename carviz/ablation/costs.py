@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from carviz.ablation.plan import GraphPlan, HookPlan
+from carviz.ablation.plan import Plan, sets_of
 from carviz.banks import Network
 
 
@@ -28,7 +28,7 @@ class CarPlan:
     where
         The ablation in words.
     how
-        "graph", or "hooks" for a network that torch.fx cannot trace.
+        "graph", "hooks" for a network that torch.fx cannot trace, or "reference".
     network
         The whole network once: what a loop of hooks pays for every filter.
     head
@@ -82,7 +82,7 @@ class CarPlan:
 @torch.inference_mode()
 def count_costs(
     network: Network,
-    plan: GraphPlan | HookPlan,
+    plan: Plan,
     sample: Tensor,
     *,
     layer: str,
@@ -91,7 +91,7 @@ def count_costs(
 ) -> CarPlan:
     """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
     one = sample[:1]
-    first = torch.tensor(filters[:1], device=sample.device)
+    first = sets_of(filters[:1], sample.device)
     whole = count_multiply_adds(lambda: network.model(one))
     values = plan.head(sample)
     alone = plan.head(one)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from carviz.ablation.plan import GraphPlan, HookPlan
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, sets_of
 from carviz.evaluate import arithmetic
 
 ALIVE = 3
@@ -87,15 +87,21 @@ class Needs:
 
 
 @torch.no_grad()
-def find_needs(plan: GraphPlan | HookPlan, image: Tensor, filter: int) -> Needs:
+def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     """Return what a plan takes for one image ``(1, channel, height, width)``."""
     with arithmetic("float32", image.device.type):
         with _Largest() as head:
             values = plan.head(image)
         with _Largest() as tail:
-            plan.tail(values, None, torch.tensor([filter], device=image.device))
+            plan.tail(values, None, sets_of([filter], image.device))
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
-    part = plan.cut_tail if isinstance(plan, GraphPlan) else plan.model
-    weights = sum(p.nbytes for p in part.parameters())
+    weights = sum(p.nbytes for p in _part(plan).parameters())
     batch = CORES if image.device.type == "cuda" else CACHE
     return Needs(kept + ALIVE * head.bytes, ALIVE * tail.bytes, weights, batch)
+
+
+def _part(plan: Plan) -> nn.Module:
+    """Return the part of the network that runs for every filter."""
+    if isinstance(plan, GraphPlan):
+        return plan.cut_tail
+    return plan.model if isinstance(plan, HookPlan) else plan.reference.model

@@ -1,12 +1,17 @@
 """How the filters of one bank are ablated: a head that runs once, a tail that runs per filter.
 
-Two plans answer the same three questions. `GraphPlan` cuts the traced network at the bank;
-`HookPlan` serves networks that torch.fx cannot trace: its head is nothing and its tail is all.
+Three plans answer the same questions. `GraphPlan` cuts the traced network at the bank; `HookPlan`
+serves networks that torch.fx cannot trace: its head is nothing and its tail is all;
+`ReferencePlan` lets the reference of the audit do the work, one filter a pass, where neither is
+right. Which one may be used is for `carviz.ablation.auditing` to say; nothing is tried here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -15,66 +20,131 @@ from torch import Tensor, fx, nn
 from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of, take
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import fold, tidy
-from carviz.banks import FindReaders, Network, cut, zero_filters
-from carviz.banks.readers import own_batch_norm
-from carviz.evaluate import arithmetic
-
-AGREEMENT = 1e-3
-"""Largest difference of logits, as a share of their scale, between a model and its graph.
-
-Rounding stays a hundred times below; a graph with a wrong constant in it is far above."""
+from carviz.banks import PLUS, HookedEnds, Network, cut, hooked_ends, zero_channels
+from carviz.evaluate import quiet_call, shadow
+from carviz.reference import Reference
 
 Values = tuple[Any, ...]
+"""What a head gives: first the bank's maps, one a unit (or the images, where there is no head)."""
+Pick = Callable[[Any], Tensor]
+"""Finds the logits (image, class) in what a model gives."""
+
+NOTHING = -1
+"""The filter's number that stands for none."""
+
+
+class RowsError(ValueError):
+    """A bank's maps have other rows than the batch has images: a batch loses one filter only."""
+
+
+def alone(logits: Any) -> Tensor:
+    """Return what a model gives that gives logits alone."""
+    return logits  # type: ignore[no-any-return]
 
 
 @dataclasses.dataclass(eq=False)
 class GraphPlan:
-    """The traced network, cut at the bank."""
+    """The traced network, cut at the bank.
+
+    Parameters
+    ----------
+    cut_head, cut_tail
+        Its two parts; see `carviz.banks.Cut`.
+    where
+        The ablation in words.
+    shares
+        How the layers that read the bank lose one channel's share.
+    reads_bank
+        Whether the tail reads the bank itself as well.
+    sites, uses
+        How many units leave the head, and how many there are.
+    pick
+        Finds the logits.
+    rows_independent
+        Whether a row of everything that the head gives is an image, so that rows of different
+        images and filters may run together. Else a batch is all images, and loses one filter.
+    numbers
+        For each value that is carried and is a number: by how much it grows with each image, and
+        what it is for none. None for tensors. Only where rows are independent.
+    """
 
     cut_head: fx.GraphModule
     cut_tail: fx.GraphModule
     where: str
     shares: tuple[ConvolutionShare | LinearShare, ...]
     reads_bank: bool
+    sites: int
     uses: int
+    pick: Pick = alone
     rows_independent: bool = True
+    numbers: tuple[tuple[int, int] | None, ...] = ()
     classes: int = 0
     how: str = "graph"
 
     def head(self, images: Tensor) -> Values:
-        """Run everything up to the bank once: (bank, planes, whole, …, carried, …)."""
-        bank, *others = self.cut_head(images)
-        return (bank, *(share.planes(bank) for share in self.shares), *others)
+        """Run everything up to the bank once: (bank, …, planes, …, whole, …, carried, …)."""
+        given = quiet_call(self.cut_head, images)
+        banks, others = given[: self.sites], given[self.sites :]
+        values = (*banks, *(share.planes(banks[0]) for share in self.shares), *others)
+        if not any(self.numbers):
+            return values
+        # Numbers that follow from the batch's size are worked out anew for each batch of rows.
+        whole = len(values) - len(self.numbers)
+        kept = [v for v, n in zip(values[whole:], self.numbers, strict=True) if n is None]
+        return (*values[:whole], *kept)
 
-    def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
-        """Run what follows the bank, row by row without the row's filter."""
-        bank, planes, wholes, carried = self._parts(values)
-        without = self._without(planes, wholes, rows, filters)
+    def tail(self, values: Values, rows: Tensor | None, channels: Tensor, value: Any = 0) -> Tensor:
+        """Run what follows the bank, row by row without the row's channels.
+
+        Parameters
+        ----------
+        values
+            What the head gave.
+        rows
+            (row,) the image of each row; None for all of them in their order.
+        channels
+            (row, set) the channels that each row loses, negative for none; or (1, set), which
+            every row loses.
+        value
+            What stands in their place, as in `carviz.banks.zero_channels`. Other values than zero
+            want a plan without shares, whose steps behind the bank have not moved.
+        """
+        banks, planes, wholes, carried = self._parts(values)
+        count = len(values[0]) if rows is None else len(rows)
+        without = self._without(planes, wholes, rows, channels, count)
         if rows is not None:
             carried = tuple(v[rows] for v in carried)
-            bank = bank[rows] if self.reads_bank else bank
-        return self.cut_tail(filters, bank, *without, *carried)  # type: ignore[no-any-return]
+            banks = tuple(b[rows] for b in banks) if self.reads_bank else banks
+        if any(self.numbers):
+            kept = iter(carried)
+            carried = tuple(next(kept) if n is None else n[0] * count + n[1] for n in self.numbers)
+        answer = quiet_call(self.cut_tail, channels, value, *banks, *without, *carried)
+        return self.pick(answer)
 
     def _without(
-        self, planes: Values, wholes: Values, rows: Tensor | None, filters: Tensor
+        self, planes: Values, wholes: Values, rows: Tensor | None, channels: Tensor, count: int
     ) -> list[Tensor]:
-        """Subtract each row's channel from the outputs of the layers that sum over channels."""
+        """Subtract each row's channels from the outputs of the layers that sum over channels."""
         if not self.shares:
             return []
-        rooms = [s.room(w, len(filters)) for s, w in zip(self.shares, wholes, strict=True)]
-        numbers, counts = torch.unique_consecutive(filters, return_counts=True)
+        rooms = [s.room(w, count) for s, w in zip(self.shares, wholes, strict=True)]
+        spread = channels.expand(count, -1)
+        sets, counts = torch.unique_consecutive(spread, return_counts=True, dim=0)
         start = 0
-        for filter, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            part = slice(start, start + count)
-            start += count
+        for gone, length in zip(sets.tolist(), counts.tolist(), strict=True):
+            part = slice(start, start + length)
+            start += length
             images = part if rows is None else _run(rows[part])
+            filters = [filter for filter in gone if filter >= 0]
             for share, plane, whole, room in zip(self.shares, planes, wholes, rooms, strict=True):
-                if filter < 0:
+                out = room[part]
+                if not filters:
                     room[part] = whole[images]
-                else:
-                    out = room[part]
-                    taken = take(whole, images, out)
+                    continue
+                taken = take(whole, images, out)
+                for filter in filters:
                     share.subtract(taken, plane[:, filter][images], filter, out)
+                    taken = out  # a second filter goes from what is left
         return rooms
 
     def lose(self, values: Values, rows: Tensor, filter: int) -> None:
@@ -82,63 +152,145 @@ class GraphPlan:
 
         The layers that read the bank run again: in a long chain of differences rounding would grow.
         """
-        bank, _, wholes, _ = self._parts(values)
-        rows = rows.to(bank.device)
-        bank[rows, filter] = 0
+        banks, _, wholes, _ = self._parts(values)
+        rows = rows.to(banks[0].device)
+        for bank in banks:
+            bank[rows, filter] = 0
         for share, whole in zip(self.shares, wholes, strict=True):
-            whole[rows] = share.whole(bank[rows])
+            whole[rows] = share.whole(banks[0][rows])
 
-    def _parts(self, values: Values) -> tuple[Tensor, Values, Values, Values]:
-        """Return the bank, its planes and wholes (one a share), and what is carried."""
-        n = len(self.shares)
-        return values[0], values[1 : n + 1], values[n + 1 : 2 * n + 1], values[2 * n + 1 :]
+    def _parts(self, values: Values) -> tuple[Values, Values, Values, Values]:
+        """Return the banks, their planes and wholes (one a share), and what is carried."""
+        s, n = self.sites, len(self.shares)
+        ends = s, s + n, s + 2 * n
+        return values[: ends[0]], values[ends[0] : ends[1]], values[ends[1] : ends[2]], (
+            values[ends[2] :]
+        )  # fmt: skip
 
     def active(self, values: Values) -> Tensor | None:
-        """Look at the one place where the bank is read; a bank used twice has two."""
-        return (values[0] != 0).flatten(2).any(2) if self.uses == 1 else None
+        """Return (image, filter) whether a channel is not zero where it leaves the head.
+
+        Of a unit that reads another's output nothing is known beforehand.
+        """
+        if self.sites < self.uses:
+            return None
+        found = [(bank != 0).flatten(2).any(2) for bank in values[: self.sites]]
+        return torch.stack(found).any(0)
 
 
 @dataclasses.dataclass(eq=False)
 class HookPlan:
-    """The whole network for every filter, with the channel zeroed by a forward hook."""
+    """The whole network for every filter, with the channel zeroed by forward hooks.
+
+    Parameters
+    ----------
+    model
+        A copy that nobody else runs.
+    ends
+        Where the units of the bank end.
+    gone
+        Ends and filters of banks that have lost some for good.
+    """
 
     model: nn.Module
-    layer: str
-    site: str
+    ends: HookedEnds
+    pick: Pick = alone
     rows_independent: bool = True
     classes: int = 0
     how: str = "hooks"
+    gone: dict[str, tuple[HookedEnds, list[int]]] = dataclasses.field(default_factory=dict)
 
     @property
     def where(self) -> str:
         """The ablation in words."""
-        own = ", the convolution's own BatchNorm" if self.site != self.layer else ""
-        return f"zero at the output of {self.site!r}{own}"
+        return describe_modules(self.ends)
 
     def head(self, images: Tensor) -> Values:
         """Nothing can be shared without a graph."""
         return (images,)
 
-    def tail(self, values: Values, rows: Tensor | None, filters: Tensor) -> Tensor:
-        """Run the whole network under the hook."""
+    def tail(self, values: Values, rows: Tensor | None, channels: Tensor, value: Any = 0) -> Tensor:
+        """Run the whole network under the hooks."""
         images = values[0] if rows is None else values[0][rows]
-        site = self.model.get_submodule(self.site)
-        hook = site.register_forward_hook(lambda _m, _args, out: zero_filters(out, filters))
-        try:
-            return self.model(images)  # type: ignore[no-any-return]
-        finally:
-            hook.remove()
+
+        def without(maps: Tensor) -> Tensor:
+            if len(channels) > 1 and (maps.ndim != 4 or len(maps) != len(images)):
+                raise RowsError(
+                    f"maps of shape {tuple(maps.shape)} have other rows than {len(images)} images"
+                )
+            return zero_channels(maps, channels, value)
+
+        with ExitStack() as hooks:
+            for ends, filters in self.gone.values():
+                lost = functools.partial(
+                    zero_channels, channels=torch.tensor([filters], device=images.device)
+                )
+                hooks.enter_context(ends.replacing(self.model, lost))
+            hooks.enter_context(self.ends.replacing(self.model, without))
+            # A clone, for networks that normalise their input in place.
+            return self.pick(self.model(images.clone()))
 
     def active(self, values: Values) -> Tensor | None:
         """Not known without a graph: who reads the channel cannot be seen."""
         return None
 
 
-@torch.inference_mode()
-def make_plan(
-    network: Network, layer: str, sample: Tensor, *, subtract: bool = True
-) -> tuple[GraphPlan | HookPlan, str]:
-    """Return a plan that was tried on a few images, and a remark ("" when there is none).
+@dataclasses.dataclass(eq=False)
+class ReferencePlan:
+    """The reference of the audit measures by itself, one filter a pass: slow, and right.
+
+    Parameters
+    ----------
+    reference
+        A reference of its own.
+    layer
+        The bank.
+    gone
+        Filters of any banks that are gone for good.
+    """
+
+    reference: Reference
+    layer: str
+    where: str
+    classes: int = 0
+    rows_independent: bool = False
+    how: str = "reference"
+    gone: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def pick(self) -> Pick:
+        """Finds the logits."""
+        return self.reference.pick or alone
+
+    def head(self, images: Tensor) -> Values:
+        """Nothing is shared."""
+        return (images,)
+
+    def tail(self, values: Values, rows: Tensor | None, channels: Tensor, value: Any = 0) -> Tensor:
+        """Run the whole network without one set of channels."""
+        images = values[0] if rows is None else values[0][rows]
+        filters = [c for c in channels[0].tolist() if c >= 0]
+        gone = {**self.gone, self.layer: [*self.gone.get(self.layer, []), *filters]}
+        return self.reference.without(images, gone)
+
+    def active(self, values: Values) -> Tensor | None:
+        """Not known."""
+        return None
+
+
+Plan = GraphPlan | HookPlan | ReferencePlan
+
+
+def describe_modules(ends: HookedEnds) -> str:
+    """Return in words where a bank's channels become zero."""
+    own = ", the convolution's own BatchNorm" if set(ends.modules) - {ends.layer} else ""
+    return f"zero at the output of {' and '.join(map(repr, ends.modules))}{own}"
+
+
+def plan_by_graph(
+    network: Network, layer: str, sample: Tensor, *, subtract: bool = True, pick: Pick = alone
+) -> GraphPlan:
+    """Return the plan that cuts the traced network; whether its rows are images is looked at.
 
     Parameters
     ----------
@@ -147,47 +299,82 @@ def make_plan(
     subtract
         Whether the next layer's output without a channel may be had by subtracting its share,
         which wants float32.
+    """
+    assert network.graph is not None
+    ends = network.unit_ends(layer)
+    places = {node: place for place, node in enumerate(network.graph.graph.nodes)}
+    graph, nodes = fold(network.graph, keep=set(network.calls(layer)))
+    parts = cut(
+        graph, layer, [nodes[places[end]] for end in ends], moves_into_head,
+        find_readers if subtract else None,
+    )  # fmt: skip
+    shares = tuple(share_of(graph, reader) for reader in parts.readers)
+    plan = GraphPlan(
+        parts.head, tidy(parts.tail), parts.where, shares, parts.reads_bank,
+        parts.sites, parts.uses, pick,
+    )  # fmt: skip
+    _look_at_rows(plan, sample)
+    if plan.shares and plan.head(sample)[0].ndim != 4:  # a call without a batch axis
+        return plan_by_graph(network, layer, sample, subtract=False, pick=pick)
+    return plan
+
+
+def _look_at_rows(plan: GraphPlan, sample: Tensor) -> None:
+    """See whether a row of all that the head gives is an image."""
+    many, one = plan.head(sample), plan.head(sample[:1])
+    whole = plan.sites + 2 * len(plan.shares)
+    numbers: list[tuple[int, int] | None] = []
+    for place, (v, a) in enumerate(zip(many, one, strict=True)):
+        number = None if place < whole else _follows(v, a, len(sample))
+        rows = isinstance(v, Tensor) and v.shape[:1] == (len(sample),)
+        if number is None and not (rows and a.shape == (1, *v.shape[1:])):
+            plan.rows_independent = False
+            return
+        if place < plan.sites and v.ndim != 4:
+            plan.rows_independent = False
+            return
+        if place >= whole:
+            numbers.append(number)
+    plan.numbers = tuple(numbers)
+
+
+def _follows(many: Any, one: Any, images: int) -> tuple[int, int] | None:
+    """Return how a whole number follows from how many images there are: by how much, from what."""
+    if type(many) is not int or type(one) is not int or images < 2:
+        return None
+    growth, rest = divmod(many - one, images - 1)
+    return None if rest else (growth, one - growth)
+
+
+def plan_by_hooks(network: Network, layer: str, sample: Tensor, *, pick: Pick = alone) -> HookPlan:
+    """Return the plan that runs the whole network under forward hooks.
 
     Raises
     ------
-    ValueError
-        If the network gives other logits on a second pass, or logits that depend on the batch,
-        or no logits ``(image, class)``.
+    OutOfReachError
+        If a unit ends where no forward hook reaches.
     """
-    with arithmetic("float32", sample.device.type):
-        return _try_plans(network, layer, sample, subtract)
+    model = shadow(network.model)
+    return HookPlan(model, hooked_ends(model, layer, sample, network.norms), pick)
 
 
-def _try_plans(
-    network: Network, layer: str, sample: Tensor, subtract: bool
-) -> tuple[GraphPlan | HookPlan, str]:
-    expected = _reference(network.model, sample)
-    reason = network.untraceable
-    if network.graph is not None:
-        plan = _cut(network, layer, find_readers if subtract else None)
-        try:
-            if _agrees(plan, sample, expected):
-                plan.classes = expected.shape[1]
-                return plan, ""
-            reason = "its graph gives other logits than the model itself"
-        except Exception as error:  # a traced constant may not fit these images' size
-            reason = f"its graph fails on these images ({type(error).__name__}: {error})"
-    plan_b = HookPlan(network.model, layer, own_batch_norm(network.model, layer, sample[:1]))
-    plan_b.classes = expected.shape[1]
-    remark = (
-        f"torch.fx could not be used on this network ({reason.splitlines()[0]}), so the whole "
-        "network runs once per filter; the numbers are as exact, only slower."
-    )
-    return plan_b, remark
+def plan_by_reference(
+    network: Network, layer: str, sample: Tensor, *, pick: Pick = alone
+) -> ReferencePlan:
+    """Return the plan in which the reference does the work."""
+    reference = Reference(network.model, pick)
+    if PLUS in layer:
+        return ReferencePlan(reference, layer, f"zero at the output of the sum {layer}")
+    names = [end.module or layer for end in reference.ends(sample, layer)]
+    kinds = {end.kind for end in reference.ends(sample, layer)}
+    where = f"zero at the output of {' and '.join(repr(n) for n in dict.fromkeys(names))}"
+    where += ", the convolution's own BatchNorm" if kinds - {"convolution"} else ""
+    return ReferencePlan(reference, layer, where)
 
 
-def _cut(network: Network, layer: str, find: FindReaders | None) -> GraphPlan:
-    network = fold(network, layer)
-    parts = cut(network, layer, moves_into_head, find)
-    shares = tuple(share_of(network, reader) for reader in parts.readers)
-    uses = len(network.calls(layer))
-    tail = tidy(parts.tail)
-    return GraphPlan(parts.head, tail, parts.where, shares, parts.reads_bank, uses)
+def sets_of(filters: Sequence[int], device: torch.device) -> Tensor:
+    """Return (filter, 1) sets of one channel each."""
+    return torch.as_tensor(list(filters), device=device)[:, None]
 
 
 def _run(rows: Tensor) -> Tensor | slice:
@@ -196,67 +383,17 @@ def _run(rows: Tensor) -> Tensor | slice:
     return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
-def _reference(model: nn.Module, sample: Tensor) -> Tensor:
-    """Return the model's own logits, after seeing that they are a function of the image."""
-    try:
-        logits = model(sample)
-    except Exception as error:  # whatever a forward pass raises on images it is not made for
-        raise ValueError(_misfit(model, sample, error)) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(sample):
-        found = (
-            f"a tensor of shape {tuple(logits.shape)}"
-            if isinstance(logits, Tensor)
-            else f"{type(logits).__name__}"
-        )
-        raise ValueError(
-            f"The model maps {len(sample)} images to logits ({len(sample)}, class); found {found}. "
-            "Wrap it in a module that returns the logits alone."
-        )
-    if _close(model(sample[:1]), logits[:1]):
-        return logits
-    if not _close(model(sample), logits):
-        raise ValueError(
-            "The model must give the same logits for the same image; a second pass gave others. "
-            "Switch off what is random in its forward pass (dropout called without "
-            "training=self.training, for instance)."
-        )
-    raise ValueError(
-        "An image's logits must not depend on the other images of its batch; alone, the "
-        "first image has others. Look for statistics taken over the batch."
-    )
-
-
-def _misfit(model: nn.Module, sample: Tensor, error: Exception) -> str:
-    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
-    channels, size = sample.shape[1], tuple(sample.shape[2:])
-    if first is not None and first.in_channels != channels:
-        return (
-            f"The network reads images of {first.in_channels} channels; the data has {channels}. "
-            "Convert the images (RGB: 3, grey: 1) in the data's transform."
-        )
-    return (
-        f"The network must run on the data's images, {channels} channels of {size} pixels; it "
-        f"fails on them: {error}. Resize them as the network expects."
-    )
-
-
-def _agrees(plan: GraphPlan, sample: Tensor, expected: Tensor) -> bool:
-    whole = torch.full((len(sample),), -1, device=sample.device)
-    values = plan.head(sample)
-    alone = plan.head(sample[:1])
-    plan.rows_independent = all(
-        isinstance(v, Tensor)
-        and isinstance(a, Tensor)
-        and v.shape[:1] == (len(sample),)
-        and a.shape == (1, *v.shape[1:])
-        for v, a in zip(values, alone, strict=True)
-    )
-    return _close(plan.tail(values, None, whole), expected)
-
-
-def _close(logits: Tensor, expected: Tensor) -> bool:
-    if logits.shape != expected.shape:
-        return False
-    scale = expected.abs().max().clamp(min=1e-12)
-    # NaN logits are told by the run, which can name the image.
-    return bool((torch.nan_to_num(logits - expected).abs().max() <= AGREEMENT * scale).item())
+def plan_like(
+    plan: Plan, network: Network, layer: str, sample: Tensor, *, subtract: bool = True
+) -> Plan:
+    """Return a plan of the same kind for the network as it is now; nothing is tried."""
+    made: Plan
+    if isinstance(plan, GraphPlan):
+        made = plan_by_graph(network, layer, sample, subtract=subtract, pick=plan.pick)
+        made.numbers = made.numbers if plan.rows_independent else ()
+    elif isinstance(plan, HookPlan):
+        made = plan_by_hooks(network, layer, sample, pick=plan.pick)
+    else:
+        made = plan_by_reference(network, layer, sample, pick=plan.pick)
+    made.rows_independent, made.classes = plan.rows_independent, plan.classes
+    return made

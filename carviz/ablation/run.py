@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation.plan import GraphPlan, HookPlan, Values
+from carviz.ablation.plan import NOTHING, GraphPlan, Plan, Values, sets_of
 from carviz.evaluate import arithmetic
 
 Tick = Callable[[int], None]
@@ -85,7 +85,7 @@ class Work:
         "float32", "tf32" or "bf16".
     """
 
-    plan: GraphPlan | HookPlan
+    plan: Plan
     filters: list[int]
     batch_size: int
     block: int
@@ -119,7 +119,7 @@ class Work:
         for start in range(0, len(chunk.numbers), block):
             part = slice(start, start + block)
             images = chunk.images[part].to(
-                device=self.device, dtype=self.dtype, memory_format=torch.channels_last
+                device=self.device, dtype=self.dtype, memory_format=layout_of(self.plan)
             )
             parts.append(
                 run_chunk(
@@ -137,7 +137,7 @@ class Work:
 
 
 def run_chunk(
-    plan: GraphPlan | HookPlan,
+    plan: Plan,
     images: Tensor,
     targets: Tensor,
     filters: Sequence[int],
@@ -170,10 +170,11 @@ def run_chunk(
         baseline, log_p = _whole(plan, values, targets, numbers, batch_size, tick)
         predictions = baseline.repeat(len(filters), 1)
         drop = torch.zeros(len(filters), len(images), dtype=torch.float64, device=images.device)
-        chosen = torch.as_tensor(list(filters), device=images.device)
-        for places, rows in _batches(plan, values, chosen, len(images), batch_size):
-            logits = plan.tail(values, *_rows(plan, rows, chosen[places]))
-            predicted, now = read_logits(logits, targets[rows], rows, numbers, chosen[places])
+        sets = sets_of(filters, images.device)
+        for places, rows in batches(plan, values, sets, len(images), batch_size):
+            logits = plan.tail(values, *rows_of(plan, rows, sets[places]))
+            gone = sets[places, 0]
+            predicted, now = read_logits(logits, targets[rows], rows, numbers, gone)
             predictions[places, rows] = predicted
             drop[places, rows] = (log_p[rows] - now).double()
             if tick is not None:
@@ -187,38 +188,45 @@ def run_chunk(
 
 
 def _whole(
-    plan: GraphPlan | HookPlan, values: Values, targets: Tensor, numbers: Sequence[int],
+    plan: Plan, values: Values, targets: Tensor, numbers: Sequence[int],
     batch_size: int, tick: Tick | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return the predicted class and log p(true class) of each image with all filters."""
-    nothing = torch.full((len(targets),), -1, device=targets.device)
+    nothing = torch.full((len(targets), 1), NOTHING, device=targets.device)
     parts = []
     for rows in _split(torch.arange(len(targets), device=targets.device), batch_size, plan):
         if tick is not None:
             tick(0)  # a cancel need not wait for the filters
-        logits = plan.tail(values, *_rows(plan, rows, nothing[: len(rows)]))
+        logits = plan.tail(values, *rows_of(plan, rows, nothing[: len(rows)]))
         parts.append(read_logits(logits, targets[rows], rows, numbers, None))
     baseline, log_p = (torch.cat(part) for part in zip(*parts, strict=True))
     return baseline, log_p
 
 
-def _batches(
-    plan: GraphPlan | HookPlan, values: Values, filters: Tensor, images: int, batch_size: int
+def batches(
+    plan: Plan, values: Values, sets: Tensor, images: int, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (place of the filter, row of the image) pairs that must run, batch by batch.
+    """Yield (place of the set, row of the image) pairs that must run, batch by batch.
 
-    An image on which the channel is zero wherever it is read keeps its prediction. Batches are
-    filled across filters, so the tail always runs on full ones.
+    An image on which the channels are zero wherever they are read keeps its prediction. Batches are
+    filled across sets, so the tail always runs on full ones.
+
+    Parameters
+    ----------
+    sets
+        (place, set) the channels that go together; see `GraphPlan.tail`.
+    images
+        How many there are.
     """
     places, rows = torch.meshgrid(
-        torch.arange(len(filters), device=filters.device),
-        torch.arange(images, device=filters.device),
+        torch.arange(len(sets), device=sets.device),
+        torch.arange(images, device=sets.device),
         indexing="ij",
     )
     places, rows = places.flatten(), rows.flatten()
     active = plan.active(values) if plan.rows_independent else None
     if active is not None:
-        needed = active[rows, filters[places]]
+        needed = (active[rows[:, None], sets[places]] & (sets[places] >= 0)).any(1)
         places, rows = places[needed], rows[needed]
     size = batch_size if plan.rows_independent else images
     if len(rows) == 0:  # splitting nothing gives one empty batch
@@ -226,15 +234,19 @@ def _batches(
     yield from zip(torch.split(places, size), torch.split(rows, size), strict=True)
 
 
-def _split(rows: Tensor, batch_size: int, plan: GraphPlan | HookPlan) -> tuple[Tensor, ...]:
+def _split(rows: Tensor, batch_size: int, plan: Plan) -> tuple[Tensor, ...]:
     return torch.split(rows, batch_size) if plan.rows_independent else (rows,)
 
 
-def _rows(
-    plan: GraphPlan | HookPlan, rows: Tensor, filters: Tensor
-) -> tuple[Tensor | None, Tensor]:
-    # Where the tail's numbers are tied to the batch, a batch is the whole chunk in its order.
-    return (rows if plan.rows_independent else None), filters
+def rows_of(plan: Plan, rows: Tensor, sets: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Return what a plan's tail is told of a batch: the rows, and what each of them loses."""
+    # Where a row is no image a batch is all images in their order, and every row loses the same.
+    return (rows, sets) if plan.rows_independent else (None, sets[:1])
+
+
+def layout_of(plan: Plan) -> torch.memory_format:
+    """Return how images lie in memory: a graph runs with channels last, a model as it is."""
+    return torch.channels_last if isinstance(plan, GraphPlan) else torch.contiguous_format
 
 
 def read_logits(

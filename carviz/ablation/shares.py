@@ -14,28 +14,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from carviz.banks import Network, Reader, reads_through
+from carviz.banks import Reader, hands_on
 
 FLATTENING = {torch.flatten, "flatten"}
 
 
-def find_readers(network: Network, site: fx.Node) -> list[Reader]:
+def find_readers(graph: fx.GraphModule, site: fx.Node) -> list[Reader]:
     """Return the readers of a node whose output is a sum over the node's channels."""
     found = []
     for user in site.users:
         if user.all_input_nodes != [site]:
             continue
-        if _is_sum(network, user, nn.Conv2d):
+        if _is_sum(graph, user, nn.Conv2d):
             found.append(Reader(user, user))
-        elif (end := _linear_behind(network, user)) is not None:
+        elif (end := _linear_behind(graph, user)) is not None:
             found.append(Reader(user, end))
     return found
 
 
-def _is_sum(network: Network, node: fx.Node, kind: type[nn.Module]) -> bool:
+def _is_sum(graph: fx.GraphModule, node: fx.Node, kind: type[nn.Module]) -> bool:
     if node.op != "call_module":
         return False
-    module = network.model.get_submodule(str(node.target))
+    module = graph.get_submodule(str(node.target))
     # A subclass may compute anything, and so may a layer with hooks or a parametrised weight's.
     hooked = bool(module._forward_hooks or module._forward_pre_hooks)
     if type(module) is not kind or hooked:
@@ -45,25 +45,25 @@ def _is_sum(network: Network, node: fx.Node, kind: type[nn.Module]) -> bool:
     return weight.dtype in (torch.float32, torch.float64)
 
 
-def _linear_behind(network: Network, node: fx.Node) -> fx.Node | None:
+def _linear_behind(graph: fx.GraphModule, node: fx.Node) -> fx.Node | None:
     """Return the linear layer behind a flattening of all but the first axis, if that is all."""
-    if not _flattens(network, node):
+    if not _flattens(graph, node):
         return None
     while len(node.users) == 1:
         node = next(iter(node.users))
-        if _is_sum(network, node, nn.Linear):
+        if _is_sum(graph, node, nn.Linear):
             return node
-        if not reads_through(node, network.model):
+        if not hands_on(node, graph):
             break
     return None
 
 
-def _flattens(network: Network, node: fx.Node) -> bool:
+def _flattens(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node flattens all axes but the first."""
     first: Any = 0
     last: Any = -1
     if node.op == "call_module":
-        module = network.model.get_submodule(str(node.target))
+        module = graph.get_submodule(str(node.target))
         if not isinstance(module, nn.Flatten):
             return False
         first, last = module.start_dim, module.end_dim
@@ -206,9 +206,9 @@ def _channel_by_channel(maps: Tensor) -> Tensor:
     return maps.transpose(0, 1).contiguous().transpose(0, 1)
 
 
-def share_of(network: Network, reader: Reader) -> ConvolutionShare | LinearShare:
+def share_of(graph: fx.GraphModule, reader: Reader) -> ConvolutionShare | LinearShare:
     """Return how to subtract a channel from a reader's output."""
-    module = network.model.get_submodule(str(reader.end.target))
+    module = graph.get_submodule(str(reader.end.target))
     if isinstance(module, nn.Conv2d):
         return ConvolutionShare(module)
     assert isinstance(module, nn.Linear)

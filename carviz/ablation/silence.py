@@ -1,45 +1,32 @@
-"""Filters that are silent for good: channels of a network's copy that are zero at no cost."""
+"""Filters that are silent for good: channels of a network's graph that are zero at no cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from carviz.ablation.plan import GraphPlan, HookPlan
-from carviz.banks import Network, unit_end
-
-
-def places_of(network: Network, layer: str, plan: GraphPlan | HookPlan) -> list[str]:
-    """Return the modules at whose output a bank's channels are zeroed, as `plan` does it.
-
-    Raises
-    ------
-    ValueError
-        If such a module also serves other layers, which would lose channels of their own.
-    """
-    if isinstance(plan, HookPlan):
-        return [plan.site]
-    ends = [unit_end(network, call) for call in network.calls(layer)]
-    names = list(dict.fromkeys(str(end.target) for end in ends))
-    for name in names:
-        calls, own = len(network.calls(name)), sum(str(end.target) == name for end in ends)
-        if calls > own:
-            raise ValueError(
-                f"A filter is silenced at the output of its bank's unit; the unit of {layer!r} "
-                f"ends with {name!r}, which other layers use as well ({calls} calls, {own} of them "
-                "in this unit). Give each layer a BatchNorm of its own; carviz.measure_car "
-                "measures the bank as it is."
-            )
-    return names
+from carviz.banks import HookedEnds, Network, insert_behind, zero_channels
 
 
-def silence(network: Network, places: Sequence[str], filters: Sequence[int]) -> None:
-    """Make filters of a bank zero for good, in the modules that `places_of` gave.
+class Silent(nn.Module):
+    """Hands maps on without some channels, in every row."""
 
-    Where a module is torch's own convolution or BatchNorm, new weights do it: zero times anything
-    finite plus zero. Anything else, a user's subclass or a module with hooks, gets one hook more.
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = list(channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return a copy of `maps` in which the channels are zero."""
+        return zero_channels(maps, torch.tensor([self.channels], device=maps.device))
+
+
+def silence(network: Network, layer: str, filters: Sequence[int]) -> bool:
+    """Make filters of a bank zero for good in a network's graph, at the end of each call's unit.
+
+    Where a unit ends at torch's own convolution or BatchNorm, and that serves this bank alone, new
+    weights do it: zero times anything finite plus zero. Elsewhere a step more does it.
 
     Parameters
     ----------
@@ -48,17 +35,76 @@ def silence(network: Network, places: Sequence[str], filters: Sequence[int]) -> 
         others stay as they are.
     filters
         Numbers of the filters.
+
+    Returns
+    -------
+    bool
+        Whether the graph has a new step, so that plans made of it before do not know of it.
     """
-    for name in places:
-        module = network.model.get_submodule(name)
-        if type(module) in (nn.Conv2d, nn.BatchNorm2d) and not _has_hooks(module):
-            _zero_weights(module, filters)
+    assert network.graph is not None
+    graph, ends, inserted = network.graph, network.unit_ends(layer), False
+    for end in ends:
+        reader = next(iter(end.users), None)
+        known = _module(graph, reader) if reader is not None else None
+        if isinstance(known, Silent):
+            known.channels += filters
+        elif _has_weights_of_its_own(network, end, ends):
+            _zero_weights(graph.get_submodule(str(end.target)), filters)
         else:
-            zero_output(module, filters)
+            insert_behind(graph, end, f"carviz_silent_{end.name}", Silent(filters))
+            inserted = True
+    return inserted
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+def lone_modules(ends: HookedEnds) -> list[str]:
+    """Return the modules at whose outputs a bank's units end.
+
+    Raises
+    ------
+    ValueError
+        If such a module also serves other layers, which would lose channels of their own.
+    """
+    for name in ends.modules:
+        if not ends.serves_alone(name):
+            own = sum(module == name for module, _ in ends.ends)
+            raise ValueError(
+                "A filter can be taken off where its bank's unit ends; the unit of "
+                f"{ends.layer!r} ends with {name!r}, which other layers use as well "
+                f"({ends.counts[name]} calls, {own} of them in this unit). Give each layer a "
+                "BatchNorm of its own; carviz.measure_car measures the bank as it is."
+            )
+    return ends.modules
+
+
+class _Zeros:
+    """Forward hook that answers with a copy of the output in which some channels are zero."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        self.channels = list(channels)
+
+    def __call__(self, _module: nn.Module, _args: object, output: Tensor) -> Tensor:
+        return zero_channels(output, torch.tensor([self.channels], device=output.device))
+
+
+def zero_output(module: nn.Module, filters: Sequence[int]) -> None:
+    """Zero these channels of whatever a module answers, for good, by a hook."""
+    module.register_forward_hook(_Zeros(filters))
+
+
+def _module(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def _has_weights_of_its_own(network: Network, end: fx.Node, ends: list[fx.Node]) -> bool:
+    """Whether a unit ends at a plain layer each of whose calls is the end of such a unit."""
+    assert network.graph is not None
+    module = _module(network.graph, end)
+    # A subclass, hooks or parametrisations (a subclass, too) may make anything of the weights.
+    if type(module) not in (nn.Conv2d, nn.BatchNorm2d) or module is None:
+        return False
+    if module._forward_hooks or module._forward_pre_hooks:
+        return False
+    return all(call in ends for call in network.calls(str(end.target)))
 
 
 @torch.no_grad()
@@ -75,24 +121,3 @@ def _zero_weights(module: nn.Module, filters: Sequence[int]) -> None:
             new = old.detach().clone()
             new[chosen] = 0
             setattr(module, name, nn.Parameter(new, requires_grad=False))
-
-
-class _Zeros:
-    """Forward hook that answers with a copy of the output in which some channels are zero."""
-
-    def __init__(self) -> None:
-        self.channels: list[int] = []
-
-    def __call__(self, _module: nn.Module, _args: object, output: Tensor) -> Tensor:
-        output = output.clone()
-        output[:, self.channels] = 0
-        return output
-
-
-def zero_output(module: nn.Module, filters: Sequence[int]) -> None:
-    """Zero these channels of whatever a module answers, for good, by a hook."""
-    last = next(reversed(module._forward_hooks.values()), None)
-    if not isinstance(last, _Zeros):
-        last = _Zeros()
-        module.register_forward_hook(last)
-    last.channels += filters

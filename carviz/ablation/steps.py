@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from carviz.banks import Network, reads_through
+from carviz.ablation.silence import Silent
+from carviz.banks import hands_on
 
 MODULES = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish,
-    nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
+    nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, Silent,
 )  # fmt: skip
 CALLS = {
     F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, F.tanh,
@@ -24,12 +25,12 @@ CALLS = {
 UPSAMPLING = ("nearest", "nearest-exact", "bilinear")
 
 
-def moves_into_head(network: Network, node: fx.Node) -> bool:
+def moves_into_head(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a step behind the bank may run once, in the head, for all filters."""
-    if reads_through(node, network.model):
+    if hands_on(node, graph):
         return True
     if node.op == "call_module":
-        module = network.model.get_submodule(str(node.target))
+        module = graph.get_submodule(str(node.target))
         if isinstance(module, nn.Upsample):
             return module.mode in UPSAMPLING
         # A subclass may do anything: exactly these types.

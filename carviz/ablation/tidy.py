@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Collection
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from carviz.banks import Network
 
 IN_PLACE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Mish, nn.Hardswish)
 FRESH = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
@@ -29,14 +28,29 @@ FRESH = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 RELUS = {F.relu, torch.relu, "relu"}
 
 
-def fold(network: Network, layer: str) -> Network:
-    """Return a network whose BatchNorms are folded where they can be; the bank's own stays."""
-    assert network.graph is not None
-    folded = fx.GraphModule(network.graph, copy.deepcopy(network.graph.graph))
-    for node in list(folded.graph.nodes):
-        _fold_batch_norm(folded, node, layer)
+def fold(
+    graph: fx.GraphModule, keep: Collection[fx.Node] = ()
+) -> tuple[fx.GraphModule, list[fx.Node]]:
+    """Return a network whose BatchNorms are folded into the convolutions that they alone read.
+
+    Parameters
+    ----------
+    keep
+        Calls of convolutions that keep theirs: those of the bank.
+
+    Returns
+    -------
+    torch.fx.GraphModule, list of torch.fx.Node
+        The network, and for each node of `graph`, in order, its twin. Of a BatchNorm that was
+        folded it is the convolution.
+    """
+    folded = fx.GraphModule(graph, copy.deepcopy(graph.graph))
+    nodes = list(folded.graph.nodes)
+    kept = {twin for twin, node in zip(nodes, graph.graph.nodes, strict=True) if node in keep}
+    for place, node in enumerate(nodes):
+        nodes[place] = _fold_batch_norm(folded, node, kept)
     _finish(folded)
-    return Network(folded, folded)
+    return folded, nodes
 
 
 def tidy(tail: fx.GraphModule) -> fx.GraphModule:
@@ -54,22 +68,25 @@ def _finish(module: fx.GraphModule) -> fx.GraphModule:
     return module
 
 
-def _fold_batch_norm(graph: fx.GraphModule, node: fx.Node, layer: str) -> None:
-    """Fold a BatchNorm into the convolution that it alone reads."""
+def _fold_batch_norm(graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.Node]) -> fx.Node:
+    """Fold a BatchNorm into the convolution that it alone reads; return what stands for it."""
     if not _is(graph, node, (nn.BatchNorm2d,)):
-        return
+        return node
     before = node.all_input_nodes[0]
-    if before.target == layer or not _is(graph, before, (nn.Conv2d,)) or len(before.users) > 1:
-        return
+    if before in kept or not _is(graph, before, (nn.Conv2d,)) or len(before.users) > 1:
+        return node
     conv, norm = _module(graph, before), _module(graph, node)
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(norm, nn.BatchNorm2d)
     if conv.weight.dtype not in (torch.float32, torch.float64):
-        return  # folded weights are rounded once more than half precision can bear
+        return node  # folded weights are rounded once more than half precision can bear
+    if norm.num_features != conv.out_channels:
+        return node  # a batch of channels: the convolution was called without a batch axis
     folded = fuse_conv_bn_eval(conv, norm).to(memory_format=torch.channels_last)
     _give(graph, before, folded)
     node.replace_all_uses_with(before)
     graph.graph.erase_node(node)
+    return before
 
 
 def _pool_first(tail: fx.GraphModule, node: fx.Node) -> None:

@@ -1,25 +1,25 @@
 """Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
 
-from carviz.banks.cut import Cut, FindReaders, Reader, cut, zero_filters
+from carviz.banks.cut import Cut, FindReaders, Reader, cut, insert_behind
+from carviz.banks.hooked_ends import HookedEnds, OutOfReachError, hooked_ends
 from carviz.banks.listing import Bank, banks_of, list_banks
-from carviz.banks.network import (
-    Network,
-    copy_network,
-    find_layer,
-    open_network,
-    reads_through,
-    unit_end,
-)
+from carviz.banks.network import Network, copy_network, find_layer, open_network
+from carviz.banks.responses import Answer, answers, field_of
+from carviz.banks.sums import PLUS
 from carviz.banks.tracing import TRACING
-from carviz.banks.unit import Answer, answers, field_of
+from carviz.banks.units import DEFINITION, hands_on, zero_channels
 
 __all__ = [
+    "DEFINITION",
+    "PLUS",
     "TRACING",
     "Answer",
     "Bank",
     "Cut",
     "FindReaders",
+    "HookedEnds",
     "Network",
+    "OutOfReachError",
     "Reader",
     "answers",
     "banks_of",
@@ -27,9 +27,10 @@ __all__ = [
     "cut",
     "field_of",
     "find_layer",
+    "hands_on",
+    "hooked_ends",
+    "insert_behind",
     "list_banks",
     "open_network",
-    "reads_through",
-    "unit_end",
-    "zero_filters",
+    "zero_channels",
 ]

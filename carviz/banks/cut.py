@@ -7,15 +7,15 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, fx, nn
 
-from carviz.banks.network import Network, unit_end
+from carviz.banks.sums import ADDS
 from carviz.banks.tracing import Tracer
+from carviz.banks.units import zero_channels
 
-ZERO = "carviz_zero_filters"
+ZERO = "carviz_zero_channels"
 
-MayMove = Callable[[Network, fx.Node], bool]
+MayMove = Callable[[fx.GraphModule, fx.Node], bool]
 
 
 class Reader(NamedTuple):
@@ -33,31 +33,15 @@ class Reader(NamedTuple):
     end: fx.Node
 
 
-FindReaders = Callable[[Network, fx.Node], list[Reader]]
+FindReaders = Callable[[fx.GraphModule, fx.Node], list[Reader]]
 
 
-def zero_filters(maps: Tensor, filters: Tensor) -> Tensor:
-    """Return a copy of feature maps with one channel of each row zeroed.
+class ZeroChannels(nn.Module):
+    """`zero_channels` as a module: torch.fx keeps modules whole when it unpickles a graph."""
 
-    Parameters
-    ----------
-    maps
-        ``(row, channel, …)``.
-    filters
-        (row,) channel to zero in each row; negative leaves the row whole.
-    """
-    zeroed = maps.clone()
-    rows = torch.nonzero(filters >= 0).flatten()
-    zeroed[rows, filters[rows]] = 0
-    return zeroed
-
-
-class ZeroFilters(nn.Module):
-    """`zero_filters` as a module: torch.fx keeps modules whole when it unpickles a graph."""
-
-    def forward(self, maps: Tensor, filters: Tensor) -> Tensor:
-        """Return `maps` with one channel of each row zeroed."""
-        return zero_filters(maps, filters)
+    def forward(self, maps: Tensor, channels: Tensor, value: Any = 0) -> Tensor:
+        """Return `maps` without the channels of each row."""
+        return zero_channels(maps, channels, value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,15 +53,19 @@ class Cut:
     layer
         The bank.
     head
-        Everything that no filter of the bank can change: maps images to (bank, whole, …,
-        carried, …), the bank's output after its unit (and after what else was moved into the
-        head), the whole outputs of `readers`, and the other tensors that the tail reads.
+        Everything that no filter of the bank can change: maps images to (site, …, whole, …,
+        carried, …): the outputs of the bank's units (and of what else was moved into the head),
+        the whole outputs of `readers`, and the other tensors that the tail reads.
     tail
-        Maps (filters, bank, without, …, carried, …) to logits, where `filters` (row,) is the
-        channel that is removed in each row, negative for none, and `without` are the outputs of
-        `readers` without it.
+        Maps (channels, value, site, …, without, …, carried, …) to what the network gives, where
+        `channels` (row, set) are those that each row loses, negative for none, `value` is what
+        stands in their place, and `without` are the outputs of `readers` without them.
     where
         The ablation in words: which output is zeroed.
+    sites
+        How many units do not depend on one another, and leave the head.
+    uses
+        How many units there are; those beyond `sites` are in the tail.
     readers
         Layers behind the bank whose outputs without a channel are given to the tail.
     reads_bank
@@ -88,51 +76,75 @@ class Cut:
     head: fx.GraphModule
     tail: fx.GraphModule
     where: str
+    sites: int = 1
+    uses: int = 1
     readers: tuple[Reader, ...] = ()
     reads_bank: bool = True
 
 
 def cut(
-    network: Network,
+    graph: fx.GraphModule,
     layer: str,
+    ends: list[fx.Node],
     may_move: MayMove | None = None,
     find_readers: FindReaders | None = None,
 ) -> Cut:
-    """Cut a traced network at the bank `layer`.
+    """Cut a traced network at the ends of a bank's units.
 
     Parameters
     ----------
+    graph
+        The traced network.
+    layer
+        The bank's name.
+    ends
+        The nodes at which its units end, in forward order.
     may_move
         Says of a node whether it works channel by channel and maps 0 to 0: such steps directly
         behind the bank join the head, as zeroing before or after them is the same.
     find_readers
         Finds readers whose output is a sum over the bank's channels: they join the head too.
     """
-    assert network.graph is not None
-    calls = network.calls(layer)
-    units = [unit_end(network, call) for call in calls]
-    sites = list(units)
-    if len(units) == 1 and may_move is not None:
-        sites[0] = _move(network, units[0], may_move)
-    names = list(dict.fromkeys(str(unit.target) for unit in units))
-    where = f"zero at the output of {' and '.join(repr(n) for n in names)}"
-    if names != [layer]:
-        where += ", the convolution's own BatchNorm"
-    readers = find_readers(network, sites[0]) if find_readers and len(sites) == 1 else []
-    graph = network.graph.graph
-    rest = [user for user in sites[0].users if user not in {r.start for r in readers}]
-    tail_nodes = _behind(graph, rest, [r.end for r in readers])
-    given = [sites[0], *(r.end for r in readers)]
-    carried = _carried(graph, given, tail_nodes)
-    head = part_up_to(network.graph, [*given, *carried], "Head")
-    tail = _tail(network.graph, sites, given, carried, tail_nodes)
-    return Cut(layer, head, tail, where, tuple(readers), bool(rest))
+    where = describe(layer, ends)
+    # Units side by side leave the head together; one that reads another's output is in the tail.
+    behind = _behind(graph.graph, [user for end in ends for user in end.users], [])
+    sites = [end for end in ends if end not in behind]
+    within = [end for end in ends if end in behind]
+    if len(ends) == 1 and may_move is not None:
+        sites = [_move(graph, sites[0], may_move)]
+    readers = find_readers(graph, sites[0]) if find_readers and len(ends) == 1 else []
+    starts = {reader.start for reader in readers}
+    rest = [user for site in sites for user in site.users if user not in starts]
+    tail_nodes = _behind(graph.graph, rest, [r.end for r in readers])
+    given = [*sites, *(r.end for r in readers)]
+    carried = _carried(graph.graph, given, tail_nodes)
+    head = part_up_to(graph, [*given, *carried], "Head")
+    tail = _tail(graph, sites, within, given, carried, tail_nodes)
+    return Cut(
+        layer, head, tail, where, len(sites), len(ends), tuple(readers), bool(rest)
+    )  # fmt: skip
 
 
-def _move(network: Network, site: fx.Node, may_move: MayMove) -> fx.Node:
+def describe(layer: str, ends: list[fx.Node]) -> str:
+    """Return in words where a bank's channels become zero."""
+    names, own = [], False
+    for end in ends:
+        if end.op == "call_module":
+            names.append(repr(str(end.target)))
+            own = own or end.target != layer
+        else:
+            called = getattr(end.target, "__name__", str(end.target))
+            summed = end.target in ADDS
+            names.append(f"the sum {layer}" if summed else f"{called} behind {layer!r}")
+            own = own or called == "batch_norm"
+    where = f"zero at the output of {' and '.join(dict.fromkeys(names))}"
+    return where + (", the convolution's own BatchNorm" if own else "")
+
+
+def _move(graph: fx.GraphModule, site: fx.Node, may_move: MayMove) -> fx.Node:
     while len(site.users) == 1:
         reader = next(iter(site.users))
-        if reader.all_input_nodes != [site] or not may_move(network, reader):
+        if reader.all_input_nodes != [site] or not may_move(graph, reader):
             break
         site = reader
     return site
@@ -186,34 +198,36 @@ def part_up_to(module: fx.GraphModule, outputs: list[fx.Node], name: str) -> fx.
 def _tail(
     module: fx.GraphModule,
     sites: list[fx.Node],
+    within: list[fx.Node],
     given: list[fx.Node],
     carried: list[fx.Node],
     tail_nodes: set[fx.Node],
 ) -> fx.GraphModule:
     graph = fx.Graph(tracer_cls=Tracer)
     copies: dict[fx.Node, fx.Node] = {}
-    filters = graph.placeholder("filters")
-    bank = graph.placeholder("bank")
-    for i, node in enumerate(given[1:]):
+    channels, value = graph.placeholder("channels"), graph.placeholder("value")
+    banks = [graph.placeholder(f"bank_{i}") for i in range(len(sites))]
+    for i, node in enumerate(given[len(sites) :]):
         copies[node] = graph.placeholder(f"without_{i}")
     for i, node in enumerate(carried):
         copies[node] = graph.placeholder(f"carried_{i}")
-    if any(given[0] in node.all_input_nodes for node in tail_nodes):
-        copies[given[0]] = graph.call_module(ZERO, (bank, filters))
+    for site, bank in zip(sites, banks, strict=True):
+        if any(site in node.all_input_nodes for node in tail_nodes):
+            copies[site] = graph.call_module(ZERO, (bank, channels, value))
     needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
     for node in module.graph.nodes:
         if node.op == "get_attr" and node in needed:
             copies[node] = graph.node_copy(node)
         elif node in tail_nodes and (node in needed or node.op == "output"):
             copies[node] = graph.node_copy(node, lambda n: copies[n])
-            if node in sites[1:]:  # a bank that is used again loses the filter there too
-                copies[node] = graph.call_module(ZERO, (copies[node], filters))
+            if node in within:  # a unit behind another loses its channel where it ends
+                copies[node] = graph.call_module(ZERO, (copies[node], channels, value))
     return _module(module, graph, "Tail")
 
 
 def _module(root: fx.GraphModule, graph: fx.Graph, name: str) -> fx.GraphModule:
     """Return the graph as a module that holds the parts it uses and no others."""
-    parts: dict[str, Any] = {ZERO: ZeroFilters()}
+    parts: dict[str, Any] = {ZERO: ZeroChannels()}
     for node in graph.nodes:
         target = str(node.target)
         if node.op == "call_module" and target != ZERO:
@@ -221,3 +235,15 @@ def _module(root: fx.GraphModule, graph: fx.Graph, name: str) -> fx.GraphModule:
         elif node.op == "get_attr":
             parts[target] = operator.attrgetter(target)(root)
     return fx.GraphModule(parts, graph, name)
+
+
+def insert_behind(graph: fx.GraphModule, node: fx.Node, name: str, module: nn.Module) -> None:
+    """Put a module into a graph behind a node: whoever reads the node reads the module instead."""
+    graph.add_submodule(name, module)
+    readers = list(node.users)
+    with graph.graph.inserting_after(node):
+        step = graph.graph.call_module(name, (node,))
+    for reader in readers:
+        reader.replace_input_with(node, step)
+    graph.graph.lint()
+    graph.recompile()

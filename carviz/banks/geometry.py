@@ -37,6 +37,10 @@ FLATTENS = {torch.flatten, "flatten", "view", "reshape", torch.reshape}
 NUMBERS = {"size", "dim", "numel", "stride", len}
 """What gives numbers about a map, not a map."""
 
+CONVOLUTIONS = {F.conv2d, torch.conv2d}
+MOST_AXES = 5
+"""Axes that a map may be reshaped to where places stay together: a channel shuffle's."""
+
 Pair = tuple[float, float]
 
 
@@ -153,6 +157,10 @@ def _step(node: fx.Node, graph: fx.GraphModule, field: Field) -> Field:
         return _through_module(graph.get_submodule(str(node.target)), field)
     if node.target in POOL_CALLS:
         return _through_pool_call(node, field)
+    if node.target in CONVOLUTIONS:
+        return _through_convolution_call(node, graph, field)
+    if node.target in FLATTENS and len(_sizes(node)) > MOST_AXES:
+        return WHOLE  # places are taken apart: space to depth, or the windows of an attention
     if node.target is F.pad:
         return _through_pad(_argument(node, 1, "pad", None), field)
     if node.target is operator.getitem:
@@ -216,6 +224,33 @@ def _through_pool_call(node: fx.Node, field: Field) -> Field:
     # The fifth argument of an average pool is its ceil mode, which changes no place that is there.
     dilation = 1 if node.target in AVERAGE_CALLS else _argument(node, 4, "dilation", 1)
     return field.through(kernel, stride, dilation, before)
+
+
+def _through_convolution_call(node: fx.Node, graph: fx.GraphModule, field: Field) -> Field:
+    """Return the field behind `F.conv2d`, as blur pools have it.
+
+    It is the whole image where the kernel is made while the network runs.
+    """
+    weight = _argument(node, 1, "weight", None)
+    if not isinstance(weight, fx.Node) or weight.op != "get_attr":
+        return WHOLE
+    kernel = operator.attrgetter(str(weight.target))(graph).shape[2:]
+    stride, padding, dilation = (
+        _argument(node, place, name, default)
+        for place, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
+    )
+    settings = (stride, padding, dilation)
+    if not all(isinstance(n, int) for value in settings for n in _pair(value)):
+        return WHOLE  # "same", or a number that follows from the image
+    return field.through(tuple(kernel), stride, dilation, padding)
+
+
+def _sizes(node: fx.Node) -> Any:
+    """Return the sizes that a map is reshaped to; nothing where they are not written out."""
+    sizes = node.args[1:] or tuple(node.kwargs.values())
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        return sizes[0]
+    return sizes
 
 
 def _through_pad(pad: Any, field: Field) -> Field:

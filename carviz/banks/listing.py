@@ -13,6 +13,7 @@ from torch import fx, nn
 from carviz.banks.cut import ancestors
 from carviz.banks.geometry import Field, receptive_fields
 from carviz.banks.network import Network, open_network
+from carviz.banks.sums import PLUS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +45,15 @@ def banks_of(network: Network) -> list[Bank]:
 def _bank(network: Network, layer: str, fields: dict[fx.Node, Field]) -> Bank:
     module = network.convolution(layer)
     call = network.calls(layer)[0] if network.graph is not None else None
+    # A sum of branches reads what the widest of them reads.
+    place = network.unit_ends(layer)[0] if PLUS in layer else call
     return Bank(
         layer=layer,
         filters=module.out_channels,
         in_channels=module.in_channels,
         kernel_size=(module.kernel_size[0], module.kernel_size[1]),
         stride=(module.stride[0], module.stride[1]),
-        receptive_field=fields[call].size if call is not None else None,
+        receptive_field=fields.get(place, Field()).size if place is not None else None,
         reads_rgb=_reads_rgb(network, layer, call),
         gate=call is not None and _is_gate(network, call, fields),
     )
@@ -89,6 +92,8 @@ def list_banks(model: Any) -> pd.DataFrame:
 
 def _reads_rgb(network: Network, layer: str, call: fx.Node | None) -> bool:
     """Three channels, and nothing but arithmetic between the image and the convolution."""
+    if PLUS in layer:  # branches with kernels of several sizes: its weights are effective ones
+        return False
     module = network.convolution(layer)
     if module.in_channels != 3 or module.groups != 1:
         return False
@@ -104,7 +109,7 @@ def _reads_rgb(network: Network, layer: str, call: fx.Node | None) -> bool:
 
 def _is_gate(network: Network, call: fx.Node, fields: dict[fx.Node, Field]) -> bool:
     module = network.convolution(str(call.target))
-    if module.kernel_size != (1, 1) or not math.isinf(max(fields[call].size)):
+    if module.kernel_size != (1, 1) or not math.isinf(max(fields.get(call, Field()).size)):
         return False
     return any(_is_sigmoid(network, node) for node in _single_line(call))
 

@@ -2,44 +2,82 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import difflib
-import operator
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
+from carviz.banks.batch_norms import BatchNorm, find_batch_norms
+from carviz.banks.sums import PLUS, Sum, find_sums
 from carviz.banks.tracing import UntraceableError, trace
-from carviz.evaluate import check_model, device_of, shadow
+from carviz.banks.units import unit_end
+from carviz.evaluate import (
+    Watch,
+    check_model,
+    copy_structure,
+    device_of,
+    hooks_remark,
+    name_in_copy,
+    shadow,
+    unwrap,
+    watch_model,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """A copy of a model in evaluation mode, sharing its parameters, with its graph.
+    """Two copies of a model in evaluation mode, sharing its parameters: as it is, and as a graph.
 
     Parameters
     ----------
     model
-        The copy.
+        The copy that stays as the model is: its own in-place steps, its own layout in memory.
     graph
-        Its torch.fx graph; None where it cannot be traced.
+        The other one as a torch.fx graph, channels last in memory; None where it cannot be traced.
     untraceable
         Why it cannot be traced; "" where it can.
+    norms
+        Its batch normalisations, by name.
+    remarks
+        What a reader should know of how the model was taken.
+    watch
+        Tells whether the weights are still what they were when the model was opened; None where
+        nobody asked for it.
     """
 
     model: nn.Module
     graph: fx.GraphModule | None
     untraceable: str = ""
+    norms: dict[str, BatchNorm] = dataclasses.field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    watch: Watch | None = None
 
     def calls(self, layer: str) -> list[fx.Node]:
-        """Return the places in the graph where the convolution `layer` is called."""
+        """Return the places in the graph where a bank's convolutions are called."""
         assert self.graph is not None
+        if PLUS in layer:
+            return [c for name in self.sums()[layer].convolutions for c in self.calls(name)]
         return [n for n in self.graph.graph.nodes if n.op == "call_module" and n.target == layer]
 
+    def unit_ends(self, layer: str) -> list[fx.Node]:
+        """Return the nodes of the graph at which the units of a bank end, one a call."""
+        assert self.graph is not None
+        if PLUS in layer:
+            return [self.sums()[layer].node]
+        channels = self.convolution(layer).out_channels
+        ends = [unit_end(self.graph, call, channels, self.norms) for call in self.calls(layer)]
+        return list(dict.fromkeys(ends))
+
+    def sums(self) -> dict[str, Sum]:
+        """Return the sums of branches that count as banks of their own, by name."""
+        return {} if self.graph is None else find_sums(self.graph, self.norms)
+
     def convolution(self, layer: str) -> nn.Conv2d:
-        """Return the module of the bank `layer`."""
+        """Return the module of the bank `layer`; of a sum of branches that of its first one."""
+        if PLUS in layer:
+            layer = self.sums()[layer].convolutions[0]
         module = self.model.get_submodule(layer)
         assert isinstance(module, nn.Conv2d)
         return module
@@ -49,12 +87,29 @@ class Network:
         names = [n for n, m in self.model.named_modules() if isinstance(m, nn.Conv2d)]
         if self.graph is None:
             return names
-        called = [str(n.target) for n in self.graph.graph.nodes if n.op == "call_module"]
-        return [n for n in dict.fromkeys(called) if n in set(names)]
+        sums = {total.node: total.name for total in self.sums().values()}
+        known, found = set(names), dict[str, None]()
+        for node in self.graph.graph.nodes:
+            if node.op == "call_module" and str(node.target) in known:
+                found[str(node.target)] = None
+            elif node in sums:
+                found[sums[node]] = None
+        return list(found)
 
 
-def open_network(model: Any, device: str | torch.device | None = None) -> Network:
-    """Check a model, copy its structure, and trace the copy. The given model stays untouched.
+def open_network(
+    model: Any, device: str | torch.device | None = None, *, watch: bool = False
+) -> Network:
+    """Check a model, copy its structure, and trace a copy. The given model stays untouched.
+
+    Parameters
+    ----------
+    model
+        The model; a network that was opened before is returned as it is.
+    device
+        Where to run; None for where the model is.
+    watch
+        Whether to remember what the weights are now, to find out if they change.
 
     Raises
     ------
@@ -64,39 +119,46 @@ def open_network(model: Any, device: str | torch.device | None = None) -> Networ
     """
     if isinstance(model, Network):
         return model
+    if isinstance(model, nn.Module):
+        model = unwrap(model)
     check_model(model)
     place = device_of(model, device)
-    own = _copy(model, place)
+    own = shadow(model, place)
     _refuse_batch_statistics(own)
+    # A copy on another device is out of reach of whoever trains the given one.
+    watched = watch_model(model if place == device_of(model) else own) if watch else None
+    norms = find_batch_norms(own)
+    remarks = _remarks(model)
     try:
-        return Network(own, trace(own))
+        graph = trace(_channels_last(shadow(own)), norms)
+        return Network(own, graph, norms=norms, remarks=remarks, watch=watched)
     except UntraceableError as error:
-        # A failed trace may have changed the copy's in-place flags: take a fresh one.
-        return Network(_copy(model, place), None, str(error))
+        return Network(own, None, str(error), norms, remarks, watched)
 
 
-def _copy(model: nn.Module, device: torch.device) -> nn.Module:
-    # Convolutions run faster with channels last, half as fast again on a CPU; the copy's weights
-    # are laid out anew, the model's stay as they are.
-    return shadow(model, device).to(memory_format=torch.channels_last)
+def _remarks(model: nn.Module) -> tuple[str, ...]:
+    found = hooks_remark(model)
+    return (f"{found[0].upper()}{found[1:]}.",) if found else ()
+
+
+def _channels_last(model: nn.Module) -> nn.Module:
+    """Lay a copy's weights out anew: convolutions run half as fast again on a CPU."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            # `to`, which also marks a kernel of one tap; `contiguous` would leave it as it is.
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+    return model
 
 
 def copy_network(network: Network) -> Network:
-    """Return a copy with modules and a graph of its own, which go on sharing them.
+    """Return a copy with modules and a graph of its own, which go on sharing their parameters.
 
     What is done to the copy's modules, a filter silenced for good, say, is not done to `network`,
     which others may be using. Parameters are shared, so they must be replaced, never written into;
     buffers, which a forward pass may write, are copied.
     """
-    memo: dict[int, Any] = {}
-    for module in network.model.modules():
-        for parameter in module._parameters.values():
-            memo[id(parameter)] = parameter
-        for value in vars(module).values():
-            if isinstance(value, Tensor):  # a hook (legacy weight norm) sets it at every pass
-                memo[id(value)] = value.detach()
-    model, graph = copy.deepcopy((network.model, network.graph), memo)
-    return Network(model, graph, network.untraceable)
+    graph = None if network.graph is None else copy_structure(network.graph)
+    return dataclasses.replace(network, model=shadow(network.model), graph=graph)
 
 
 def find_layer(network: Network, model: Any, layer: Any) -> str:
@@ -110,21 +172,25 @@ def find_layer(network: Network, model: Any, layer: Any) -> str:
         If there is no such layer (the nearest names are told), it is no convolution, or the
         forward pass never uses it.
     """
-    if isinstance(layer, nn.Module):
-        owner = network.model if isinstance(model, Network) else model
-        names = [n for n, m in owner.named_modules() if m is layer]
-        if not names:
-            raise ValueError(
-                f"layer is one of the model's own modules; this {type(layer).__name__} is not "
-                "among them. Give its name, e.g. " + _some(network.layers()) + "."
-            )
-        layer = names[0]
-    if not isinstance(layer, str):
+    if not isinstance(layer, (str, nn.Module)):
         raise TypeError(
             f"layer is a bank's name or the module itself; found {type(layer).__name__}."
         )
-    known = dict(network.model.named_modules())
+    # Names of the model as it was given, with its wrappers, are accepted as well.
+    name = name_in_copy(network.model if isinstance(model, Network) else model, layer)
+    if name is None:
+        raise ValueError(
+            f"layer is one of the model's own modules; this {type(layer).__name__} is not "
+            "among them. Give its name, e.g. " + _some(network.layers()) + "."
+        )
+    layer = name
+    known = dict(network.model.named_modules(remove_duplicate=False))
+    first = {id(module): name for name, module in reversed(known.items())}
     banks = network.layers()
+    if layer in banks and PLUS in layer:
+        return str(layer)
+    if layer in known:  # a module under two names is one bank
+        layer = first[id(known[layer])]
     if layer not in known:
         near = difflib.get_close_matches(layer, banks, n=3, cutoff=0.4) or banks[:3]
         raise ValueError(
@@ -144,7 +210,7 @@ def find_layer(network: Network, model: Any, layer: Any) -> str:
             f"layer names a convolution that the forward pass uses; {layer!r} is in the model, "
             f"but never called in evaluation mode. Used ones: {_some(banks)}."
         )
-    return layer
+    return str(layer)
 
 
 def _some(names: list[str]) -> str:
@@ -160,30 +226,3 @@ def _refuse_batch_statistics(model: nn.Module) -> None:
                 f"its batch; BatchNorm {name!r} keeps no running statistics. "
                 "Make it with track_running_stats=True."
             )
-
-
-def reads_through(node: fx.Node, model: nn.Module) -> bool:
-    """Whether a graph node hands its input on unchanged in evaluation mode."""
-    if node.op == "call_module":
-        module = model.get_submodule(str(node.target))
-        return isinstance(module, (nn.Identity, nn.modules.dropout._DropoutNd))
-    return node.op == "call_function" and node.target is operator.pos
-
-
-def unit_end(network: Network, call: fx.Node) -> fx.Node:
-    """Return where a convolution's unit ends: its own BatchNorm, or the convolution itself.
-
-    A BatchNorm is the convolution's own when it reads the convolution and nothing else does:
-    removing the filter removes its normalisation, shift included.
-    """
-    node = call
-    while len(node.users) == 1:
-        reader = next(iter(node.users))
-        if reader.op == "call_module":
-            module = network.model.get_submodule(str(reader.target))
-            if isinstance(module, nn.BatchNorm2d):
-                return reader
-        if not reads_through(reader, network.model):
-            break
-        node = reader
-    return call

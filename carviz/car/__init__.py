@@ -5,10 +5,11 @@ the caller's thread (tracing belongs there) and only then run.
 """
 
 from carviz.car.front import iter_car, measure_car, plan_car
-from carviz.car.measurement import SEED, Measurement
+from carviz.car.measurement import PASSING, SEED, Measurement
 from carviz.car.preparing import prepare_car, sample_of
 
 __all__ = [
+    "PASSING",
     "SEED",
     "Measurement",
     "iter_car",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from carviz.ablation import CarPlan, Run, count_costs
+from carviz.ablation import CarPlan, Run, count_costs, layout_of
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import prepare_car
 from carviz.evaluate import Progress, placed, telling
@@ -29,9 +29,11 @@ def measure_car(
 ) -> CarTable:
     """Measure the CAR of a bank's filters, whole and class by class.
 
-    The ablation makes the filter's channel zero for every later layer: at the convolution's
-    output, or behind its own BatchNorm, since removing a filter removes its normalisation. The
-    result's passport says which. See Abbasi-Asl and Yu, arXiv 1711.02329, section 2.
+    The ablation makes the filter's channel zero for every later layer, at each call of the
+    convolution: at its output, or behind the batch normalisation that alone reads it, since
+    removing a filter removes its normalisation (`carviz.banks.units` has the definition). The
+    result's passport says where, and what the audit by the network itself found. See Abbasi-Asl
+    and Yu, arXiv 1711.02329, section 2.
 
     Parameters
     ----------
@@ -128,7 +130,9 @@ def plan_car(
     measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
     numbers = measurement.order[:FIRST_CHUNK].tolist()
     sample = placed(
-        measurement.images.read(numbers)[0], measurement.network.model, torch.channels_last
+        measurement.images.read(numbers)[0],
+        measurement.network.model,
+        layout_of(measurement.plan),
     )
     return count_costs(
         measurement.network,

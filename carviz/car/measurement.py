@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from carviz.ablation import (
+    Audit,
     Checkpoint,
     Chunk,
+    Claim,
     Facts,
-    GraphPlan,
-    HookPlan,
     Needs,
+    Plan,
     Run,
     Work,
     run_elsewhere,
+    telling_pairs,
+    verify,
 )
 from carviz.banks import Network
 from carviz.car.gathering import Gathered
@@ -31,6 +36,12 @@ FIRST_CHUNK = 32
 LARGEST_CHUNK = 256
 SEED = 0
 """Of the order in which images are visited."""
+FEW_FILTERS, FEW_IMAGES = 8, 64
+"""Below these a measurement is so short that its audit must be short as well."""
+CLAIMED_FILTERS = 2
+"""Filters of the first and of the last part that the reference looks at, on two images each."""
+PASSING = ("versions", "remark", "audit")
+"""What of a passport does not decide the numbers."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -38,7 +49,7 @@ class Measurement:
     """A measurement that is ready to run, in any thread."""
 
     network: Network
-    plan: GraphPlan | HookPlan
+    plan: Plan
     layer: str
     filters: list[int]
     images: Images
@@ -47,6 +58,7 @@ class Measurement:
     run: Run
     needs: Needs
     passport: dict[str, Any]
+    audit: Audit
 
     def tables(self, progress: Callable[[float], None] | None = None) -> Iterator[CarTable]:
         """Yield ever fuller tables; see `iter_car`."""
@@ -60,13 +72,64 @@ class Measurement:
         if done.seen:
             yield done.table()
         missing = [p for p in range(len(chunks)) if not kept or kept[p] is None]
+        claims = self._claims_of_kept(chunks, kept)
         for chunk, facts in self._measured(chunks, missing, done, progress):
             if checkpoint is not None:
+                self._check_weights()
                 checkpoint.save(chunk.place, facts)
             done.add(chunk.place, chunk.numbers, facts)
+            if chunk.place in (missing[0], missing[-1]):
+                claims += self._claims(chunk.numbers, facts, chunk.images)
+            if done.seen == total:
+                self._check_weights()
+                self._verify(claims, lambda: progress(1.0) if progress is not None else None)
             if progress is not None:
                 progress(done.seen / total)
             yield done.table()
+        if not missing:
+            self._verify(claims, lambda: None)
+
+    def _claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
+        """Return a few of the facts of a chunk, for the reference to look at."""
+        device, dtype = placement(self.network.model)
+        few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
+        pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
+        return [
+            Claim(
+                numbers[m],
+                images[m : m + 1].to(device, dtype).clone(),
+                {self.layer: [self.filters[f]]},
+                int(facts.targets[m]),
+                int(facts.predictions[f, m]),
+                float(facts.drop[f, m]),
+            )
+            for f, m in (pairs[:1] if few else pairs)
+        ]
+
+    def _claims_of_kept(self, chunks: list[list[int]], kept: list[Facts | None]) -> list[Claim]:
+        """Return a few facts of the first part that was kept by an earlier run."""
+        for numbers, facts in zip(chunks, kept, strict=False):
+            if facts is not None:
+                return self._claims(numbers, facts, self.images.read(numbers)[0])
+        return []
+
+    def _check_weights(self) -> None:
+        """Refuse numbers of a network that was trained while it was measured."""
+        if self.network.watch is not None:
+            self.network.watch.check()
+
+    def _verify(self, claims: list[Claim], tick: Callable[[], None]) -> None:
+        reference, begun = self.audit.reference, time.perf_counter()
+        verify(
+            reference, claims, rounding=self.audit.rounding, precision=self.run.precision, tick=tick
+        )  # fmt: skip
+        audit = self.passport["audit"]
+        self.passport["audit"] = {
+            **audit,
+            "pairs": len(claims),
+            "passes": reference.passes,
+            "seconds": round(audit["seconds"] + time.perf_counter() - begun, 3),
+        }
 
     def _chunks(self) -> list[list[int]]:
         """Cut the order into chunks that double until they are large; settings alone decide."""
@@ -79,7 +142,7 @@ class Measurement:
     def _checkpoint(self) -> Checkpoint[Facts] | None:
         if self.run.checkpoint is None:
             return None
-        decides = {k: v for k, v in self.passport.items() if k not in ("versions", "remark")}
+        decides = {k: v for k, v in self.passport.items() if k not in PASSING}
         chunks = [FIRST_CHUNK, LARGEST_CHUNK]
         identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
         return Checkpoint(Path(self.run.checkpoint), self.layer, identity, Facts)
@@ -110,6 +173,8 @@ class Measurement:
     def _work(self) -> Work:
         device, dtype = placement(self.network.model)
         block, rows = self.needs.sizes(self.run.budget())
+        if not self.plan.rows_independent:
+            block = min(block, rows)  # a batch of the tail is then a whole block
         return Work(
             self.plan,
             self.filters,

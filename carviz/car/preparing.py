@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from carviz.ablation import GraphPlan, HookPlan, Run, find_needs, make_plan
-from carviz.banks import Network, find_layer, open_network
-from carviz.car.measurement import SEED, Measurement
+from carviz.ablation import (
+    AUDITED_IMAGES,
+    Audit,
+    Plan,
+    Run,
+    choose_plan,
+    find_needs,
+    layout_of,
+)
+from carviz.banks import DEFINITION, Network, find_layer, open_network
+from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
 from carviz.evaluate import (
     Images,
     find_normalization,
@@ -23,9 +31,6 @@ from carviz.evaluate import (
     versions,
 )
 
-SAMPLE = 2
-"""Images that the plan is tried on."""
-
 
 def prepare_car(
     model: Any,
@@ -35,14 +40,15 @@ def prepare_car(
     filters: Sequence[int] | None = None,
     device: str | torch.device | None = None,
     run: Run | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
     What a reader should know of how it will run stands in the passport, under "remark".
     `model` may also be a network that `carviz.banks.open_network` opened, so that several banks
-    share one trace.
+    share one trace. `tick` is called between two passes of the audit; what it raises ends it.
     """
-    network = open_network(model, device)
+    network = open_network(model, device, watch=True)
     name = find_layer(network, model, layer)
     chosen = _check_filters(filters, network.convolution(name).out_channels, name)
     if run is not None and not isinstance(run, Run):
@@ -51,20 +57,25 @@ def prepare_car(
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run = run or Run()
-    plan, remark = make_plan(network, name, sample, subtract=run.precision != "bf16")
+    plan, audit = choose_plan(
+        network, name, sample, subtract=run.precision != "bf16", tick=tick,
+        small=len(chosen) < FEW_FILTERS or len(images) < FEW_IMAGES,
+    )  # fmt: skip
     classes = _class_names(images, model, network, plan.classes)
+    one = sample[:1].contiguous(memory_format=layout_of(plan))
     return Measurement(
         network, plan, name, chosen, images, order, classes, run,
-        find_needs(plan, sample[:1], chosen[0]),
-        _passport(network, plan, images, data, run, remark),
+        find_needs(plan, one, chosen[0]),
+        _passport(network, plan, images, data, run, audit),
+        audit,
     )  # fmt: skip
 
 
 def sample_of(images: Images, order: list[int], network: Network) -> Tensor:
     """Return the first images of an order where the network is, for its plan to be tried on."""
-    # One image is shown twice where there is one only: the plan wants to see a batch.
-    numbers = (order * 2)[:SAMPLE]
-    return placed(images.read(numbers)[0], network.model, torch.channels_last)
+    # Few images are shown several times: the plan wants to see a batch.
+    numbers = (order * AUDITED_IMAGES)[:AUDITED_IMAGES]
+    return placed(images.read(numbers)[0], network.model)
 
 
 def _check_filters(filters: Sequence[int] | None, count: int, layer: str) -> list[int]:
@@ -103,16 +114,18 @@ def _class_names(images: Images, model: Any, network: Network, count: int) -> tu
 
 
 def _passport(
-    network: Network, plan: GraphPlan | HookPlan, images: Images, data: Any, run: Run, remark: str
+    network: Network, plan: Plan, images: Images, data: Any, run: Run, audit: Audit
 ) -> dict[str, Any]:
     found = find_normalization(data, network.model)
     device, dtype = placement(network.model)
     return {
-        "model": fingerprint_model(network.model),
+        "model": network.watch.fingerprint if network.watch else fingerprint_model(network.model),
         "data": fingerprint_images(images),
+        "definition": DEFINITION,
         "ablation": plan.where,
         "engine": plan.how,
-        "remark": remark,
+        "remark": audit.remark,
+        "audit": audit.passport(),
         "device": device.type,
         "dtype": str(dtype),
         "precision": run.precision,

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from carviz.ablation import make_plan
-from carviz.ablation.silence import places_of, zero_output
-from carviz.banks import Network, find_layer, open_network
+from carviz.ablation.silence import lone_modules, zero_output
+from carviz.banks import Network, OutOfReachError, find_layer, hooked_ends, open_network
 from carviz.compression.constants import fold, is_padded, read_constants
 from carviz.compression.copies import ordinary_tensors, own_copy
 from carviz.compression.groups import (
@@ -24,7 +23,8 @@ from carviz.compression.groups import (
     named,
     remove,
 )
-from carviz.evaluate import Images, placed
+from carviz.evaluate import Images, find_logits, placed, shadow
+from carviz.reference import Reference
 
 SAMPLE = 8
 """First images of the data on which the smaller network is compared with the ablated one."""
@@ -104,6 +104,7 @@ def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
     learns = {name: p.requires_grad for name, p in small.named_parameters()}
     small.eval()
     ablated, precise = _precise(small, images)
+    expected = _audited(ablated, precise, plan)
     for site, filters in sites.items():
         zero_output(ablated.get_submodule(site), filters)
     for parameter in small.parameters():  # Torch-Pruning follows what autograd follows
@@ -119,7 +120,7 @@ def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
     check_left(losses)
     fold(readers, constants)
     remove(losses)
-    _check_logits(small, ablated, precise, plan)
+    _check_logits(small, expected, precise, plan)
     for name, module in small.named_modules():
         module.training = modes[name]
     for name, parameter in small.named_parameters():
@@ -174,9 +175,16 @@ def _first_images(model: nn.Module, data: Any) -> Tensor:
 def _sites(network: Network, plan: Plan, images: Tensor) -> Plan:
     """Return the modules at whose outputs the channels are zero, as `measure_car` zeroes them."""
     sites: Plan = {}
+    model = shadow(network.model)  # of its own: another thread may run the network
     for bank, filters in plan.items():
-        trial, _ = make_plan(network, bank, placed(images[:2], network.model, torch.channels_last))
-        sites |= dict.fromkeys(places_of(network, bank, trial), filters)
+        try:
+            with torch.inference_mode():
+                ends = hooked_ends(model, bank, placed(images[:2], model), network.norms)
+        except OutOfReachError as error:
+            raise ValueError(
+                f"Filters are taken off modules; {error}. Keep them ablated without removing them."
+            ) from error
+        sites |= dict.fromkeys(lone_modules(ends), filters)
     return sites
 
 
@@ -258,12 +266,19 @@ def _asked(loss: Loss, channels: list[int]) -> str:
     return words[0].upper() + words[1:]
 
 
+def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
+    """Return the logits of the ablated network, as the audit's reference has them."""
+    reference = Reference(model)
+    reference.pick = find_logits(reference.answer(images), len(images))
+    return reference.without(images, plan).clone()
+
+
 @torch.no_grad()
-def _check_logits(small: nn.Module, ablated: nn.Module, images: Tensor, plan: Plan) -> None:
+def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
     twin = copy.deepcopy(small).to(images.dtype)
-    expected = ablated(images)
     try:
-        logits = twin(images)
+        answer = twin(images.clone())
+        logits = find_logits(answer, len(images))(answer)
     except Exception as error:  # a size written down in the forward pass
         raise ValueError(
             f"The network must run without the filters of {named(list(plan))}; it fails: {error}. "

@@ -65,7 +65,12 @@ class Measurer(Pruner):
         what = layer if filters is None else f"Filter {filters[0]} of {layer}"
         tick = self._ticker(job, lambda share: under_way(what, share, total, job.seconds))
         measurement = prepare_car(
-            network, self._subject.images, layer, filters=filters, run=self._subject.run
+            network,
+            self._subject.images,
+            layer,
+            filters=filters,
+            run=self._subject.run,
+            tick=job.check,
         )
         tables = Throttle(0.2)
         for table in measurement.tables(tick):

@@ -23,7 +23,7 @@ from carviz.explorer.words import (
 )
 from carviz.explorer.working import Working
 from carviz.plots.pruned import CRITERIA
-from carviz.pruning import Pruning, prepare_pruning
+from carviz.pruning import Pruning, check_count, prepare_pruning
 from carviz.results import PruningPath
 
 
@@ -95,10 +95,9 @@ class Pruner(Working):
         """
         with self._lock:
             layer = self.layer
-            pruning = self._prepare(layer, GREEDY, count)
-            total = self._all[layer].filters if count is None else count
+            total = check_count(count, self._all[layer].filters)
             self._start(
-                lambda job: self._prune(job, layer, pruning, total),
+                lambda job: self._prune(job, layer, total),
                 lambda job: self._pruning_ended(job, layer, total),
                 f"{layer}: preparing to prune",
             )
@@ -158,12 +157,13 @@ class Pruner(Working):
 
     # -- the jobs: everything here runs in their thread, and only ever sets traits
 
-    def _prune(self, job: Job, layer: str, pruning: Pruning, total: int) -> None:
+    def _prune(self, job: Job, layer: str, total: int) -> None:
         def words(share: float) -> str:
             running = self._of(layer).running
             done = 0 if running is None else len(running)
             return pruning_words(layer, done, total, share, job.seconds)
 
+        pruning = self._prepare(job, layer, GREEDY, total)
         self._follow(job, layer, pruning, self._ticker(job, words))
 
     def _run_rivals(self, job: Job, layer: str, count: int) -> None:
@@ -177,7 +177,7 @@ class Pruner(Working):
         for place, name in enumerate(missing):
             tick(place / len(missing))
             part = functools.partial(_part, tick, place, len(missing))
-            self._follow(job, layer, self._prepare(layer, name, count), part)
+            self._follow(job, layer, self._prepare(job, layer, name, count), part)
             with self._lock:
                 self._only(job)
                 self._of(layer).keep()
@@ -242,11 +242,11 @@ class Pruner(Working):
 
     # -- what is known
 
-    def _prepare(self, layer: str, criterion: str, count: int | None) -> Pruning:
+    def _prepare(self, job: Job, layer: str, criterion: str, count: int) -> Pruning:
         # The network was traced when the explorer was made: this traces nothing.
         return prepare_pruning(
             self._subject.networks[self._device], self._subject.images, layer,
-            count=count, criterion=criterion, run=self._subject.run,
+            count=count, criterion=criterion, run=self._subject.run, tick=job.check,
         )  # fmt: skip
 
     def _of(self, layer: str) -> Pruned:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.ablation.silence import places_of
-from carviz.banks import Network
+from carviz.banks import PLUS, Network, hooked_ends, insert_behind
 from carviz.car import SEED, Measurement
-from carviz.evaluate import arithmetic, placed
+from carviz.evaluate import arithmetic, placed, quiet_call
 
 Scores = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -45,6 +45,12 @@ class Subject:
     def weights(self) -> Iterator[NDArray[np.float64]]:
         """Each bank's weights as (filter, weight)."""
         for bank in self.banks:
+            if PLUS in bank.layer:
+                raise ValueError(
+                    "Norms of weights compare the filters of one convolution; "
+                    f"{bank.layer!r} is a sum of several. Take another criterion, or name one of "
+                    "its branches."
+                )
             weight = self.network.convolution(bank.layer).weight.detach()
             yield weight.flatten(1).double().cpu().numpy()
 
@@ -161,40 +167,74 @@ def _visit(
     The maps are those at the ends of the banks' units; a bank has one tensor of them for each
     place where it is used.
     """
-    images, model = subject.banks[0].images, subject.network.model
-    precision = subject.banks[0].run.precision
+    images, network = subject.banks[0].images, subject.network
+    precision, pick = subject.banks[0].run.precision, subject.banks[0].plan.pick
+    watched = _Watched(subject, gradients)
     for chunk, batch, targets in images.in_batches(BATCH):
         progress(chunk.start / len(images))
-        batch = placed(batch, model, torch.channels_last)
+        batch = placed(batch, network.model, watched.layout)
         with (
             torch.set_grad_enabled(gradients),
             arithmetic(precision, batch.device.type),
-            _watched(subject, gradients) as outputs,
         ):
-            note(outputs, model(batch), targets.to(batch.device))
+            outputs, answer = watched.run(batch)
+            note(outputs, pick(answer), targets.to(batch.device))
 
 
-@contextmanager
-def _watched(subject: Subject, gradients: bool) -> Iterator[list[list[Tensor]]]:
-    """Note what leaves the banks' units, for the length of one pass."""
-    found: list[list[Tensor]] = [[] for _ in subject.banks]
-    hooks = []
-    for place, bank in enumerate(subject.banks):
+class _Note(nn.Module):
+    """Hands maps on, and what it is told to do with them is done."""
 
-        def note(_module: nn.Module, _args: object, output: Tensor, place: int = place) -> Tensor:
+    def __init__(self, note: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.note = note
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return what the note makes of the maps."""
+        return self.note(maps)
+
+
+class _Watched:
+    """The network, which tells what leaves the ends of the banks' units as well.
+
+    Its graph is run where all banks are measured by it; else the model itself, under hooks.
+    """
+
+    def __init__(self, subject: Subject, gradients: bool) -> None:
+        self._subject, self._gradients = subject, gradients
+        self._found: list[list[Tensor]] = [[] for _ in subject.banks]
+        self._graph = all(bank.plan.how == "graph" for bank in subject.banks)
+        self.layout = torch.channels_last if self._graph else torch.contiguous_format
+        network = subject.network
+        if not self._graph:
+            return
+        assert network.graph is not None
+        for place, bank in enumerate(subject.banks):
+            for end in network.unit_ends(bank.layer):
+                name = f"carviz_note_{place}_{end.name}"
+                insert_behind(network.graph, end, name, _Note(self._noting(place)))
+
+    def _noting(self, place: int) -> Callable[[Tensor], Tensor]:
+        def note(output: Tensor) -> Tensor:
             z = output
-            if gradients and not z.requires_grad:
+            if self._gradients and not z.requires_grad:
                 z = z.detach().requires_grad_()
-            if gradients:
+            if self._gradients:
                 z.retain_grad()
-            found[place].append(z)
+            self._found[place].append(z)
             return z.clone()  # what works in place behind it leaves z alone
 
-        for name in places_of(subject.network, bank.layer, bank.plan):
-            module = subject.network.model.get_submodule(name)
-            hooks.append(module.register_forward_hook(note))
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+        return note
+
+    def run(self, batch: Tensor) -> tuple[list[list[Tensor]], Any]:
+        """Return each bank's maps, one tensor a call, and what the network gives."""
+        for found in self._found:
+            found.clear()
+        network = self._subject.network
+        if self._graph:
+            assert network.graph is not None
+            return self._found, quiet_call(network.graph, batch)
+        with ExitStack() as hooks:
+            for place, bank in enumerate(self._subject.banks):
+                ends = hooked_ends(network.model, bank.layer, batch[:1], network.norms)
+                hooks.enter_context(ends.replacing(network.model, self._noting(place)))
+            return self._found, network.model(batch.clone())

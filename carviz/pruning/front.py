@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,11 +120,13 @@ def prepare_pruning(
     order: PruningPath | Sequence[int] | None = None,
     device: str | torch.device | None = None,
     run: Run | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> Pruning:
     """Check everything, trace, and try the plans on a few images; nothing is pruned yet.
 
     Arguments and errors are those of `prune_filters`. Tracing belongs into the caller's thread;
-    `Pruning.paths` may run in any.
+    `Pruning.paths` may run in any. `tick` is called between two passes of the audit; what it
+    raises ends it.
     """
     _check_criterion(criterion)
     if run is not None and not isinstance(run, Run):
@@ -135,10 +137,10 @@ def prepare_pruning(
             "Run(executor=…) is for carviz.measure_car, whose chunks are independent; a pruning's "
             "steps follow from one another and run in this process. Leave executor out."
         )
-    network = open_network(model, device)
+    network = open_network(model, device, watch=True)
     names = _find_layers(network, model, layer)
     images = Images(data)
-    banks = [prepare_car(network, data, name, run=run) for name in names]
+    banks = [prepare_car(network, data, name, run=run, tick=tick) for name in names]
     given = None if order is None else read_order(order, banks, criterion)
     if given is None:
         filters, chosen = sum(len(bank.filters) for bank in banks), criterion
@@ -146,7 +148,7 @@ def prepare_pruning(
         filters, chosen = len(given.steps), given.criterion
     return Pruning(
         network, banks, sample_of(images, banks[0].order.tolist(), network),
-        _check_count(count, filters), _check_floor(floor), chosen, run,
+        check_count(count, filters), _check_floor(floor), chosen, run,
         _passport(banks, chosen) | ({} if given is None else {"order": given.words}),
         None if given is None else given.scores,
     )  # fmt: skip
@@ -177,7 +179,8 @@ def _check_criterion(criterion: Any) -> None:
         raise ValueError(f"criterion is one of {', '.join(CRITERIA)}; found {criterion!r}.{hint}")
 
 
-def _check_count(count: Any, filters: int) -> int:
+def check_count(count: Any, filters: int) -> int:
+    """Return how many filters go; TypeError or ValueError if it is no such number."""
     if count is None:
         return filters
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
@@ -207,6 +210,7 @@ def _passport(banks: list[Measurement], criterion: str) -> dict[str, Any]:
         "ablation": {bank.layer: bank.plan.where for bank in banks},
         "engine": {bank.layer: bank.plan.how for bank in banks},
         "remark": " ".join(remarks),
+        "audit": {bank.layer: bank.passport["audit"] for bank in banks},
         "criterion": criterion,
         "seed": SEED,
     }

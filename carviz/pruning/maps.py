@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation import GraphPlan, HookPlan, Needs
+from carviz.ablation import GraphPlan, Needs, Plan, layout_of
 from carviz.evaluate import Images
 
-Plan = GraphPlan | HookPlan
 Values = tuple[Any, ...]
 Tick = Callable[[], None]
 """Called after every batch; what it raises ends the search."""
@@ -143,7 +142,7 @@ class Maps:
     def watch(self, tick: Tick) -> None:
         """Find on which images each channel is not zero."""
         for bank, plan in enumerate(self._plans):
-            if isinstance(plan, HookPlan) or not plan.rows_independent:
+            if not isinstance(plan, GraphPlan) or not plan.rows_independent:
                 continue
             found: NDArray[np.bool_] | None = None
             # Backwards, so that the blocks that are looked at first are still there after it.
@@ -164,7 +163,7 @@ class Maps:
         run again. Returns False where that cannot be done, and all must be computed anew.
         """
         plan, values, known = self._plans[0], self._kept.get((0, 0)), self.active[0]
-        if isinstance(plan, HookPlan) or values is None or known is None:
+        if not isinstance(plan, GraphPlan) or values is None or known is None:
             return False
         if not self.whole or len(self._plans) > 1 or plan.uses != 1:
             return False
@@ -196,13 +195,15 @@ class Maps:
                 self._raw[chunk.start : chunk.stop] = images
         return np.concatenate(labels)
 
-    def read(self, numbers: NDArray[np.int64]) -> Tensor:
+    def read(
+        self, numbers: NDArray[np.int64], layout: torch.memory_format = torch.contiguous_format
+    ) -> Tensor:
         """Return images ``(image, channel, height, width)`` where the network is."""
         if self._raw is None:
             images = self._images.read(numbers.tolist())[0]
         else:
             images = self._raw[torch.as_tensor(numbers)]
-        return images.to(self._device, self._dtype, memory_format=torch.channels_last)
+        return images.to(self._device, self._dtype, memory_format=layout)
 
     def _values(self, bank: int, place: int, tick: Tick) -> Values:
         key = bank, place
@@ -215,13 +216,14 @@ class Maps:
 
     def _head(self, bank: int, numbers: NDArray[np.int64], tick: Tick) -> Values:
         plan, step = self._plans[bank], self._sizes.head
+        layout = layout_of(plan)
         if len(numbers) <= step:
             tick()
-            return plan.head(self.read(numbers))
+            return plan.head(self.read(numbers, layout))
         together: list[Tensor] = []
         for start in range(0, len(numbers), step):
             tick()
-            values = plan.head(self.read(numbers[start : start + step]))
+            values = plan.head(self.read(numbers[start : start + step], layout))
             for i, value in enumerate(values):
                 if start == 0:
                     together.append(_room_for(value, len(numbers)))

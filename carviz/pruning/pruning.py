@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from carviz.ablation import Run
+from carviz.ablation import Claim, Run, verify
 from carviz.banks import Network, copy_network
-from carviz.car import Measurement
+from carviz.car import PASSING, Measurement
+from carviz.evaluate import placed
 from carviz.pruning.criteria import CRITERIA, Scores, Subject
 from carviz.pruning.kept import Kept, Ranking, Step, Whole
 from carviz.pruning.ranked import Ranked
 from carviz.pruning.search import Search
 from carviz.pruning.state import State
+from carviz.reference import Reference
 from carviz.results import PruningPath
 
 Progress = Callable[[float], None]
+CLAIMED = 4
+"""Images on which the last network is compared with the reference."""
 SCORING = 0.3
 """The share of the progress that scoring the filters beforehand takes."""
 
@@ -87,7 +91,32 @@ class Pruning:
                 break
             steps.append(step)
             yield self._path(whole, steps)
+        self._verify(whole, steps)
         pruner.end()
+
+    def _verify(self, whole: Whole, steps: list[Step]) -> None:
+        """Compare what the last network predicts with what the network itself does so pruned."""
+        if self.network.watch is not None:
+            self.network.watch.check()
+        if not steps:
+            return
+        gone: dict[str, list[int]] = {}
+        for step in steps:
+            gone.setdefault(self.banks[int(step.bank)].layer, []).append(int(step.filter))
+        found, images = steps[-1].predictions, self.banks[0].images
+        # Images whose prediction has changed first: of the others little is learnt.
+        order = np.argsort(found == whole.predictions, kind="stable")
+        numbers = [*order[: CLAIMED // 2], *order[-(CLAIMED - CLAIMED // 2) :]]
+        claims = [
+            Claim(
+                int(m), placed(images.read([int(m)])[0], self.network.model), gone,
+                int(whole.targets[m]), int(found[m]),
+            )
+            for m in dict.fromkeys(numbers)
+        ]  # fmt: skip
+        reference = Reference(self.network.model, self.banks[0].plan.pick)
+        rounding = max(bank.audit.rounding for bank in self.banks)
+        verify(reference, claims, rounding=rounding, precision=self.run.precision)
 
     def _path(self, whole: Whole, steps: list[Step]) -> PruningPath:
         changed = float(whole.changed_by_precision)
@@ -120,7 +149,7 @@ class _Pruner:
         self._of = pruning
         self._listener, self._told = progress, 0.0
         layers = [bank.layer for bank in pruning.banks]
-        decides = {k: v for k, v in pruning.passport.items() if k not in ("versions", "remark")}
+        decides = {k: v for k, v in pruning.passport.items() if k not in PASSING}
         identity = {"classes": list(pruning.banks[0].classes), **decides}
         chosen = pruning.criterion if pruning.given is None else f"{pruning.criterion} as given"
         self._kept = Kept(pruning.run, chosen, layers, identity)
@@ -191,8 +220,8 @@ class _Pruner:
 
     def _new_state(self) -> State:
         of = self._of
-        layers = [bank.layer for bank in of.banks]
-        return State(of.network, layers, of.banks[0].images, of.sample, of.run)
+        plans = {bank.layer: bank.plan for bank in of.banks}
+        return State(of.network, plans, of.banks[0].images, of.sample, of.run)
 
     def _ready(self) -> State:
         """Return the network as pruned so far, where steps were read from disk made anew."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +11,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation import GraphPlan, HookPlan, Needs, Run, find_needs, make_plan
+from carviz.ablation import (
+    GraphPlan,
+    HookPlan,
+    Needs,
+    Plan,
+    ReferencePlan,
+    Run,
+    find_needs,
+    layout_of,
+)
 from carviz.ablation.memory import ROWS
+from carviz.ablation.plan import plan_like
 from carviz.ablation.run import read_logits
-from carviz.ablation.silence import places_of, silence
-from carviz.banks import Network, copy_network
+from carviz.ablation.silence import silence
+from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
+from carviz.reference import Reference
 
-"""Rows of the tail that run together."""
 WHOLE = -1
 """The filter's number that stands for none."""
 
@@ -45,8 +55,7 @@ class Bank:
 
     layer: str
     filters: int
-    plan: GraphPlan | HookPlan
-    places: list[str]
+    plan: Plan
 
 
 class State:
@@ -56,8 +65,8 @@ class State:
     ----------
     network
         The network, which is copied.
-    layers
-        The banks.
+    plans
+        By bank, the plan that the audit chose: how it is ablated.
     images
         The data.
     sample
@@ -75,20 +84,23 @@ class State:
     """
 
     def __init__(
-        self, network: Network, layers: Sequence[str], images: Images, sample: Tensor, run: Run
+        self, network: Network, plans: Mapping[str, Plan], images: Images, sample: Tensor, run: Run
     ) -> None:
         self.network = copy_network(network)
         self.settings = run
         self.device, dtype = sample.device, sample.dtype
-        self.banks = [self._bank(layer, sample) for layer in layers]
-        self._sample = sample
-        self._plans = plans = [bank.plan for bank in self.banks]
-        needs, kept = _needs(plans, sample[:1])
+        self._sample, self._chosen = sample, dict(plans)
+        self.banks = [self._bank(layer) for layer in plans]
+        self._plans = own = [bank.plan for bank in self.banks]
+        self._ends: dict[str, HookedEnds] = {}
+        self._gone: dict[str, list[int]] = {bank.layer: [] for bank in self.banks}
+        self._stale = False
+        needs, kept = _needs(own, sample[:1])
         rows = run.batch_size or ROWS
         count = len(images)
         self.sizes = Sizes.within(run.budget(), needs, kept, sample[0].nbytes, count, rows)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
-        self.maps = Maps(images, plans, self.sizes, self.device, dtype)
+        self.maps = Maps(images, own, self.sizes, self.device, dtype)
         self.left = [np.ones(bank.filters, np.bool_) for bank in self.banks]
         self.targets = np.zeros(count, np.int64)
         self.predictions = np.zeros(count, np.int32)
@@ -96,18 +108,24 @@ class State:
         self._current = False
         self._last: int | None = None
 
-    def _bank(self, layer: str, sample: Tensor) -> Bank:
-        plan = self._plan(layer, sample)
+    def _bank(self, layer: str) -> Bank:
         filters = self.network.convolution(layer).out_channels
-        return Bank(layer, filters, plan, places_of(self.network, layer, plan))
+        with torch.inference_mode(), arithmetic("float32", self.device.type):
+            return Bank(layer, filters, self._plan(layer))
 
-    def _plan(self, layer: str, sample: Tensor) -> GraphPlan | HookPlan:
-        return make_plan(self.network, layer, sample, subtract=self.settings.precision != "bf16")[0]
+    def _plan(self, layer: str) -> Plan:
+        chosen = self._chosen[layer]
+        sample = self._sample.to(memory_format=layout_of(chosen))
+        subtract = self.settings.precision != "bf16"
+        return plan_like(chosen, self.network, layer, sample, subtract=subtract)
 
     def _renew_plans(self) -> None:
         """Make the plans anew: another bank's plan may hold copies of what was silenced."""
         for place, bank in enumerate(self.banks):
-            bank.plan = self._plans[place] = self._plan(bank.layer, self._sample)
+            if isinstance(bank.plan, GraphPlan):
+                with torch.inference_mode(), arithmetic("float32", self.device.type):
+                    bank.plan = self._plans[place] = self._plan(bank.layer)
+        self._stale = False
 
     @property
     def right(self) -> int:
@@ -138,7 +156,8 @@ class State:
             return None
         first = everything[: self.sizes.head]
         with torch.inference_mode(), self._arithmetic("float32"):
-            exact = self.network.model(self.maps.read(first)).argmax(1).cpu().numpy()
+            reference = Reference(self.network.model, self.banks[0].plan.pick)
+            exact = reference.logits(self.maps.read(first)).argmax(1).cpu().numpy()
         return float(np.mean(exact != self.predictions[first]))
 
     def resume(
@@ -160,10 +179,25 @@ class State:
 
     def prune(self, bank: int, filter: int) -> None:
         """Silence a filter for good."""
-        silence(self.network, self.banks[bank].places, [filter])
+        layer = self.banks[bank].layer
+        self._gone[layer].append(filter)
+        if any(isinstance(plan, GraphPlan) for plan in self._plans):
+            self._stale = silence(self.network, layer, [filter]) or self._stale
+        for plan in self._plans:
+            if isinstance(plan, HookPlan):
+                plan.gone[layer] = self._ends_of(layer), self._gone[layer]
+            elif isinstance(plan, ReferencePlan):
+                plan.gone[layer] = self._gone[layer]
         self.left[bank][filter] = False
         self._last = filter if self._current else None
         self._current = False
+
+    def _ends_of(self, layer: str) -> HookedEnds:
+        if layer not in self._ends:
+            network = self.network
+            with torch.inference_mode(), arithmetic("float32", self.device.type):
+                self._ends[layer] = hooked_ends(network.model, layer, self._sample, network.norms)
+        return self._ends[layer]
 
     def look(self, tick: Tick) -> NDArray[np.int64]:
         """Return the images' numbers, wrong ones first, then right ones by rising margin.
@@ -173,7 +207,7 @@ class State:
         wrong = self.predictions != self.targets
         order = np.lexsort((self.margins, ~wrong))  # what is most surely wrong comes first
         if not self._current:
-            if len(self.banks) > 1:
+            if len(self.banks) > 1 or self._stale:
                 self._renew_plans()
             with torch.inference_mode(), self._arithmetic():
                 if self._last is None or not self.maps.lose(self._last, tick):
@@ -232,11 +266,12 @@ class State:
     ) -> Tensor:
         plan, rows = self.banks[bank].plan, part.rows[batch]
         if not plan.rows_independent:
-            whole = torch.full((part.size,), int(filters[0]), device=self.device)
+            whole = torch.full((1, 1), int(filters[0]), device=self.device)
             return plan.tail(part.values, None, whole)[torch.as_tensor(rows)]
         try:
             where = torch.as_tensor(rows, device=self.device)
-            return plan.tail(part.values, where, torch.as_tensor(filters, device=self.device))
+            gone = torch.as_tensor(filters, device=self.device)[:, None]
+            return plan.tail(part.values, where, gone)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
@@ -269,10 +304,11 @@ def _margins(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _needs(plans: Sequence[GraphPlan | HookPlan], image: Tensor) -> tuple[list[Needs], int]:
+def _needs(plans: Sequence[Plan], image: Tensor) -> tuple[list[Needs], int]:
     """Return what each plan needs for an image, and the bytes of all that their heads give."""
-    needs = [find_needs(plan, image, 0) for plan in plans]
-    kept = sum(
-        value.nbytes for plan in plans for value in plan.head(image) if isinstance(value, Tensor)
-    )
+    needs, kept = [], 0
+    for plan in plans:
+        own = image.contiguous(memory_format=layout_of(plan))
+        needs.append(find_needs(plan, own, 0))
+        kept += sum(value.nbytes for value in plan.head(own) if isinstance(value, Tensor))
     return needs, kept

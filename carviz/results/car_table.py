@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.results.record import Record
+from carviz.results.record import Record, same_measurement
 from carviz.results.statistics import (
     benjamini_hochberg,
     paired_interval,
@@ -243,7 +243,11 @@ class CarTable(Record):
             raise TypeError(f"A CarTable merges with a CarTable; found {type(other).__name__}.")
         for name in ("layer", "classes", "total", "images", "targets", "baseline", "passport"):
             mine, its = getattr(self, name), getattr(other, name)
-            if not (np.array_equal(mine, its) if isinstance(mine, np.ndarray) else mine == its):
+            if name == "passport":
+                alike = same_measurement(mine, its)
+            else:
+                alike = bool(np.all(mine == its)) if np.shape(mine) == np.shape(its) else False
+            if not alike:
                 raise ValueError(
                     "Tables are merged when only their filters differ; these differ in "
                     f"`{name}`. Measure the filters anew, on the same images."

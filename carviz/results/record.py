@@ -130,16 +130,37 @@ class Record:
         parsed = dict(content)
         for name, array in content.items():
             if name == "passport":
-                parsed[name] = json.loads(str(array))
+                parsed[name] = _with_definition(json.loads(str(array)))
             elif name not in cls._dtypes:
                 parsed[name] = array.item() if array.ndim == 0 else tuple(array.tolist())
         return parsed
 
 
+FIRST_DEFINITION = (
+    "Measured by carviz's first definition of removing a filter, which knew one call of a "
+    "convolution at a time, and BatchNorm2d alone as its normalisation; for networks with "
+    "convolutions called side by side, rows that are no images, or other normalisations, measure "
+    "anew."
+)
+
+
+def _with_definition(passport: Any) -> Any:
+    """Let a passport of the first definition of removal, which had no number, say so."""
+    if not isinstance(passport, dict) or "ablation" not in passport or "definition" in passport:
+        return passport
+    remark = " ".join(filter(None, [str(passport.get("remark") or ""), FIRST_DEFINITION]))
+    return {**passport, "definition": 1, "remark": remark}
+
+
+def same_measurement(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two passports are of one measurement; what its audit cost may differ."""
+    return {**a, "audit": None} == {**b, "audit": None}
+
+
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    return bool(dict(a) == dict(b)) if isinstance(a, Mapping) else bool(a == b)
+    return same_measurement(a, b) if isinstance(a, Mapping) else bool(a == b)
 
 
 def _rebuild(cls: type[Record], values: dict[str, Any]) -> Record:

@@ -30,13 +30,13 @@ def test_a_convolution_without_a_channel(options, filter):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 12, **options))
     network = open_network(model)
-    (reader,) = find_readers(network, network.calls("0")[0])
+    (reader,) = find_readers(network.graph, network.calls("0")[0])
     maps = torch.randn(4, 6, 9, 9)
     zeroed = maps.clone()
     zeroed[:, filter] = 0
     whole = model[1](maps)
     kept = whole.clone()
-    share = share_of(network, reader)
+    share = share_of(network.graph, reader)
     found = share.room(whole, len(maps))
     share.subtract(whole, share.planes(maps)[:, filter], filter, found)
     torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
@@ -76,11 +76,11 @@ def test_a_linear_layer_behind_a_flattening(between):
     width = before(images).shape[1]
     model = nn.Sequential(*before, nn.Linear(width, 7), nn.ReLU(), nn.Linear(7, 5)).eval()
     network = open_network(model)
-    parts = cut(network, "0", moves_into_head, find_readers)
+    parts = cut(network.graph, "0", network.unit_ends("0"), moves_into_head, find_readers)
     (reader,) = parts.readers
     assert not parts.reads_bank
     bank, whole = parts.head(images)
-    share = share_of(network, reader)
+    share = share_of(network.graph, reader)
     for filter in range(4):
         zeroed = bank.clone()
         zeroed[:, filter] = 0
@@ -92,7 +92,9 @@ def test_a_linear_layer_behind_a_flattening(between):
 
 @pytest.mark.parametrize("skip", [False, True])
 def test_several_readers(skip):
-    parts = cut(open_network(Fork(skip)), "first", moves_into_head, find_readers)
+    network = open_network(Fork(skip))
+    ends = network.unit_ends("first")
+    parts = cut(network.graph, "first", ends, moves_into_head, find_readers)
     assert [r.end.target for r in parts.readers] == ["narrow", "wide"]
     assert parts.reads_bank is skip
 
@@ -117,4 +119,4 @@ def test_what_is_no_sum_over_channels_is_left_alone(reader):
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Identity(), reader)
     network = open_network(model)
     identity = next(iter(network.calls("0")[0].users))
-    assert find_readers(network, identity) == []
+    assert find_readers(network.graph, identity) == []

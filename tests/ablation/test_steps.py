@@ -36,7 +36,7 @@ class Functional(nn.Module):
 def node_after(step):
     network = open_network(Functional(step))
     call = network.calls("conv")[0]
-    return network, next(iter(call.users))
+    return network.graph, next(iter(call.users))
 
 
 @pytest.mark.parametrize("step", INSIDE, ids=str)

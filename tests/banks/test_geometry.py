@@ -22,14 +22,14 @@ def positive(model: nn.Module) -> nn.Module:
 def support(network, layer: str, place: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """Return (height, width) whether a pixel has a gradient at one place of the bank's output."""
     image = torch.ones(1, 3, *size, dtype=torch.float64, requires_grad=True)
-    network.model.double()
+    network.graph.double()
     (maps,) = answers(network, layer, image.detach())(image)[:1]
     maps[0, :, place[0], place[1]].sum().backward()
     return image.grad[0].abs().sum(0) > 0
 
 
 def map_size(network, layer: str, size: tuple[int, int]) -> tuple[int, int]:
-    network.model.double()
+    network.graph.double()
     image = torch.ones(1, 3, *size, dtype=torch.float64)
     height, width = answers(network, layer, image)(image)[0].shape[2:]
     return height, width

@@ -55,8 +55,17 @@ def test_latency_is_the_median_of_networks_that_take_turns(monkeypatch):
     model, data = example(Plain)
     order = []
     twins = [copy.deepcopy(model) for _ in range(2)]
+
+    def named(name):
+        class Telling(Plain):
+            def forward(self, images):
+                order.append(name)
+                return super().forward(images)
+
+        return Telling
+
     for name, twin in zip("ab", twins, strict=True):
-        twin.register_forward_hook(lambda *_, name=name: order.append(name))
+        twin.__class__ = named(name)
     report = measure_compression(*twins, data, runs=4)
     assert report.before.latency == report.after.latency == 0.5
     assert "".join(order[:12]) == "ab" * 6

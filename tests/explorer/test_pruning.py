@@ -214,7 +214,7 @@ def test_a_job_that_is_not_the_explorer_s_own_cannot_write(explorer):
     explorer.observe(heard.append)
     stranger = Job(lambda _: None, lambda _: None)
     with pytest.raises(Cancelled):
-        explorer._prune(stranger, "first", explorer._prepare("first", "car", 1), 1)
+        explorer._prune(stranger, "first", 1)
     with pytest.raises(Cancelled):
         explorer._run_rivals(stranger, "first", 1)
     explorer._pruning_ended(stranger, "first", 1)

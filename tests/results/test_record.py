@@ -102,3 +102,18 @@ def test_a_passport_is_plain_and_read_only():
     json.dumps(dict(table.passport))
     with pytest.raises(TypeError):
         table.passport["model"] = "other"
+
+
+def test_a_table_of_the_first_definition_of_removal_says_so(tmp_path):
+    made = {
+        "filters": [0], "classes": ("a", "b"), "images": [0], "total": 1, "targets": [0],
+        "baseline": [0], "predictions": [[1]], "log_prob_drop": [[0.5, float("nan")]],
+    }  # fmt: skip
+    first = {"ablation": "zero at the output of 'conv'", "remark": "It ran by night."}
+    old = CarTable("conv", **made, passport=first)
+    loaded = CarTable.load(old.save(tmp_path / "old.npz"))
+    assert loaded.passport["definition"] == 1
+    assert loaded.passport["remark"].startswith("It ran by night. Measured by carviz's first")
+    new = CarTable("conv", **made, passport={**first, "definition": 2})
+    assert CarTable.load(new.save(tmp_path / "new.npz")) == new
+    assert CarTable.load(CarTable("conv", **made).save(tmp_path / "none.npz")).passport == {}

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import alexnet
 
+from carviz.banks import open_network
 from carviz.zoo import train
 from carviz.zoo.bundled import WEIGHTS, empty
 from carviz.zoo.first_bank import roughness
@@ -32,6 +33,20 @@ def test_its_banks_are_torchvision_s(network):
         other = theirs.get_submodule(name)
         assert str(module) == str(other)  # kind, sizes, strides and paddings
     assert len(network.features) == len(theirs)
+
+
+def test_the_second_definition_of_removal_changes_nothing_for_it(network):
+    """So what notebook 4 ships, measured by the first, is what the second would measure.
+
+    The first ended a unit behind a BatchNorm2d that alone read the convolution, else at the
+    convolution, in all its calls. This network has no normalisation, and one call of each bank.
+    """
+    opened = open_network(network)
+    assert opened.norms == {}
+    assert opened.sums() == {}
+    for layer in opened.layers():
+        assert len(opened.calls(layer)) == 1
+        assert opened.unit_ends(layer) == opened.calls(layer)
 
 
 def test_classes_are_those_of_tiny_imagenet():

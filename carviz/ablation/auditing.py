@@ -1,0 +1,364 @@
+"""Choose the plan that a bank is measured by: the fastest that does what the reference does.
+
+What is compared is what a removal *changes*: the logits without a filter less those with it. One
+filter of a wide bank moves the logits by less than any tolerance that whole logits could be held
+to, so an engine that removed nothing would pass. The plan must move them as the reference does, to
+`AGREEMENT` of the largest move, and to the rounding that the reference shows when the same images
+run alone and together. Where float32 cannot tell, because a network amplifies rounding, the same is
+asked in float64.
+
+A plan is tried as it will run: on another number of images than one, filters mixed in a batch, in
+batches of different sizes.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from carviz.ablation.plan import (
+    NOTHING,
+    GraphPlan,
+    HookPlan,
+    Pick,
+    Plan,
+    RowsError,
+    Values,
+    alone,
+    plan_by_graph,
+    plan_by_hooks,
+    plan_by_reference,
+    plan_like,
+    sets_of,
+)
+from carviz.ablation.run import batches, layout_of, rows_of
+from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
+from carviz.banks import Network, OutOfReachError
+from carviz.evaluate import arithmetic, sets_attributes, shadow
+from carviz.reference import Reference
+
+SAMPLE = 3
+"""Images that it is judged on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What the reference said of a plan.
+
+    Parameters
+    ----------
+    words
+        What was found, for the passport.
+    remark
+        What a reader should know of how the bank is measured; "" for nothing.
+    filters
+        Those that the plan was judged by.
+    images, passes, seconds
+        What it cost.
+    rounding
+        How far the reference's logits of one image are apart, alone and in a batch.
+    reference
+        The reference, for what is asked of it when numbers are finished.
+    """
+
+    words: str
+    remark: str
+    filters: tuple[int, ...]
+    images: int
+    passes: int
+    seconds: float
+    rounding: float
+    reference: Reference = dataclasses.field(repr=False, compare=False)
+
+    def passport(self) -> dict[str, Any]:
+        """Return what the passport says of it."""
+        return {
+            "found": self.words,
+            "filters": list(self.filters),
+            "images": self.images,
+            "passes": self.passes,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def choose_plan(
+    network: Network,
+    layer: str,
+    sample: Tensor,
+    *,
+    subtract: bool = True,
+    small: bool = False,
+    tick: Tick | None = None,
+) -> tuple[Plan, Audit]:
+    """Return the plan to measure a bank by, judged by the reference.
+
+    Parameters
+    ----------
+    network
+        The opened network.
+    layer
+        The bank.
+    sample
+        ``(image, channel, height, width)`` on the network's device, `SAMPLE` images.
+    subtract
+        Whether the next layer's output without a channel may be had by subtracting its share,
+        which wants float32.
+    small
+        Whether the measurement is so short that one removal must do.
+    tick
+        Called between two passes.
+
+    Raises
+    ------
+    ValueError
+        If the network gives other logits on a second pass, or logits that depend on the batch,
+        or no logits ``(image, class)``.
+    """
+    with torch.inference_mode(), arithmetic("float32", sample.device.type):
+        return _Auditor(network, layer, sample, subtract, small, tick or (lambda: None)).choose()
+
+
+class _Auditor:
+    def __init__(
+        self, network: Network, layer: str, sample: Tensor, subtract: bool, small: bool, tick: Tick
+    ) -> None:
+        self.network, self.layer, self.sample = network, layer, sample
+        self.subtract, self.small, self.tick = subtract, small, tick
+        self.reference = Reference(network.model)
+        self.pick: Pick = alone
+        self.words = ""
+        self.making = 0.0  # seconds that making plans took, which is no part of judging them
+
+    def choose(self) -> tuple[Plan, Audit]:
+        begun = time.perf_counter()
+        truth = find_truth(
+            self.reference, self.sample, self.layer, small=self.small, tick=self.tick
+        )
+        self.pick = truth.pick
+        plan, remark = self._first_that_agrees(truth)
+        plan.classes = truth.whole.shape[1]
+        audit = Audit(
+            self.words, remark, tuple(truth.removed), len(self.sample), self.reference.passes,
+            time.perf_counter() - begun - self.making, truth.rounding, self.reference,
+        )  # fmt: skip
+        return plan, audit
+
+    # -- the plans
+
+    def _first_that_agrees(self, truth: Truth) -> tuple[Plan, str]:
+        reasons = []
+        if self.network.graph is None:
+            reasons.append(self.network.untraceable)
+        wide: list[Truth] = []
+        for make in (self._by_graph, self._by_hooks):
+            for plan, reason in make(self.network):
+                if plan is None:
+                    reasons.append(reason)
+                    continue
+                self.tick()
+                fault = self._fault(plan, truth)
+                if fault and truth.whole.dtype == torch.float32:
+                    wide = wide or [widened(self.reference, truth, self.layer, self.tick)]
+                    fault = self._fault_in_float64(plan, wide[0]) and fault
+                if not fault:
+                    self._tell(truth, bool(wide))
+                    return plan, self._remark(plan, reasons)
+                reasons.append(self._attributes(plan) or fault)
+        last = plan_by_reference(self.network, self.layer, self.sample, pick=self.pick)
+        self.words = "measured by the reference itself"
+        return last, self._remark(last, reasons)
+
+    def _attributes(self, plan: Plan) -> str:
+        """Return why a graph must be wrong, where a layer's settings change on the way."""
+        if not isinstance(plan, GraphPlan):
+            return ""
+        words = sets_attributes(shadow(self.network.model), self.sample.clone())
+        return words and f"its forward pass changes a layer's settings, {words}"
+
+    def _by_graph(self, network: Network) -> Iterator[tuple[GraphPlan | None, str]]:
+        if network.graph is None:
+            return
+        images = self.sample.to(memory_format=torch.channels_last)
+        begun = time.perf_counter()
+        try:
+            plan = plan_by_graph(
+                network, self.layer, images, subtract=self.subtract, pick=self.pick
+            )
+            self.making += time.perf_counter() - begun
+        except Exception as error:  # a traced constant may not fit these images' size
+            yield None, f"its graph fails on these images ({type(error).__name__}: {error})"
+            return
+        yield plan, ""
+        if plan.rows_independent:
+            # One filter a batch asks nothing of what a row is.
+            numbers, plan.numbers = plan.numbers, ()
+            plan.rows_independent = False
+            yield plan, ""
+            plan.numbers = numbers
+
+    def _by_hooks(self, network: Network) -> Iterator[tuple[HookPlan | None, str]]:
+        try:
+            plan = plan_by_hooks(network, self.layer, self.sample, pick=self.pick)
+        except OutOfReachError as error:
+            yield None, str(error)
+            return
+        yield plan, ""
+        plan.rows_independent = False
+        yield plan, ""
+
+    def _fault(self, plan: Plan, truth: Truth) -> str:
+        """Return how a plan's answers differ from the reference's; "" where they do not."""
+        what = "its graph" if isinstance(plan, GraphPlan) else "a forward hook"
+        if not plan.rows_independent:
+            what += ", one filter a batch,"
+        try:
+            whole, without = self._answers(plan, truth)
+            mixed_up = self._mixed_up(plan, truth, whole)
+        except (RowsError, OutOfReachError) as error:
+            return str(error)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            return f"{what} fails on these images ({type(error).__name__}: {error})"
+        scale = scale_of(truth.whole)
+        if distance(whole, truth.whole) > truth.agreement * scale + truth.rounding:
+            return f"{what} gives other logits than the model itself"
+        for filter, places in truth.removed.items():
+            moved = without[filter] - whole[places]
+            expected = truth.without[filter] - truth.whole[places]
+            allowed = truth.agreement * float(expected.abs().max()) + 2 * truth.rounding
+            if not distance(moved, expected) <= allowed:
+                return f"{what} changes the logits otherwise when filter {filter} is removed"
+        return mixed_up
+
+    def _answers(self, plan: Plan, truth: Truth) -> tuple[Tensor, dict[int, Tensor]]:
+        """Run a plan as a measurement does: mixed batches of different sizes."""
+        images = truth.images.to(memory_format=layout_of(plan))
+        values = plan.head(images)
+        nothing = torch.full((1, 1), -1, device=images.device)
+        whole = plan.tail(values, None, nothing)
+        without = {filter: whole[places].clone() for filter, places in truth.removed.items()}
+        sets = sets_of(list(truth.removed), images.device)
+        filters = list(truth.removed)
+        for places, rows, logits in self._batches(plan, values, sets, len(images)):
+            for row, (place, image) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
+                filter = filters[place]
+                if image in truth.removed[filter]:
+                    without[filter][truth.removed[filter].index(image)] = logits[row]
+        return whole, without
+
+    def _batches(
+        self, plan: Plan, values: Values, sets: Tensor, images: int
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Run all pairs in batches of different sizes, in smaller ones where memory runs out."""
+        size = 2 * images - 1
+        while True:
+            try:
+                return [
+                    (places, rows, plan.tail(values, *rows_of(plan, rows, sets[places])))
+                    for places, rows in batches(plan, values, sets, images, size)
+                ]
+            except torch.OutOfMemoryError:
+                if size == 1 or not plan.rows_independent:
+                    raise
+            size //= 2
+
+    def _mixed_up(self, plan: Plan, truth: Truth, whole: Tensor) -> str:
+        """Return which image loses a filter that another one should lose; "" where none does."""
+        if not plan.rows_independent:
+            return ""
+        images = truth.images.to(memory_format=layout_of(plan))
+        values = plan.head(images)
+        rows = torch.arange(len(images), device=images.device)
+        for filter, places in truth.removed.items():
+            sets = torch.full((len(images), 1), NOTHING, device=images.device)
+            sets[places[0]] = filter
+            try:
+                moved = plan.tail(values, rows, sets) - whole
+            except torch.OutOfMemoryError:  # batches of one row mix nothing up
+                return ""
+            expected = torch.zeros_like(moved)
+            expected[places[0]] = truth.without[filter][0] - truth.whole[places[0]]
+            largest = (truth.without[filter] - truth.whole[places]).abs().max()
+            allowed = truth.agreement * float(largest) + 2 * truth.rounding
+            if not distance(moved, expected) <= allowed:
+                return f"another image than the one that loses filter {filter} changes as well"
+        return ""
+
+    def _fault_in_float64(self, plan: Plan, truth: Truth) -> str:
+        """Return how the same plan differs where rounding hides no mistake."""
+        try:
+            twin = plan_like(
+                plan, _double(self.network), self.layer, truth.images, subtract=self.subtract
+            )
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return self._fault(twin, truth)
+
+    # -- in words
+
+    def _tell(self, truth: Truth, wide: bool) -> None:
+        if not truth.removed:
+            self.words = "not audited: no filter tried moves a logit"
+            return
+        shown = ", ".join(str(filter) for filter in truth.removed)
+        several = "s" if len(truth.removed) > 1 else ""
+        self.words = (
+            f"removing filter{several} {shown} changes the logits as in the network itself"
+            + (", in float64: float32's rounding is amplified" if wide else "")
+        )
+
+    def _relations(self) -> list[str]:
+        """Return what else the bank's filters have a part in, and go on doing."""
+        found = [
+            f"{self.layer!r} is a branch of the sum {total.name!r}; only this branch is removed."
+            for total in self.network.sums().values()
+            if self.layer in total.convolutions and self.layer != total.name
+        ]
+        graph = self.network.graph
+        if graph is not None and any(
+            node.op == "get_attr" and node.target == f"{self.layer}.weight"
+            for node in graph.graph.nodes
+        ):
+            found.append(
+                f"The weight of {self.layer!r} is also used by a function of the forward pass, "
+                "which goes on using it."
+            )
+        return found
+
+    def _remark(self, plan: Plan, reasons: list[str]) -> str:
+        known = [*self.network.remarks, *self._relations()]
+        if words := getattr(self.pick, "words", ""):
+            known.append(f"The logits are {words}.")
+        if isinstance(plan, GraphPlan):
+            return " ".join(known)
+        reason = next((r for r in reasons if r), "").splitlines()[:1]
+        how = "the numbers are as exact, only slower."
+        if isinstance(plan, HookPlan):
+            known.append(
+                f"torch.fx could not be used on this network ({''.join(reason)}), so the whole "
+                f"network runs once per filter; {how}"
+            )
+        else:
+            known.append(
+                "Neither torch.fx nor forward hooks do what the network does without a filter "
+                f"({'; '.join(r.splitlines()[0] for r in reasons if r)}), so it runs as it is, one "
+                f"filter at a time; {how}"
+            )
+        return " ".join(known)
+
+
+def _double(network: Network) -> Network:
+    """Return a network in float64, with tensors of its own."""
+    model = shadow(network.model)
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.double()
+    graph = None if network.graph is None else copy.deepcopy(network.graph).double()
+    return dataclasses.replace(network, model=model.double(), graph=graph)

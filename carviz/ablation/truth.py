@@ -1,0 +1,166 @@
+"""What the reference says of a bank: the logits with all filters, and without each of a few."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from carviz.evaluate import find_logits, misfit
+from carviz.reference import NeverCalledError, Reference
+
+TELLING = 10
+"""A filter tells something where it moves a logit by more than this many times the rounding."""
+TRIES = 16
+"""Filters that are tried at most until enough of them tell something."""
+JUDGED = 2
+"""Filters that a plan is judged by."""
+AGREEMENT = 1e-3
+"""Largest difference between two moves of the logits, as a share of the largest move."""
+WIDE_AGREEMENT = 1e-5
+"""The same in float64."""
+
+Tick = Callable[[], None]
+"""Called between two passes; what it raises ends the audit."""
+
+
+@dataclasses.dataclass(eq=False)
+class Truth:
+    """What the reference says of a few images.
+
+    Parameters
+    ----------
+    images
+        ``(image, channel, height, width)``.
+    whole
+        (image, class) the logits with all filters.
+    rounding
+        How far the logits of one image are apart, alone and in a batch.
+    pick
+        What finds the logits in what the model gives.
+    removed
+        By filter, the images that it was removed on.
+    without
+        By filter, the logits of these images without it.
+    """
+
+    images: Tensor
+    whole: Tensor
+    rounding: float
+    pick: Callable[[Any], Tensor]
+    removed: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+    without: dict[int, Tensor] = dataclasses.field(default_factory=dict)
+
+    @property
+    def agreement(self) -> float:
+        """Return how far a move of the logits may be off, as a share of the largest."""
+        return WIDE_AGREEMENT if self.whole.dtype == torch.float64 else AGREEMENT
+
+
+def find_truth(
+    reference: Reference, images: Tensor, layer: str, *, small: bool = False, tick: Tick
+) -> Truth:
+    """Ask the reference what removing some filters of a bank changes.
+
+    Parameters
+    ----------
+    reference
+        Its `pick` is set to what finds the logits.
+    images
+        ``(image, channel, height, width)``, two or more.
+    layer
+        The bank.
+    small
+        Whether one filter on one image must do.
+    tick
+        Called between two passes; what it raises ends them.
+
+    Raises
+    ------
+    ValueError
+        If the network gives other logits on a second pass, or logits that depend on the batch,
+        or no logits ``(image, class)``.
+    """
+    try:
+        answer, energies = reference.answer_and_energies(images, layer)
+    except NeverCalledError:
+        raise
+    except Exception as error:  # whatever a forward pass raises on images it is not made for
+        raise ValueError(misfit(reference.model, images, error)) from error
+    pick = find_logits(answer, len(images))
+    reference.pick = pick
+    truth = Truth(images, pick(answer), _rounding(reference, images, pick(answer), tick), pick)
+    _remove_some(reference, truth, layer, energies, small, tick)
+    return truth
+
+
+def _rounding(reference: Reference, images: Tensor, whole: Tensor, tick: Tick) -> float:
+    """Return the rounding that the reference shows; refuse what is no function of an image."""
+    tick()
+    alone = reference.logits(images[:1])
+    seen = distance(alone, whole[:1])
+    scale = scale_of(whole)
+    if seen > AGREEMENT * scale:
+        tick()
+        if distance(reference.logits(images), whole) > AGREEMENT * scale:
+            raise ValueError(
+                "The model must give the same logits for the same image; a second pass gave "
+                "others. Switch off what is random in its forward pass (dropout called without "
+                "training=self.training, for instance)."
+            )
+        precise = reference.double()
+        wide = images.double()
+        apart = distance(precise.logits(wide[:1]), precise.logits(wide)[:1])
+        if apart > 1e-6 * scale:
+            raise ValueError(
+                "An image's logits must not depend on the other images of its batch; alone, "
+                "the first image has others. Look for statistics taken over the batch."
+            )
+    # Two runs may agree by luck, in the very same order of additions.
+    return max(seen, 4 * torch.finfo(whole.dtype).eps * scale)
+
+
+def _remove_some(
+    reference: Reference, truth: Truth, layer: str, energies: Tensor, small: bool, tick: Tick
+) -> None:
+    """Remove filters that tell something, those that are least zero on the images first."""
+    images = list(range(1 if small else len(truth.images)))
+    for filter in energies.argsort(descending=True, stable=True)[:TRIES].tolist():
+        tick()
+        logits = reference.without(truth.images[images], {layer: [filter]})
+        if not torch.isfinite(logits).all():
+            continue  # the run can name the image
+        if distance(logits, truth.whole[images]) < TELLING * truth.rounding:
+            continue
+        truth.removed[filter], truth.without[filter] = images, logits
+        if len(truth.removed) == (1 if small else JUDGED):
+            break
+
+
+def widened(reference: Reference, truth: Truth, layer: str, tick: Tick) -> Truth:
+    """Return the same truth in float64."""
+    precise, images = reference.double(), truth.images.double()
+    whole = precise.logits(images)
+    without = {}
+    for filter, places in truth.removed.items():
+        tick()
+        without[filter] = precise.without(images[places], {layer: [filter]})
+    rounding = 16 * torch.finfo(torch.float64).eps * scale_of(whole)
+    reference.passes += precise.passes
+    return Truth(images, whole, rounding, truth.pick, truth.removed, without)
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """Return the largest difference; infinity where the shapes differ."""
+    if a.shape != b.shape:
+        return float("inf")
+    # NaN logits are told by the run, which can name the image.
+    return float(torch.nan_to_num(a.double() - b.double()).abs().max())
+
+
+def scale_of(logits: Tensor) -> float:
+    """Return the largest absolute logit."""
+    return max(float(torch.nan_to_num(logits.double()).abs().max()), 1e-12)

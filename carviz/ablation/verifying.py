@@ -1,0 +1,168 @@
+"""Compare finished numbers with the reference: a few images, run by the network itself.
+
+A plan that was right when it was chosen may have been run by another process, on another device, or
+in parts that were kept on disk. So of what came out a few pairs of a filter and an image are run
+again, half of them such that the filter changes the prediction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carviz.ablation.truth import AGREEMENT
+from carviz.evaluate import arithmetic
+from carviz.reference import Reference
+
+TIES = {"float32": 1e-4, "tf32": 1e-2, "bf16": 1e-1}
+"""Two logits that are nearer than this share of their scale may change places by rounding."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Claim:
+    """What was found of one image without some filters.
+
+    Parameters
+    ----------
+    number
+        The image's number in the data.
+    image
+        ``(1, channel, height, width)`` where the network is.
+    removals
+        Numbers of the filters that are gone, by bank.
+    target
+        The true class.
+    predicted
+        The class that was found to be predicted.
+    drop
+        The fall of log p(true class) that was found, in nats; NaN where it is not claimed.
+    """
+
+    number: int
+    image: Tensor
+    removals: Mapping[str, Sequence[int]]
+    target: int
+    predicted: int
+    drop: float = float("nan")
+
+
+def verify(
+    reference: Reference,
+    claims: Sequence[Claim],
+    *,
+    rounding: float,
+    precision: str = "float32",
+    tick: Callable[[], None] | None = None,
+) -> None:
+    """Raise ValueError where the network itself says otherwise than what was found.
+
+    Parameters
+    ----------
+    reference
+        The network as it is.
+    rounding
+        How far its logits of one image are apart, alone and in a batch.
+    precision
+        In which the claims were computed.
+    tick
+        Called between two passes; what it raises ends the comparison.
+    """
+    if not claims:
+        return
+    images = {claim.number: claim.image for claim in claims}
+    device = claims[0].image.device.type
+    with torch.inference_mode(), arithmetic("float32", device):
+        every = reference.logits(torch.cat(list(images.values())))
+        whole = {number: every[i : i + 1] for i, number in enumerate(images)}
+        for group in _alike(claims):
+            if tick is not None:
+                tick()
+            together = torch.cat([claim.image for claim in group])
+            without = reference.without(together, group[0].removals)
+            for place, claim in enumerate(group):
+                pair = whole[claim.number], without[place : place + 1]
+                found = _fault(claim, *pair, rounding, precision)
+                if found and pair[1].dtype == torch.float32:
+                    found = _fault_in_float64(reference, claim, *pair, precision)
+                if found:
+                    raise ValueError(_words(claim, found))
+
+
+def _alike(claims: Sequence[Claim]) -> list[list[Claim]]:
+    """Return the claims in groups that remove the same filters: each group is one pass."""
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        key = repr({layer: list(filters) for layer, filters in claim.removals.items()})
+        groups.setdefault(key, []).append(claim)
+    return list(groups.values())
+
+
+def _fault_in_float64(
+    reference: Reference, claim: Claim, whole: Tensor, without: Tensor, precision: str
+) -> str:
+    """Return the fault that is left when rounding, which a network may amplify, is known."""
+    precise, image = reference.double(), claim.image.double()
+    wide = precise.logits(image), precise.without(image, claim.removals)
+    seen = max(float((a - b).abs().max()) for a, b in zip(wide, (whole, without), strict=True))
+    return _fault(claim, *wide, 10 * seen, precision)
+
+
+def _fault(claim: Claim, whole: Tensor, without: Tensor, rounding: float, precision: str) -> str:
+    logits = without[0].double()
+    best = int(logits.argmax())
+    scale = float(logits.abs().max())
+    ahead = float(logits[best] - logits[claim.predicted])
+    if ahead > TIES[precision] * scale + 2 * rounding:
+        return (
+            f"predicts class {best}, by {ahead:.3g} over class {claim.predicted}, which was found"
+        )
+    if np.isnan(claim.drop) or precision != "float32":
+        return ""
+    before, after = (x[0].double().log_softmax(0)[claim.target] for x in (whole, without))
+    drop = float(before - after)
+    moved = float((without - whole).abs().max())
+    # A log-probability is off by twice the largest error of a logit at most, a fall by four times.
+    if not abs(drop - claim.drop) <= 2 * AGREEMENT * moved + 4 * rounding:
+        return f"has log p fall by {drop:.6g}; found was {claim.drop:.6g}"
+    return ""
+
+
+def _words(claim: Claim, found: str) -> str:
+    filters = " and ".join(
+        f"filter{'s' if len(numbers) > 1 else ''} {', '.join(str(i) for i in numbers)} of {layer!r}"
+        for layer, numbers in claim.removals.items()
+    )
+    return (
+        f"What is measured must be what the network does; without {filters} the network itself "
+        f"{found}, on image {claim.number}. A worker, a part kept by another run, or data that "
+        "gives another image on a second reading may be at fault: measure again in this process "
+        "and without the checkpoint; if the error stays, it is carviz's own."
+    )
+
+
+def telling_pairs(
+    baseline: NDArray[np.int32], predictions: NDArray[np.int32], filters: int
+) -> list[tuple[int, int]]:
+    """Return (place of the filter, place of the image) pairs: two images for each of some filters.
+
+    Parameters
+    ----------
+    baseline, predictions
+        (m,) and (F, m): see `Facts`.
+    filters
+        How many filters at most, those first that flip most images. Each gives an image that it
+        flips, where there is one, and one that it does not.
+    """
+    flipped = predictions != baseline
+    order = np.argsort(-flipped.sum(1), kind="stable")[:filters]
+    pairs = []
+    for place in order.tolist():
+        for group in (flipped[place], ~flipped[place]):
+            if group.any():
+                pairs.append((int(place), int(np.argmax(group))))
+    return pairs

@@ -1,0 +1,262 @@
+"""The audit finds an engine that was broken on purpose, and a network's own traps."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from reference import reference_logits
+from small import Fork, Residual, Twice, random_images
+from torch import Tensor, nn
+from woken import wake
+
+import carviz
+from carviz.ablation import auditing, choose_plan, plan, truth
+from carviz.banks import open_network, units
+
+IMAGES, LABELS = random_images(70)
+SAMPLE = IMAGES[:3]
+cut = sys.modules["carviz.banks.cut"]  # the room hands out a function of that name
+
+
+class Normed(nn.Module):
+    """A convolution with its own BatchNorm, read by two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 9, 3, padding=1), nn.BatchNorm2d(9)
+        self.left, self.right = nn.Conv2d(9, 4, 3), nn.Conv2d(9, 4, 1)
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.relu(self.norm(self.first(images)))
+        both = [self.left(maps).mean((2, 3)), self.right(maps).mean((2, 3))]
+        return self.last(torch.relu(torch.cat(both, 1)))
+
+
+class SideBySide(nn.Module):
+    """One bank that sees an image and its mirror image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.last = nn.Conv2d(3, 8, 3), nn.Linear(16, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        views = [torch.relu(self.shared(x)).amax((2, 3)) for x in (images, images.flip(3))]
+        return self.last(torch.cat(views, 1))
+
+
+def chosen(model: nn.Module, layer: str) -> tuple[plan.Plan, auditing.Audit]:
+    return choose_plan(open_network(wake(model, IMAGES)), layer, SAMPLE)
+
+
+def wrong_side(monkeypatch):
+    """The unit ends before its normalisation."""
+    monkeypatch.setattr(units, "_normalises", lambda *_args: False)
+
+
+def one_call_forgotten(monkeypatch):
+    whole = cut.cut
+    monkeypatch.setattr(
+        plan, "cut", lambda graph, layer, ends, *more: whole(graph, layer, ends[:1], *more)
+    )
+
+
+def rows_mixed_up(monkeypatch):
+    whole = cut.ZeroChannels.forward
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, v=0: whole(s, m, c.flip(0), v))
+
+
+def nothing_removed(monkeypatch):
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda _s, maps, _c, _v=0: maps)
+    monkeypatch.setattr(plan, "find_readers", None)
+
+
+def a_wrong_share(monkeypatch):
+    share = plan.ConvolutionShare
+    whole = share.subtract
+
+    def subtract(self, whole_output, maps, filter, out):
+        whole(self, whole_output, maps * 0.97, filter, out)
+
+    monkeypatch.setattr(share, "subtract", subtract)
+
+
+def the_neighbours_share(monkeypatch):
+    share = plan.ConvolutionShare
+    whole = share.subtract
+
+    def subtract(self, whole_output, maps, filter, out):
+        whole(self, whole_output, maps, (filter + 1) % 9, out)
+
+    monkeypatch.setattr(share, "subtract", subtract)
+
+
+def one_reader_forgotten(monkeypatch):
+    whole = plan.find_readers
+
+    def find(graph, site):
+        return whole(graph, site)[:1]
+
+    monkeypatch.setattr(plan, "find_readers", find)
+    rest = cut._behind
+
+    def behind(graph, starts, ends):
+        found = rest(graph, starts, ends)
+        return found - {n for n in graph.nodes if n.target == "right"}
+
+    monkeypatch.setattr(cut, "_behind", behind)
+
+
+def everything_skipped(monkeypatch):
+    monkeypatch.setattr(
+        plan.GraphPlan, "active", lambda _s, v: torch.zeros(len(v[0]), 9, dtype=torch.bool)
+    )
+
+
+def a_step_moved_that_keeps_no_zero(monkeypatch):
+    monkeypatch.setattr(plan, "moves_into_head", lambda _graph, node: "sigmoid" in node.name)
+
+
+def the_value_is_not_zero(monkeypatch):
+    whole = cut.ZeroChannels.forward
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, _v=0: whole(s, m, c, 0.05))
+
+
+class Gated(nn.Module):
+    """A sigmoid, which makes one half of nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 9, 3), nn.Linear(9, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(torch.sigmoid(self.first(images)).mean((2, 3)))
+
+
+MUTATIONS = [
+    (wrong_side, Normed, "first"),
+    (one_call_forgotten, SideBySide, "shared"),
+    (one_call_forgotten, Twice, "shared"),
+    (rows_mixed_up, Residual, "first"),
+    (nothing_removed, Residual, "first"),
+    (a_wrong_share, Normed, "first"),
+    (the_neighbours_share, Normed, "first"),
+    (one_reader_forgotten, Normed, "first"),
+    (everything_skipped, Normed, "first"),
+    (a_step_moved_that_keeps_no_zero, Gated, "first"),
+    (the_value_is_not_zero, Residual, "first"),
+]
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind", "layer"), MUTATIONS, ids=lambda x: getattr(x, "__name__", x)
+)
+def test_the_audit_finds_a_broken_engine(monkeypatch, broken, kind, layer):
+    right, audit = chosen(kind(), layer)
+    assert right.how == "graph"
+    assert right.rows_independent
+    assert audit.remark == ""
+    broken(monkeypatch)
+    other, audit = chosen(kind(), layer)
+    if broken in (rows_mixed_up, everything_skipped):  # one filter a batch mixes and skips nothing
+        assert not other.rows_independent
+        return
+    assert other.how != "graph"
+    assert "removed" in audit.remark or "other logits" in audit.remark or "fails" in audit.remark
+    # And what is measured in its stead is right.
+    model = wake(kind(), IMAGES)
+    with pytest.warns(UserWarning, match="the numbers are as exact"):
+        table = carviz.measure_car(model, (IMAGES, LABELS), layer, filters=[0, 2], progress=False)
+    site = "norm" if kind is Normed else layer
+    expected = reference_logits(model, IMAGES, site, [0, 2]).argmax(2)
+    np.testing.assert_array_equal(table.predictions, expected)
+
+
+def test_maps_that_keep_a_pruned_filter_are_found_at_the_end_of_a_pruning(monkeypatch):
+    monkeypatch.setattr(plan.GraphPlan, "lose", lambda *_args: None)
+    data = IMAGES, wake(Residual(), IMAGES)(IMAGES).argmax(1)
+    with pytest.raises(ValueError, match="the network itself predicts class"):
+        carviz.prune_filters(
+            wake(Residual(), IMAGES), data, "first", count=4, progress=False
+        )  # fmt: skip
+
+
+def test_a_finished_table_that_lies_is_refused_and_the_pair_is_named(monkeypatch):
+    from carviz.ablation.run import Work
+
+    honest = Work.run
+
+    def lying(self, chunk, tick=None):
+        facts = honest(self, chunk, tick)
+        return dataclasses.replace(facts, predictions=(facts.predictions + 1) % 5)
+
+    monkeypatch.setattr(Work, "run", lying)
+    with pytest.raises(ValueError, match=r"without filter \d of 'first' the network itself"):
+        carviz.measure_car(
+            wake(Residual(), IMAGES), (IMAGES, LABELS), "first", progress=False
+        )  # fmt: skip
+
+
+def test_where_no_filter_moves_a_logit_the_passport_says_so():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
+    )
+    nn.init.zeros_(model[4].weight)
+    table = carviz.measure_car(model, (IMAGES, LABELS), "0", progress=False)
+    assert table.passport["audit"]["found"] == "not audited: no filter tried moves a logit"
+
+
+def test_amplified_rounding_is_decided_in_float64(monkeypatch):
+    # As if the reference showed no rounding: then float32 alone would refuse a right engine.
+    monkeypatch.setattr(truth, "_rounding", lambda *_args: 1e-12)
+
+    class Amplifying(nn.Module):
+        """Differences far below a logit's scale decide what comes out."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+        def forward(self, images: Tensor) -> Tensor:
+            means = F.relu(self.conv(images)).mean((2, 3))
+            return self.last((means * 1e5).sin())
+
+    table = carviz.measure_car(wake(Amplifying(), IMAGES), (IMAGES, LABELS), "conv", progress=False)
+    assert table.passport["engine"] == "graph"
+    assert "float64" in table.passport["audit"]["found"]
+
+
+def test_what_depends_on_the_batch_is_refused():
+    class Centred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(3, 8, 3), nn.Linear(8, 5)
+
+        def forward(self, images: Tensor) -> Tensor:
+            means = self.conv(images).mean((2, 3))
+            return self.last(means - means.mean(0))
+
+    with pytest.raises(ValueError, match="statistics taken over the batch"):
+        carviz.measure_car(wake(Centred(), IMAGES), (IMAGES, LABELS), "conv", progress=False)
+
+
+def test_its_cost_stands_in_the_passport():
+    table = carviz.measure_car(wake(Fork(), IMAGES), (IMAGES, LABELS), "first", progress=False)
+    audit = table.passport["audit"]
+    assert audit["pairs"] == 2  # few filters: a short measurement, a short audit
+    assert audit["passes"] > audit["pairs"]
+    assert 0 < audit["seconds"] < 60
+    assert table.passport["definition"] == units.DEFINITION
+
+
+def test_weights_that_change_meanwhile_are_found_out():
+    model = wake(Residual(), IMAGES)
+    tables = carviz.iter_car(model, (IMAGES, LABELS), "first", progress=False)
+    next(tables)
+    with torch.no_grad():
+        model.last.weight.mul_(1.01)
+    with pytest.raises(ValueError, match=r"'last\.weight' changed meanwhile"):
+        list(tables)
