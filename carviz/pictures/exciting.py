@@ -171,7 +171,7 @@ def find_exciting(
     chosen = _check_numbers(numbers, len(images))
     with telling(progress, f"Exciting images of {name}") as tell:
         best, size = _run(network, name, images, chosen, count, tell)
-    box = field_of(network, name).boxes(np.stack([best.row, best.column], axis=-1), size)
+    box = field_of(network, name, size).boxes(np.stack([best.row, best.column], axis=-1), size)
     empty = best.image == NONE
     return Exciting(
         name,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from carviz.banks import Network, banks_of, find_layer, open_network, unit_end
-from carviz.evaluate import Normalization, find_normalization, shadow
+from carviz.banks import Network, banks_of, find_layer, open_network
+from carviz.evaluate import Normalization, arithmetic, find_normalization, shadow
+from carviz.pictures.met_weights import met_weights
 
 Floats = NDArray[np.float64]
 
@@ -86,18 +88,42 @@ def _refuse_other_than_rgb(network: Network, layer: str) -> None:
 
 
 def unit_weights(network: Network, layer: str) -> Floats:
-    """Return the convolution's weights times the gain of its own BatchNorm, if it has one."""
-    weights = _doubles(network.convolution(layer).weight)
+    """Return the weights that a unit's input meets: the convolution's, with the norm's gain.
+
+    Of a convolution that makes its weight in its forward pass (standardised weights, weight norm)
+    they are those that it makes.
+    """
+    weights = met_weights(network.convolution(layer), layer)
+    gain = _gain(network, layer, len(weights))
+    return weights if gain is None else weights * gain[:, None, None, None]
+
+
+def _gain(network: Network, layer: str, filters: int) -> Floats | None:
+    """Return by how much the unit's own normalisation multiplies each channel (filter,)."""
     if network.graph is None:
-        return weights
-    unit = network.model.get_submodule(str(unit_end(network, network.calls(layer)[0]).target))
-    if not isinstance(unit, nn.BatchNorm2d):
-        return weights
-    assert unit.running_var is not None  # open_network refuses a BatchNorm without it
-    gain = 1.0 / np.sqrt(_doubles(unit.running_var) + unit.eps)
-    if unit.weight is not None:
-        gain = gain * _doubles(unit.weight)
-    return weights * gain[:, None, None, None]
+        return None
+    end = network.unit_ends(layer)[0]
+    if end in network.calls(layer):
+        return None
+    graph = network.graph
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, fx.Node):
+            assert value.op == "get_attr"
+            return operator.attrgetter(str(value.target))(graph)
+        return value
+
+    def normalised(maps: Tensor) -> Tensor:
+        if end.op == "call_module":
+            return graph.get_submodule(str(end.target))(maps)  # type: ignore[no-any-return]
+        kwargs = {k: resolved(v) for k, v in end.kwargs.items() if k != "input"}
+        rest = end.args[1:] if end.args else ()
+        return end.target(maps, *(resolved(v) for v in rest), **kwargs)  # type: ignore[operator, no-any-return]
+
+    like = network.convolution(layer).weight.detach()
+    with torch.no_grad(), arithmetic("float32", like.device.type):
+        none, one = (normalised(like.new_full((1, filters, 1, 1), x)) for x in (0.0, 1.0))
+    return (_doubles(one) - _doubles(none)).reshape(-1)
 
 
 def _first_arithmetic(network: Network, layer: str) -> Floats:

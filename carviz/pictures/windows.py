@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from carviz.banks import Network, field_of, unit_end
+from carviz.banks import Network, field_of
 from carviz.banks.cut import ancestors
 from carviz.banks.geometry import WHOLE, Field, receptive_fields
 
@@ -76,14 +76,14 @@ class Windows:
 
 def windows_of(network: Network, layer: str, size: tuple[int, int]) -> Windows:
     """Return how windows are cut out of images of one size for a bank."""
-    return Windows(size, field_of(network, layer) if _reads_locally(network, layer) else None)
+    return Windows(size, field_of(network, layer, size) if _reads_locally(network, layer) else None)
 
 
 def _reads_locally(network: Network, layer: str) -> bool:
     """Whether what the bank answers at a place depends on its receptive field alone."""
     if network.graph is None:
         return False
-    end = unit_end(network, network.calls(layer)[0])
+    end = network.unit_ends(layer)[0]
     fields = receptive_fields(network.graph)
     return all(
         node.op == "placeholder"

@@ -90,7 +90,7 @@ def test_every_objective_improves_from_its_start(name, seed, objective, noise, d
     model = awake(name, seed)
     layer = data.draw(st.sampled_from(open_network(model).layers()))
     size = data.draw(st.integers(12, 20))
-    ways = list(iter_excite(model, layer, objective=objective, size=size, steps=12, seed=noise))
+    ways = list(iter_excite(model, layer, objective=objective, size=size, steps=24, seed=noise))
     last = ways[-1]
     assert last.finished
     assert last.pictures.shape[1:] == (size, size, 3)

@@ -63,9 +63,9 @@ def find_frame(network: Network, layer: str, objective: str, size: Any, data: An
     no padding is in sight, of which the field is shown; twice the field where the filter is asked
     everywhere, all shown; and never more than the images of `data`, or `SIDE` pixels without data.
     """
-    field = field_of(network, layer)
-    stride = network.convolution(layer).stride
     image = _image_size(data)
+    field = field_of(network, layer, image)
+    stride = network.convolution(layer).stride
     made = _choose_size(field, stride, objective, image) if size is None else _check_size(size)
     answer = _try(network, layer, made, given=size is not None)
     top, left, bottom, right = (int(n) for n in field.boxes(np.array(middle(answer)), made))
