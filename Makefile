@@ -1,7 +1,7 @@
 # The same few words for people and for CI.
 PYTHON ?= python
 
-.PHONY: test lint format types notebooks screenshot benchmark
+.PHONY: test lint format types notebooks screenshot benchmark neighbours campaign
 
 test:
 	$(PYTHON) -m pytest
@@ -26,3 +26,10 @@ screenshot:
 benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3
+
+# Outside CI: timm's families (pip install timm), and 2,000 random networks.
+neighbours:
+	PYTHONPATH=tests $(PYTHON) tests/neighbours.py
+
+campaign:
+	PYTHONPATH=tests $(PYTHON) tests/random_networks.py --networks 2000

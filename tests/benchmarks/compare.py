@@ -134,13 +134,15 @@ def cached_head(case: Case, layer: str) -> Callable[[], Tensor]:
 
     @torch.inference_mode()
     def run() -> Tensor:
-        parts = cut(open_network(case.model), layer)
+        network = open_network(case.model)
+        assert network.graph is not None
+        parts = cut(network.graph, layer, network.unit_ends(layer))
         found: list[list[Tensor]] = [[] for _ in case.numbers(layer)]
         for batch in case.images.split(128):
             values = parts.head(batch)
             for row, number in zip(found, case.numbers(layer), strict=True):
-                filters = torch.full((len(batch),), number, device=case.device)
-                row.append(parts.tail(filters, *values).argmax(1))
+                gone = torch.full((len(batch), 1), number, device=case.device)
+                row.append(parts.tail(gone, 0, *values).argmax(1))
         return torch.stack([torch.cat(row) for row in found])
 
     return run
