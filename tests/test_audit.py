@@ -15,6 +15,7 @@ from woken import wake
 import carviz
 from carviz.ablation import auditing, choose_plan, plan, truth
 from carviz.banks import open_network, units
+from carviz.car import prepare_car
 
 IMAGES, LABELS = random_images(70)
 SAMPLE = IMAGES[:3]
@@ -207,6 +208,9 @@ def test_where_no_filter_moves_a_logit_the_passport_says_so():
     nn.init.zeros_(model[4].weight)
     table = carviz.measure_car(model, (IMAGES, LABELS), "0", progress=False)
     assert table.passport["audit"]["found"] == "not audited: no filter tried moves a logit"
+    measurement = prepare_car(model, (IMAGES, LABELS), "0")
+    assert measurement.plan.how == "graph"
+    assert measurement.plan.rows_independent  # its batches are mixed as ever
 
 
 def test_amplified_rounding_is_decided_in_float64(monkeypatch):

@@ -295,7 +295,7 @@ class _Auditor:
         """Return how the same plan differs where rounding hides no mistake."""
         try:
             twin = plan_like(
-                plan, _double(self.network), self.layer, truth.images, subtract=self.subtract
+                plan, _double(self.network, plan), self.layer, truth.images, subtract=self.subtract
             )
         except Exception as error:
             return f"{type(error).__name__}: {error}"
@@ -354,11 +354,16 @@ class _Auditor:
         return " ".join(known)
 
 
-def _double(network: Network) -> Network:
-    """Return a network in float64, with tensors of its own."""
+def _double(network: Network, plan: Plan) -> Network:
+    """Return a network in float64 with tensors of its own, as far as a plan needs it.
+
+    Both copies of a large network would be four times its weights.
+    """
+    if isinstance(plan, GraphPlan):
+        assert network.graph is not None
+        return dataclasses.replace(network, graph=copy.deepcopy(network.graph).double())
     model = shadow(network.model)
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.data = parameter.data.double()
-    graph = None if network.graph is None else copy.deepcopy(network.graph).double()
-    return dataclasses.replace(network, model=model.double(), graph=graph)
+    return dataclasses.replace(network, model=model.double(), graph=None)

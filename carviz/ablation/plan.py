@@ -374,7 +374,7 @@ def plan_by_reference(
 
 def sets_of(filters: Sequence[int], device: torch.device) -> Tensor:
     """Return (filter, 1) sets of one channel each."""
-    return torch.as_tensor(list(filters), device=device)[:, None]
+    return torch.as_tensor(list(filters), dtype=torch.int64, device=device)[:, None]
 
 
 def _run(rows: Tensor) -> Tensor | slice:
