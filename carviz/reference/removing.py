@@ -92,6 +92,8 @@ class Remover(TorchFunctionMode):
             return output
         if count == parts[0].of:
             return zeroed(output, parts[0].filters)
+        # What was added to in place is no longer the part that it was.
+        self.sums = [p for p in self.sums if p.tensor is not output]
         self.sums.append(PartOfSum(output, count, parts[0].of, parts[0].filters))
         return output
 

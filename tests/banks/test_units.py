@@ -1,5 +1,7 @@
 """Where units end, by graph and by hooks; what is a batch normalisation; which sums are banks."""
 
+import operator
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -127,6 +129,7 @@ class Branches(nn.Module):
         branch = self.an(self.a(x))
         total = {
             "rep": lambda: branch + self.b(x) + self.n(x),
+            "in place": lambda: operator.iadd(operator.iadd(0 + branch, self.b(x)), self.n(x)),
             "scaled": lambda: x + self.gamma * (branch - self.n(x)),
             "residual": lambda: x + self.b(torch.relu(branch)),
             "other tensor": lambda: branch + self.b(torch.tanh(x)),
@@ -139,6 +142,7 @@ class Branches(nn.Module):
     ("kind", "names"),
     [
         ("rep", ["a + b + n"]),
+        ("in place", ["a + b + n"]),
         ("scaled", ["identity + a + n"]),
         ("residual", []),
         ("other tensor", []),
@@ -152,8 +156,9 @@ def test_sums_of_branches_of_one_tensor_are_banks(kind, names):
     for name in names:
         table = carviz.measure_car(model, (IMAGES, LABELS), name, progress=False)
         assert table.passport["engine"] == "graph"
+        assert "changes the logits as in the network itself" in table.passport["audit"]["found"]
         assert f"the sum {name}" in table.passport["ablation"]
-        branch = name.split(" + ")[0 if kind == "rep" else 1]
+        branch = name.split(" + ")[1 if kind == "scaled" else 0]
         with pytest.warns(UserWarning, match="only this branch is removed"):
             carviz.measure_car(model, (IMAGES, LABELS), branch, progress=False)
         with pytest.raises(ValueError, match="is a sum"):
