@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.banks import Answer, Network, answers, banks_of, find_layer, open_network
+from carviz.banks.sums import PLUS
 from carviz.evaluate import (
     Images,
     Progress,
@@ -103,13 +104,14 @@ def measure_siblings(
         check_car(table, name, fingerprint)  # before the images are run
     images = Images(data)
     weights, normalization = _weights(network, name, images)
+    groups = network.convolution(name).groups  # a sum's weights are of all channels
     with telling(progress, f"Siblings in {name}") as tell:
         sums = _run(network, name, images, tell)
     siblings = SiblingTable(
         name,
         images=len(images),
         places=sums.places // len(images),
-        by_weights=cosine_similarity(weights, network.convolution(name).groups),
+        by_weights=cosine_similarity(weights, 1 if PLUS in name else groups),
         by_activation=sums.correlation(),
         passport={
             "model": fingerprint,
@@ -129,7 +131,8 @@ def _weights(network: Network, layer: str, images: Images) -> tuple[Floats, str]
     """Return a bank's weights (F, channel, height, width), and in words per unit of what."""
     bank = next(bank for bank in banks_of(network) if bank.layer == layer)
     if not bank.reads_rgb:
-        return unit_weights(network, layer), "per unit of the layer below"
+        sample = images.read([0])[0] if network.graph is None else None
+        return unit_weights(network, layer, sample), "per unit of the layer below"
     found = read_rgb_filters(network, layer, data=images)
     known = found.normalization
     source = "no std was found" if known is None else f"std of {known.source}"

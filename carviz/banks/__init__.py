@@ -1,10 +1,11 @@
 """Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
 
 from carviz.banks.cut import Cut, FindReaders, Reader, cut, insert_behind
+from carviz.banks.fields import field_of
 from carviz.banks.hooked_ends import HookedEnds, OutOfReachError, hooked_ends
 from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Network, copy_network, find_layer, open_network
-from carviz.banks.responses import Answer, answers, field_of
+from carviz.banks.responses import Answer, answers
 from carviz.banks.sums import PLUS
 from carviz.banks.tracing import TRACING
 from carviz.banks.units import DEFINITION, hands_on, zero_channels

@@ -38,6 +38,12 @@ NUMBERS = {"size", "dim", "numel", "stride", len}
 """What gives numbers about a map, not a map."""
 
 CONVOLUTIONS = {F.conv2d, torch.conv2d}
+RESIZES = {"expand", "repeat"}
+KEEPS_KERNEL = {
+    "to", "type", "type_as", "float", "half", "double", "clone", "contiguous", "detach", "cuda",
+    operator.mul, operator.truediv, torch.mul, torch.div, operator.neg, torch.neg, "mul", "div",
+}  # fmt: skip
+"""What is done to a stored kernel that leaves its height and width alone."""
 MOST_AXES = 5
 """Axes that a map may be reshaped to where places stay together: a channel shuffle's."""
 
@@ -209,12 +215,18 @@ def _is_pointwise(node: fx.Node, graph: fx.GraphModule) -> bool:
 
 def _padding_before(module: nn.Conv2d) -> tuple[int, int]:
     """Return how many rows and columns are padded above and left."""
-    if module.padding == "valid":
+    above, left = _named_padding(module.padding, module.kernel_size, module.dilation)
+    return above, left
+
+
+def _named_padding(padding: Any, kernel: Any, dilation: Any) -> Any:
+    """Return rows and columns of padding above and left, where it may be "same" or "valid"."""
+    if padding == "valid":
         return 0, 0
-    if module.padding == "same":
-        kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
-        return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
-    return _pair(module.padding)
+    if padding == "same":
+        k, d = _pair(kernel), _pair(dilation)
+        return d[0] * (k[0] - 1) // 2, d[1] * (k[1] - 1) // 2
+    return _pair(padding)
 
 
 def _through_pool_call(node: fx.Node, field: Field) -> Field:
@@ -229,20 +241,38 @@ def _through_pool_call(node: fx.Node, field: Field) -> Field:
 def _through_convolution_call(node: fx.Node, graph: fx.GraphModule, field: Field) -> Field:
     """Return the field behind `F.conv2d`, as blur pools have it.
 
-    It is the whole image where the kernel is made while the network runs.
+    It is the whole image where the size of the kernel follows from the image.
     """
-    weight = _argument(node, 1, "weight", None)
-    if not isinstance(weight, fx.Node) or weight.op != "get_attr":
-        return WHOLE
-    kernel = operator.attrgetter(str(weight.target))(graph).shape[2:]
+    kernel = _kernel(_argument(node, 1, "weight", None), graph)
     stride, padding, dilation = (
         _argument(node, place, name, default)
         for place, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
     )
-    settings = (stride, padding, dilation)
-    if not all(isinstance(n, int) for value in settings for n in _pair(value)):
-        return WHOLE  # "same", or a number that follows from the image
-    return field.through(tuple(kernel), stride, dilation, padding)
+    if kernel is None or not all(isinstance(n, int) for v in (stride, dilation) for n in _pair(v)):
+        return WHOLE
+    if isinstance(padding, str):
+        padding = _named_padding(padding, kernel, dilation)
+    if not all(isinstance(n, int) for n in _pair(padding)):
+        return WHOLE  # a number that follows from the image
+    return field.through(kernel, stride, dilation, padding)
+
+
+def _kernel(weight: Any, graph: fx.GraphModule) -> tuple[int, int] | None:
+    """Return height and width of a kernel that is stored, cast, scaled or repeated for channels."""
+    if not isinstance(weight, fx.Node):
+        return None
+    if weight.op == "get_attr":
+        height, width = operator.attrgetter(str(weight.target))(graph).shape[-2:]
+        return int(height), int(width)
+    if weight.target in RESIZES:
+        sizes = _sizes(weight)
+        # (channel, 1, -1, -1), or as it was: only the channels become more.
+        inner = _kernel(weight.args[0], graph)
+        unchanged: tuple[Any, ...] = (1,) if weight.target == "repeat" else (-1, *(inner or ()))
+        return inner if len(sizes) == 4 and all(n in unchanged for n in sizes[2:]) else None
+    if weight.target in KEEPS_KERNEL:
+        return _kernel(weight.args[0], graph)
+    return None
 
 
 def _sizes(node: fx.Node) -> Any:

@@ -26,6 +26,8 @@ DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
             "feature_alpha_dropout", "feature_dropout", "stochastic_depth"}  # fmt: skip
 
 Replace = Callable[[Tensor], Tensor]
+Arguments = tuple[Any, Any, float]
+"""Of a batch normalisation that is no module: weight, running variance, eps."""
 
 
 class OutOfReachError(ValueError):
@@ -110,6 +112,29 @@ def hooked_ends(
     """
     if PLUS in layer:
         raise OutOfReachError(f"{layer!r} is a sum, which is no module's output")
+    watcher = _watch(model, layer, images, norms)
+    ends = tuple(_end(watcher, place, norms) for place in range(len(watcher.readers)))
+    return HookedEnds(layer, ends, dict(watcher.counts))
+
+
+def watched_norms(
+    model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchNorm]
+) -> list[str | Arguments | None]:
+    """Return for each call of a bank the normalisation in its unit, whether hooks reach it or not.
+
+    It is the module's name, or what was given to `F.batch_norm`: (weight, running variance, eps);
+    None where the unit has none. Arguments and errors are those of `hooked_ends`.
+    """
+    watcher = _watch(model, layer, images, norms)
+    found: list[str | Arguments | None] = []
+    for place, readers in enumerate(watcher.readers):
+        alone = readers[0] if len(readers) == 1 else None
+        found.append(None if alone is None else alone[0] or watcher.functions[place])
+    return found
+
+
+def _watch(model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchNorm]) -> _Watcher:
+    """Run a network once and note who reads the convolution's calls."""
     convolution = model.get_submodule(layer)
     channels = int(convolution.out_channels)  # type: ignore[arg-type]
     watcher = _Watcher(layer)
@@ -131,8 +156,7 @@ def hooked_ends(
             "layer names a convolution that the forward pass uses; "
             f"{layer!r} is in the model, but never called in evaluation mode."
         )
-    ends = tuple(_end(watcher, place, norms) for place in range(len(watcher.readers)))
-    return HookedEnds(layer, ends, dict(watcher.counts))
+    return watcher
 
 
 def _end(watcher: _Watcher, place: int, norms: dict[str, BatchNorm]) -> tuple[str, int]:
@@ -163,6 +187,7 @@ class _Watcher(TorchFunctionMode):
         self.layer = layer
         self.readers: list[list[tuple[str, int] | None]] = []
         self.counts: collections.Counter[str] = collections.Counter()
+        self.functions: dict[int, Arguments] = {}
         self._names: list[tuple[Tensor, int]] = []
         self._inside: list[int] = []
 
@@ -205,6 +230,21 @@ class _Watcher(TorchFunctionMode):
                 self._names.append((output, place))
             elif place == first and name == "batch_norm":
                 self.readers[place].append(("", 0))
+                self.functions[place] = _arguments(args, kwargs)
             else:
                 self.readers[place].append(None)
         return output
+
+
+def _arguments(args: Any, kwargs: Any) -> Arguments:
+    """Return what `F.batch_norm` or `torch.batch_norm` was given; they order it differently."""
+    tensors = dict(enumerate(args))
+    # torch.batch_norm: (input, weight, bias, mean, var, training, momentum, eps, …);
+    # F.batch_norm: (input, mean, var, weight, bias, training, momentum, eps).
+    builtin = len(args) > 8 or "cudnn_enabled" in kwargs
+    weight, variance = (1, 4) if builtin else (3, 2)
+    return (
+        kwargs.get("weight", tensors.get(weight)),
+        kwargs.get("running_var", tensors.get(variance)),
+        float(kwargs.get("eps", tensors.get(7, 1e-5))),
+    )

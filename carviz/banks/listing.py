@@ -92,10 +92,9 @@ def list_banks(model: Any) -> pd.DataFrame:
 
 def _reads_rgb(network: Network, layer: str, call: fx.Node | None) -> bool:
     """Three channels, and nothing but arithmetic between the image and the convolution."""
-    if PLUS in layer:  # branches with kernels of several sizes: its weights are effective ones
-        return False
-    module = network.convolution(layer)
-    if module.in_channels != 3 or module.groups != 1:
+    names = network.sums()[layer].convolutions if PLUS in layer else (layer,)
+    modules = [network.convolution(name) for name in names]
+    if any(module.in_channels != 3 or module.groups != 1 for module in modules):
         return False
     if call is None:
         return network.layers()[0] == layer

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from carviz.banks import Network, banks_of, find_layer, open_network
-from carviz.evaluate import Normalization, arithmetic, find_normalization, shadow
+from carviz.banks.sums import PLUS
+from carviz.evaluate import Images, Normalization, find_normalization, shadow
+from carviz.pictures.gains import unit_gain
 from carviz.pictures.met_weights import met_weights
 
 Floats = NDArray[np.float64]
@@ -55,14 +56,16 @@ def read_rgb_filters(
 ) -> RgbFilters:
     """Return the weights of a bank that reads RGB, per unit of raw RGB.
 
-    `data` serves only to find the preprocessing (see `carviz.evaluate.find_normalization`).
+    `data` serves only to find the preprocessing (see `carviz.evaluate.find_normalization`), and
+    its first image to watch a network without a graph with.
     The other arguments and the errors are those of `carviz.rgb_weights`.
     """
     network = open_network(model)
     name = find_layer(network, model, layer)
     _refuse_other_than_rgb(network, name)
     found = find_normalization(data, network.model, normalize)
-    weights = unit_weights(network, name)
+    watched = network.graph is None and data is not None
+    weights = unit_weights(network, name, Images(data).read([0])[0] if watched else None)
     weights = np.einsum("fchw,cr->frhw", weights, _first_arithmetic(network, name))
     if found is not None:
         weights = weights / std_of_rgb(found)[:, None, None]
@@ -87,43 +90,16 @@ def _refuse_other_than_rgb(network: Network, layer: str) -> None:
     )
 
 
-def unit_weights(network: Network, layer: str) -> Floats:
+def unit_weights(network: Network, layer: str, sample: Tensor | None = None) -> Floats:
     """Return the weights that a unit's input meets: the convolution's, with the norm's gain.
 
     Of a convolution that makes its weight in its forward pass (standardised weights, weight norm)
-    they are those that it makes.
+    they are those that it makes; of a sum of branches what they are together. `sample` is an image
+    to watch a network without a graph with.
     """
-    weights = met_weights(network.convolution(layer), layer)
-    gain = _gain(network, layer, len(weights))
+    weights = met_weights(network, layer)
+    gain = unit_gain(network, layer, sample)
     return weights if gain is None else weights * gain[:, None, None, None]
-
-
-def _gain(network: Network, layer: str, filters: int) -> Floats | None:
-    """Return by how much the unit's own normalisation multiplies each channel (filter,)."""
-    if network.graph is None:
-        return None
-    end = network.unit_ends(layer)[0]
-    if end in network.calls(layer):
-        return None
-    graph = network.graph
-
-    def resolved(value: Any) -> Any:
-        if isinstance(value, fx.Node):
-            assert value.op == "get_attr"
-            return operator.attrgetter(str(value.target))(graph)
-        return value
-
-    def normalised(maps: Tensor) -> Tensor:
-        if end.op == "call_module":
-            return graph.get_submodule(str(end.target))(maps)  # type: ignore[no-any-return]
-        kwargs = {k: resolved(v) for k, v in end.kwargs.items() if k != "input"}
-        rest = end.args[1:] if end.args else ()
-        return end.target(maps, *(resolved(v) for v in rest), **kwargs)  # type: ignore[operator, no-any-return]
-
-    like = network.convolution(layer).weight.detach()
-    with torch.no_grad(), arithmetic("float32", like.device.type):
-        none, one = (normalised(like.new_full((1, filters, 1, 1), x)) for x in (0.0, 1.0))
-    return (_doubles(one) - _doubles(none)).reshape(-1)
 
 
 def _first_arithmetic(network: Network, layer: str) -> Floats:
@@ -138,7 +114,9 @@ def _first_arithmetic(network: Network, layer: str) -> Floats:
         images[channel + 1, channel] = 1.0
     # A copy, so that no other thread that runs this network meets the hook.
     copy = shadow(network.model)
-    bank = copy.get_submodule(layer)
+    # All branches of a sum read the same.
+    first = network.sums()[layer].convolutions[0] if PLUS in layer else layer
+    bank = copy.get_submodule(first)
     seen: list[Tensor] = []
 
     def stop(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
@@ -146,7 +124,7 @@ def _first_arithmetic(network: Network, layer: str) -> Floats:
         raise _Reached
 
     bank.register_forward_pre_hook(stop)
-    weight = network.convolution(layer).weight
+    weight = next(network.model.parameters())
     try:
         with torch.inference_mode():
             copy(images.to(weight))
