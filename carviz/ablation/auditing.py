@@ -197,10 +197,9 @@ class _Auditor:
         yield plan, ""
         if plan.rows_independent:
             # One filter a batch asks nothing of what a row is.
-            numbers, plan.numbers = plan.numbers, ()
+            plan.numbers = ()
             plan.rows_independent = False
             yield plan, ""
-            plan.numbers = numbers
 
     def _by_hooks(self, network: Network) -> Iterator[tuple[HookPlan | None, str]]:
         try:

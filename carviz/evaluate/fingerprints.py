@@ -33,9 +33,6 @@ _digests: dict[bytes, tuple[bytes, str]] = {}
 """By where a model's tensors are: a checksum of what they hold, and the digest. No tensor."""
 _lock = threading.Lock()
 
-Marks = dict[str, bytes]
-"""Of each entry of a state dict, a checksum of its type, shape and content."""
-
 
 def fingerprint_model(model: nn.Module) -> str:
     """Return a digest of the model's structure and of every parameter and buffer.

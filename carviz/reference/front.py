@@ -105,7 +105,7 @@ class Reference:
     # -- watching
 
     def _watch(self, images: Tensor, layer: str) -> tuple[Any, list[Call]]:
-        watcher = Watcher(_filters(self.model, layer))
+        watcher = Watcher()
         with self._hooked(layer, watcher.after_convolution, watcher.enter, watcher.leave):
             self.passes += 1
             with torch.inference_mode(), _exactly(images), watcher:

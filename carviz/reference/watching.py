@@ -52,9 +52,8 @@ def end_of(call: Call) -> End:
 class Watcher(TorchFunctionMode):
     """Note who reads what a convolution gives, call by call."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._channels = channels
         self.calls: list[Call] = []
         self._inside: list[tuple[Call | None, int]] = []
 

@@ -128,7 +128,7 @@ def test_a_relu_that_something_else_reads_stays_before_the_pooling():
 def test_only_fresh_tensors_are_overwritten(activation):
     model = nn.Sequential(activation(), nn.Conv2d(3, 5, 12), activation(), nn.Flatten()).eval()
     network = open_network(model)
-    expected, images = network.model(IMAGES), IMAGES.clone()
+    expected, images = network.graph(IMAGES), IMAGES.clone()
     tail = tidy(network.graph)
     assert torch.equal(tail(images), expected)
     assert torch.equal(images, IMAGES)  # the tail's input belongs to others
