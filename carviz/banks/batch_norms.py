@@ -49,6 +49,23 @@ def find_batch_norms(model: nn.Module) -> dict[str, BatchNorm]:
     return found
 
 
+def gain_of(weight: Tensor | None, variance: Tensor, eps: float) -> Tensor:
+    """Return by how much a normalisation multiplies each channel (channel,), in float64."""
+    gain = (variance.detach().double() + eps).rsqrt()
+    return gain if weight is None else gain * weight.detach().double()
+
+
+def normalised(module: nn.Module, maps: Tensor) -> Tensor:
+    """Return what a module that normalises makes of maps, without any activation inside it."""
+    mean, variance = module.running_mean, module.running_var
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    assert isinstance(mean, Tensor)
+    assert isinstance(variance, Tensor)
+    gain = gain_of(weight, variance, float(getattr(module, "eps", 1e-5)))
+    shift = -mean.double() * gain if bias is None else bias.detach().double() - mean.double() * gain
+    return maps * gain.to(maps)[:, None, None] + shift.to(maps)[:, None, None]
+
+
 def _judge(module: nn.Module) -> BatchNorm | None:
     mean, variance = (getattr(module, name, None) for name in ("running_mean", "running_var"))
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from carviz.banks.batch_norms import BatchNorm
+from carviz.banks.batch_norms import BatchNorm, normalised
 from carviz.banks.sums import PLUS
 from carviz.banks.units import ASKING_ATTRIBUTES, ASKING_METHODS, HANDING_METHODS
 
@@ -64,27 +64,53 @@ class HookedEnds:
     @contextmanager
     def replacing(self, model: nn.Module, replace: Replace) -> Iterator[None]:
         """Let `replace` change what leaves the units, for the length of one pass."""
+        with self._hooked(model, lambda _module, _args, output: replace(output)):
+            yield
+
+    @contextmanager
+    def noting(
+        self, model: nn.Module, norms: dict[str, BatchNorm], note: Callable[[Tensor], None]
+    ) -> Iterator[None]:
+        """Let `note` see what the units give, for the length of one pass.
+
+        A normalisation with an activation inside can be reached behind the activation only; a
+        unit ends before it, so what it gives is computed anew from what the module reads.
+        """
+
+        def seen(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            norm = norms.get(names.get(module, ""))
+            note(output if norm is None or norm.plain else normalised(module, args[0]))
+            return output.clone()  # for what works in place behind the unit
+
+        names = {model.get_submodule(name): name for name in self.modules}
+        with self._hooked(model, seen):
+            yield
+
+    @contextmanager
+    def _hooked(
+        self, model: nn.Module, change: Callable[[nn.Module, Any, Tensor], Tensor]
+    ) -> Iterator[None]:
         with ExitStack() as hooks:
             for name in self.modules:
-                handle = model.get_submodule(name).register_forward_hook(self._hook(name, replace))
+                handle = model.get_submodule(name).register_forward_hook(self._hook(name, change))
                 hooks.callback(handle.remove)
             yield
 
-    def _hook(self, name: str, replace: Replace) -> Any:
+    def _hook(self, name: str, change: Callable[[nn.Module, Any, Tensor], Tensor]) -> Any:
         always, called = self.serves_alone(name), 0
 
-        def after(_module: nn.Module, _args: Any, output: Tensor) -> Tensor | None:
+        def after(module: nn.Module, args: Any, output: Tensor) -> Tensor | None:
             nonlocal called
             called += 1
             if always:  # however many there are: a loop over images calls once for each
-                return replace(output)
+                return change(module, args, output)
             if called > self.counts[name]:
                 raise OutOfReachError(
                     f"{name!r} serves {self.layer!r} and others, and was called more often than "
                     f"when it was watched ({self.counts[name]} times): whose call it is, is "
                     "not known."
                 )
-            return replace(output) if (name, called - 1) in self.ends else None
+            return change(module, args, output) if (name, called - 1) in self.ends else None
 
         return after
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from carviz.banks.batch_norms import BatchNorm
+from carviz.banks.batch_norms import BatchNorm, normalised
 from carviz.banks.cut import part_up_to
 from carviz.banks.hooked_ends import hooked_ends
 from carviz.banks.network import Network
@@ -37,9 +37,32 @@ def answers(network: Network, layer: str, sample: Tensor) -> Answer:
         An image ``(1, channel, height, width)``, to watch an untraceable network with.
     """
     if network.graph is not None:
-        part = part_up_to(network.graph, network.unit_ends(layer), "Units")
-        return _exact(_by_image(lambda images: list(part(images))))
+        return _exact(_by_image(_computed(network, network.graph, layer)))
     return _exact(_by_image(_watched(network.model, layer, sample, network.norms)))
+
+
+def _computed(network: Network, graph: fx.GraphModule, layer: str) -> Answer:
+    ends = network.unit_ends(layer)
+    # A normalisation that torch.fx could not take apart may have an activation inside: the unit
+    # ends before it, so what it gives is computed anew from what the module reads.
+    bent = {
+        end: graph.get_submodule(str(end.target))
+        for end in ends
+        if end.op == "call_module"
+        and (norm := network.norms.get(str(end.target))) is not None
+        and not norm.plain
+    }
+    part = part_up_to(
+        graph, [end.all_input_nodes[0] if end in bent else end for end in ends], "Units"
+    )
+
+    def run(images: Tensor) -> list[Tensor]:
+        return [
+            normalised(bent[end], maps) if end in bent else maps
+            for end, maps in zip(ends, part(images), strict=True)
+        ]
+
+    return run
 
 
 def _exact(answer: Answer) -> Answer:
@@ -100,11 +123,7 @@ def _watched(model: nn.Module, layer: str, sample: Tensor, norms: dict[str, Batc
     def run(images: Tensor) -> list[Tensor]:
         seen: list[Tensor] = []
 
-        def note(output: Tensor) -> Tensor:
-            seen.append(output)
-            return output.clone()  # for what works in place behind the unit
-
-        with ends.replacing(copy, note):
+        with ends.noting(copy, norms, seen.append):
             copy(images.clone())
         return seen
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from carviz.banks import Network
+from carviz.banks.batch_norms import gain_of
 from carviz.banks.hooked_ends import watched_norms
 from carviz.banks.sums import PLUS
 from carviz.evaluate import arithmetic, placement, shadow
@@ -46,6 +47,8 @@ def unit_gain(network: Network, layer: str, sample: Tensor | None = None) -> Flo
     if end in network.calls(layer):
         return None
     graph = network.graph
+    if end.op == "call_module" and not network.norms[str(end.target)].plain:
+        return _stored(graph.get_submodule(str(end.target)))
 
     def resolved(value: Any) -> Any:
         if isinstance(value, fx.Node):
@@ -78,16 +81,18 @@ def _watched(network: Network, layer: str, sample: Tensor | None) -> Floats | No
     reader = _first_reader(network, copy, layer, sample)
     if reader is None:
         return None
-    if isinstance(reader, str) and network.norms[reader].plain:
-        return _slope(copy.get_submodule(reader), network.convolution(layer))
-    # An activation inside would bend a trial, and a function's arguments are all there is of it.
-    if isinstance(reader, str):
-        module: Any = copy.get_submodule(reader)
-        reader = (getattr(module, "weight", None), module.running_var, getattr(module, "eps", 1e-5))
-    weight, variance, eps = reader
-    gain = (variance.detach().double() + eps).rsqrt()
-    if weight is not None:
-        gain = gain * weight.detach().double()
+    if not isinstance(reader, str):  # of a function its arguments are all there is
+        return np.asarray(gain_of(*reader).cpu().numpy())
+    module = copy.get_submodule(reader)
+    if network.norms[reader].plain:
+        return _slope(module, network.convolution(layer))
+    return _stored(module)
+
+
+def _stored(module: Any) -> Floats:
+    """Return the gain that a normalisation stores: an activation inside would bend a trial."""
+    eps = float(getattr(module, "eps", 1e-5))
+    gain = gain_of(getattr(module, "weight", None), module.running_var, eps)
     return np.asarray(gain.cpu().numpy())
 
 

@@ -46,6 +46,13 @@ class Activated(nn.BatchNorm2d):
         return torch.sigmoid(super().forward(x))
 
 
+class Silent(nn.BatchNorm2d):
+    """With an activation inside that maps 0 to 0, which torch.fx keeps whole."""
+
+    def forward(self, x):
+        return F.silu(super().forward(x))
+
+
 def batch_norm(kind=nn.BatchNorm2d):
     norm = kind(4)
     norm.weight.data = torch.tensor([1.0, -2.0, 0.5, 3.0])
@@ -60,7 +67,13 @@ GAIN = np.array([1.0, -1.0, 1.0, 1.0])
 
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize(
-    "norm", [batch_norm, lambda: Functional(batch_norm()), lambda: batch_norm(Activated)]
+    "norm",
+    [
+        batch_norm,
+        lambda: Functional(batch_norm()),
+        lambda: batch_norm(Activated),
+        lambda: batch_norm(Silent),
+    ],
 )
 def test_the_gain_and_its_sign_are_in_the_weights(norm, hidden):
     model = Head(norm(), hidden=hidden).eval()
