@@ -44,6 +44,8 @@ def banks_of(network: Network) -> list[Bank]:
 
 def _bank(network: Network, layer: str, fields: dict[fx.Node, Field]) -> Bank:
     module = network.convolution(layer)
+    names = network.sums()[layer].convolutions if PLUS in layer else (layer,)
+    sizes = [network.convolution(name).kernel_size for name in names]
     call = network.calls(layer)[0] if network.graph is not None else None
     # A sum of branches reads what the widest of them reads.
     place = network.unit_ends(layer)[0] if PLUS in layer else call
@@ -51,7 +53,7 @@ def _bank(network: Network, layer: str, fields: dict[fx.Node, Field]) -> Bank:
         layer=layer,
         filters=module.out_channels,
         in_channels=module.in_channels,
-        kernel_size=(module.kernel_size[0], module.kernel_size[1]),
+        kernel_size=(max(size[0] for size in sizes), max(size[1] for size in sizes)),
         stride=(module.stride[0], module.stride[1]),
         receptive_field=fields.get(place, Field()).size if place is not None else None,
         reads_rgb=_reads_rgb(network, layer, call),

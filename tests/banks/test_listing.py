@@ -96,3 +96,22 @@ def test_receptive_fields_hold_the_gradients_support(name):
 
 def test_a_shared_bank_is_listed_once():
     assert carviz.list_banks(Twice()).layer.tolist() == ["stem", "shared"]
+
+
+class Stem(nn.Module):
+    """A sum of a 1 x 1 and a 3 x 3 convolution of the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, images):
+        return (self.one(images) + self.three(images)).relu().mean((2, 3))
+
+
+def test_a_sum_is_listed_as_its_widest_branch_and_reads_rgb():
+    banks = carviz.list_banks(Stem()).set_index("layer")
+    assert banks.index.tolist() == ["one", "three", "one + three"]
+    assert banks.kernel_size["one + three"] == (3, 3)
+    assert banks.receptive_field["one + three"] == (3, 3)
+    assert banks.reads_rgb["one + three"]
