@@ -104,14 +104,15 @@ def measure_siblings(
         check_car(table, name, fingerprint)  # before the images are run
     images = Images(data)
     weights, normalization = _weights(network, name, images)
-    groups = network.convolution(name).groups  # a sum's weights are of all channels
+    # A sum's weights are of all channels that its branches read.
+    groups = 1 if PLUS in name else network.convolution(name).groups
     with telling(progress, f"Siblings in {name}") as tell:
         sums = _run(network, name, images, tell)
     siblings = SiblingTable(
         name,
         images=len(images),
         places=sums.places // len(images),
-        by_weights=cosine_similarity(weights, 1 if PLUS in name else groups),
+        by_weights=cosine_similarity(weights, groups),
         by_activation=sums.correlation(),
         passport={
             "model": fingerprint,

@@ -55,14 +55,20 @@ def gain_of(weight: Tensor | None, variance: Tensor, eps: float) -> Tensor:
     return gain if weight is None else gain * weight.detach().double()
 
 
+def stored_gain(module: nn.Module) -> Tensor:
+    """Return the gain (channel,) of a module that normalises, whatever activation is inside it."""
+    variance = module.running_var
+    assert isinstance(variance, Tensor)
+    return gain_of(getattr(module, "weight", None), variance, float(getattr(module, "eps", 1e-5)))
+
+
 def normalised(module: nn.Module, maps: Tensor) -> Tensor:
     """Return what a module that normalises makes of maps, without any activation inside it."""
-    mean, variance = module.running_mean, module.running_var
-    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    mean, bias, gain = module.running_mean, getattr(module, "bias", None), stored_gain(module)
     assert isinstance(mean, Tensor)
-    assert isinstance(variance, Tensor)
-    gain = gain_of(weight, variance, float(getattr(module, "eps", 1e-5)))
-    shift = -mean.double() * gain if bias is None else bias.detach().double() - mean.double() * gain
+    shift = -mean.double() * gain
+    if bias is not None:
+        shift = shift + bias.detach().double()
     return maps * gain.to(maps)[:, None, None] + shift.to(maps)[:, None, None]
 
 

@@ -100,7 +100,7 @@ def _reaches_beyond(
     place = maps.shape[2] // 2, maps.shape[3] // 2
     # Channels have weights of their own, so that none cancels another.
     weights = torch.rand(maps.shape[1], generator=generator).to(maps) + 0.5
-    (slopes,) = torch.autograd.grad((maps[0, :, *place] * weights).sum(), image, retain_graph=True)
+    (slopes,) = torch.autograd.grad((maps[0, :, *place] * weights).sum(), image)
     strength = slopes[0].abs().sum(0)
     top, left, bottom, right = (max(0, int(n)) for n in field.boxes(np.array(place), size))
     outside = strength.clone()

@@ -41,9 +41,10 @@ CONVOLUTIONS = {F.conv2d, torch.conv2d}
 RESIZES = {"expand", "repeat"}
 KEEPS_KERNEL = {
     "to", "type", "type_as", "float", "half", "double", "clone", "contiguous", "detach", "cuda",
-    operator.mul, operator.truediv, torch.mul, torch.div, operator.neg, torch.neg, "mul", "div",
+    operator.neg, torch.neg, "neg",
 }  # fmt: skip
 """What is done to a stored kernel that leaves its height and width alone."""
+SCALES_KERNEL = PRODUCTS | {operator.truediv, torch.div, "div"}
 MOST_AXES = 5
 """Axes that a map may be reshaped to where places stay together: a channel shuffle's."""
 
@@ -262,7 +263,8 @@ def _kernel(weight: Any, graph: fx.GraphModule) -> tuple[int, int] | None:
     if not isinstance(weight, fx.Node):
         return None
     if weight.op == "get_attr":
-        height, width = operator.attrgetter(str(weight.target))(graph).shape[-2:]
+        # A scale may have fewer axes than a kernel.
+        height, width = (1, 1, *operator.attrgetter(str(weight.target))(graph).shape)[-2:]
         return int(height), int(width)
     if weight.target in RESIZES:
         sizes = _sizes(weight)
@@ -270,6 +272,13 @@ def _kernel(weight: Any, graph: fx.GraphModule) -> tuple[int, int] | None:
         inner = _kernel(weight.args[0], graph)
         unchanged: tuple[Any, ...] = (1,) if weight.target == "repeat" else (-1, *(inner or ()))
         return inner if len(sizes) == 4 and all(n in unchanged for n in sizes[2:]) else None
+    if weight.target in SCALES_KERNEL:
+        # Either factor may be the kernel, the other a scale that spreads over it.
+        factors = [_kernel(factor, graph) for factor in weight.all_input_nodes]
+        sizes = [factor for factor in factors if factor is not None]
+        if not sizes or len(sizes) < len(factors):
+            return None
+        return max(height for height, _ in sizes), max(width for _, width in sizes)
     if weight.target in KEEPS_KERNEL:
         return _kernel(weight.args[0], graph)
     return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from carviz.banks import Network
-from carviz.banks.batch_norms import gain_of
+from carviz.banks.batch_norms import gain_of, stored_gain
 from carviz.banks.hooked_ends import watched_norms
 from carviz.banks.sums import PLUS
 from carviz.evaluate import arithmetic, placement, shadow
@@ -48,7 +48,8 @@ def unit_gain(network: Network, layer: str, sample: Tensor | None = None) -> Flo
         return None
     graph = network.graph
     if end.op == "call_module" and not network.norms[str(end.target)].plain:
-        return _stored(graph.get_submodule(str(end.target)))
+        # An activation inside would bend a trial.
+        return _doubles(stored_gain(graph.get_submodule(str(end.target))))
 
     def resolved(value: Any) -> Any:
         if isinstance(value, fx.Node):
@@ -73,7 +74,7 @@ def _slope(normalised: Any, convolution: nn.Conv2d) -> Floats:
         none, one = (
             normalised(like.new_full((1, convolution.out_channels, 1, 1), x)) for x in (0.0, 1.0)
         )
-    return np.asarray((one.double() - none.double()).reshape(-1).cpu().numpy())
+    return _doubles((one.double() - none.double()).reshape(-1))
 
 
 def _watched(network: Network, layer: str, sample: Tensor | None) -> Floats | None:
@@ -82,18 +83,15 @@ def _watched(network: Network, layer: str, sample: Tensor | None) -> Floats | No
     if reader is None:
         return None
     if not isinstance(reader, str):  # of a function its arguments are all there is
-        return np.asarray(gain_of(*reader).cpu().numpy())
+        return _doubles(gain_of(*reader))
     module = copy.get_submodule(reader)
     if network.norms[reader].plain:
         return _slope(module, network.convolution(layer))
-    return _stored(module)
+    return _doubles(stored_gain(module))
 
 
-def _stored(module: Any) -> Floats:
-    """Return the gain that a normalisation stores: an activation inside would bend a trial."""
-    eps = float(getattr(module, "eps", 1e-5))
-    gain = gain_of(getattr(module, "weight", None), module.running_var, eps)
-    return np.asarray(gain.cpu().numpy())
+def _doubles(gain: Tensor) -> Floats:
+    return np.asarray(gain.detach().cpu().numpy())
 
 
 @torch.inference_mode()

@@ -85,23 +85,22 @@ def _of_sum(network: Network, total: Sum) -> Floats:
 def _window(convolutions: list[nn.Conv2d], itself: bool = False) -> Window:
     """Return what convolutions of one stride read together, and their input `itself` with them."""
     reach: tuple[list[int], list[int]] = ([], [])
-    before, after = [0, 0], [0, 0]
+    after = [0, 0]
     for convolution in convolutions:
         left, right, top, bottom = convolution._reversed_padding_repeated_twice
         for axis, (first, last) in enumerate(((top, bottom), (left, right))):
             size, apart = convolution.kernel_size[axis], convolution.dilation[axis]
             reach[axis].extend(range(-first, -first + size * apart, apart))
-            before[axis], after[axis] = max(before[axis], first), max(after[axis], last)
+            after[axis] = max(after[axis], last)
     if itself:
         for axis in (0, 1):
             reach[axis].append(0)
-    taps = []
-    for axis in (0, 1):
-        read = sorted(set(reach[axis]))
+    before, taps = [], []
+    for read in (sorted(set(along)) for along in reach):
         if len(convolutions) > 1:  # a picture has no gaps where branches are dilated differently
             read = list(range(read[0], read[-1] + 1))
-        before[axis] = max(0, -read[0])
-        taps.append([row + before[axis] for row in read])
+        before.append(max(0, -read[0]))
+        taps.append([row + before[-1] for row in read])
     stride = convolutions[0].stride
     return Window(
         taps[0], taps[1], (before[0], before[1]), (after[0], after[1]), (stride[0], stride[1])

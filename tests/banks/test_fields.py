@@ -72,6 +72,23 @@ def test_stored_kernels_that_are_made_wide(widen, padding, start):
     assert (field.size, field.jump, field.start) == ((7, 7), (1, 1), (start, start))
 
 
+class Scaled(Blur):
+    """Its kernel is stored beside a learned scale, which stands first in the product."""
+
+    def __init__(self, scale):
+        super().__init__(None)
+        self.scale = nn.Parameter(scale)
+
+    def forward(self, x):
+        return F.conv2d(x, self.scale * self.kernel.expand(3, 1, -1, -1), groups=3)
+
+
+@pytest.mark.parametrize("scale", [torch.tensor(2.0), torch.full((3, 1, 1, 1), 2.0)])
+def test_a_stored_scale_is_no_kernel(scale):
+    network = open_network(Around(Scaled(scale)).eval())
+    assert field_of(network, "conv").size == (7, 7)
+
+
 def test_a_weak_slope_outside_is_found():
     network = open_network(Around(Weak()).eval())
     assert not field_of(network, "conv").whole
