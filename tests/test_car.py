@@ -346,7 +346,7 @@ def test_progress_is_told_after_every_batch():
         ({"filters": 2}, TypeError, r"Write \[2\]"),
         ({"labels": 5}, ValueError, "0 to 4; image 3 has label 5"),
         ({"labels": -1}, ValueError, "image 3 has label -1"),
-        ({"labels": 0.5}, TypeError, "Labels are integers"),
+        ({"labels": 0.5}, ValueError, r"image 3 has 0\.5"),
         ({"length": 3}, ValueError, "24 images and 3 labels"),
         ({"length": 0}, ValueError, "one image at least"),
         ({"channels": 1}, ValueError, "images of 3 channels; the data has 1"),

@@ -6,22 +6,28 @@ from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
 from carviz.evaluate.free_memory import free_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
 from carviz.evaluate.images import Images, check_labels
+from carviz.evaluate.items import split, whole_labels
+from carviz.evaluate.last_steps import LastSteps
 from carviz.evaluate.model_copies import copy_structure, shadow
 from carviz.evaluate.models import check_model, device_of, placed, placement
 from carviz.evaluate.order import stratified_order
-from carviz.evaluate.outputs import Pick, find_logits
+from carviz.evaluate.outputs import Pick, check_answers, find_logits
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
+from carviz.evaluate.repeated_readings import TWICE, random_step
 from carviz.evaluate.watching import Watch, watch_model, weights_changed
 from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 
 __all__ = [
+    "TWICE",
     "Images",
+    "LastSteps",
     "Normalization",
     "Pick",
     "Progress",
     "Watch",
     "arithmetic",
+    "check_answers",
     "check_labels",
     "check_model",
     "copy_structure",
@@ -39,12 +45,15 @@ __all__ = [
     "placed",
     "placement",
     "quiet_call",
+    "random_step",
     "sets_attributes",
     "shadow",
+    "split",
     "stratified_order",
     "telling",
     "unwrap",
     "versions",
     "watch_model",
     "weights_changed",
+    "whole_labels",
 ]

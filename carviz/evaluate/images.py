@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data._utils.collate import default_convert
 
+from carviz.evaluate.class_names import Names, are_arrays, class_names, label_hints, layers
+from carviz.evaluate.items import check_image, split, whole_label, whole_labels
 from carviz.evaluate.processes import PIECE, may_start, read_pieces
+from carviz.evaluate.repeated_readings import TWICE, random_step, readings_of
+from carviz.evaluate.samplers import loader_size, sampled_numbers
 
-TWICE = 4
-"""Images that are read twice to see whether the data gives the same image again."""
 WORTH_WORKERS = 64
 """Images from which on it pays to start the processes that a Dataset asks for."""
 
@@ -32,46 +35,62 @@ class Images:
     ----------
     data
         A map-style Dataset or a DataLoader of (image tensor, integer label), or a pair of tensors
-        ``(image, channel, height, width)`` and ``(image,)``. Of a DataLoader only dataset,
-        collate_fn, batch_size and workers are used: its order and sampler are not. A Dataset that
-        has an attribute ``workers``, as those of `carviz.load_data` have, is read by so many
-        processes where there are many images to read.
+        ``(image, channel, height, width)`` and ``(image,)``. Of a DataLoader those images are
+        measured that its sampler gives, in the order of its Dataset, numbered as
+        ``torch.utils.data.Subset(dataset, sorted(numbers))`` would; collate_fn, batch_size and
+        workers are used. A Dataset that has an attribute ``workers``, as those of
+        `carviz.load_data` have, is read by so many processes where there are many images to read.
+
+    Attributes
+    ----------
+    classes : tuple of str or None
+        The names that the data gives its classes, one a label.
+    hints : numpy.ndarray or None
+        ``(image,)`` labels that are known without reading images; they serve the order only.
 
     Raises
     ------
     TypeError
-        If `data` is none of these, or images are not floating point, or labels not integers.
+        If `data` is none of these, or images are not floating point, or labels no numbers.
     ValueError
-        If there are no images, or lengths differ, or reading a few images twice gives others.
+        If there are no images, or lengths differ, or a label is no whole number, or a sampler
+        gives no fixed set, or the transform is random, or reading a few images twice gives others.
     """
 
     def __init__(self, data: Any) -> None:
         self.source = data
-        self._loader: DataLoader[Any] | None = None
+        self._loader: DataLoader[Any] | None = data if isinstance(data, DataLoader) else None
         self._pair: tuple[Tensor, Tensor] | None = None
+        self._places: NDArray[np.int64] | None = None
+        self._names: Names | None = None
+        self.classes: tuple[str, ...] | None = None
         if isinstance(data, Images):
             self.__dict__.update(data.__dict__)
             return
-        if isinstance(data, (tuple, list)) and len(data) == 2 and _are_arrays(data):
+        if isinstance(data, (tuple, list)) and len(data) == 2 and are_arrays(data):
             self._pair = _check_pair(torch.as_tensor(data[0]), torch.as_tensor(data[1]))
             self._length = len(self._pair[0])
         else:
             self.dataset = self._find_dataset(data)
-            self._length = len(self.dataset)
+            if self._loader is not None and len(self.dataset) > 0:
+                self._places = sampled_numbers(self._loader)
+            self._length = len(self.dataset) if self._places is None else len(self._places)
         if self._length == 0:
             raise ValueError(
                 "Measuring needs one image at least; found data without images. "
-                "Check the folder or the subset that the data was made from."
+                "Check the folder, the subset or the sampler that the data was made from."
             )
-        self.hints = label_hints(data, self._length)
-        self.classes = class_names(data)
+        whole = len(self.dataset) if self._pair is None else self._length
+        hints = label_hints(data, whole)
+        if self._pair is not None:
+            hints = np.asarray(self._pair[1])
+        self.hints = hints if hints is None or self._places is None else hints[self._places]
         if self._pair is None:
             self._refuse_random()
+            self._find_names(data)
 
     def _find_dataset(self, data: Any) -> Any:
         dataset = data.dataset if isinstance(data, DataLoader) else data
-        if isinstance(data, DataLoader):
-            self._loader = data
         map_style = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
         if isinstance(dataset, (IterableDataset, str, bytes, dict, Tensor)) or not map_style:
             raise TypeError(
@@ -94,7 +113,13 @@ class Images:
                 rows = torch.as_tensor(np.asarray(chunk, dtype=np.int64))
                 images, labels = self._pair[0][rows], self._pair[1][rows]
                 yield _check_batch(images, labels, chunk)
-        elif self._loader is not None and self._loader.num_workers > 0:
+        else:
+            for chunk, (images, labels) in zip(chunks, self._read(chunks), strict=True):
+                self._check_names(labels, chunk)
+                yield images, labels
+
+    def _read(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._loader is not None and self._loader.num_workers > 0:
             yield from self._from_workers(chunks)
         elif (workers := self._workers(chunks)) > 0:
             yield from self._from_processes(chunks, workers)
@@ -111,12 +136,12 @@ class Images:
     def _from_workers(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Read with the DataLoader's own workers: several of its batches make one chunk."""
         assert self._loader is not None
-        step = self._loader.batch_size or 32
+        step = loader_size(self._loader)
         pieces = [list(c[i : i + step]) for c in chunks for i in range(0, len(c), step)]
         loader = DataLoader(
             self.dataset,
-            batch_sampler=pieces,
-            collate_fn=self._loader.collate_fn,
+            batch_sampler=[self._at(piece) for piece in pieces],
+            collate_fn=self._custom_collate or _stack_or_leave,
             num_workers=self._loader.num_workers,
             multiprocessing_context=self._loader.multiprocessing_context,
             worker_init_fn=self._loader.worker_init_fn,
@@ -124,10 +149,10 @@ class Images:
         stream = iter(loader)
         for chunk in chunks:
             count = -(-len(chunk) // step)
-            parts = [
-                _check_batch(*_as_pair(next(stream)), chunk[i * step : (i + 1) * step])
-                for i in range(count)
-            ]
+            parts = []
+            for i in range(count):
+                numbers = chunk[i * step : (i + 1) * step]
+                parts.append(_check_batch(*self._collated(next(stream), numbers), numbers))
             yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _workers(self, chunks: Sequence[Sequence[int]]) -> int:
@@ -135,7 +160,7 @@ class Images:
         small = sum(len(chunk) for chunk in chunks) < WORTH_WORKERS
         if self._loader is not None or small or not may_start():
             return 0
-        asked = (getattr(layer, "workers", None) for layer in _layers(self.dataset))
+        asked = (getattr(layer, "workers", None) for layer in layers(self.dataset))
         return next((count for count in asked if isinstance(count, int)), 0)
 
     def _from_processes(
@@ -149,12 +174,43 @@ class Images:
                 parts = [_check_batch(*next(stream), piece) for piece in pieces]
                 yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
-    def _piece(self, numbers: Sequence[int]) -> tuple[Any, Any]:
-        return self._collate([self._item(i) for i in numbers], numbers)
+    @property
+    def _custom_collate(self) -> Callable[[list[Any]], Any] | None:
+        """A DataLoader's collate_fn, where it is one of the user's own."""
+        collate = None if self._loader is None else self._loader.collate_fn
+        return None if collate in (None, default_collate, default_convert) else collate
+
+    def _place(self, number: int) -> int:
+        """Return an image's number in the Dataset."""
+        return int(number) if self._places is None else int(self._places[number])
+
+    def _piece(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        items = [self._item(number) for number in numbers]
+        collate = self._custom_collate
+        return self._collated(items if collate is None else collate(items), numbers)
+
+    def _collated(self, batch: Any, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return images and labels of what a collate_fn gave, or of a list of items."""
+        if self._custom_collate is not None:
+            images, labels = split(batch)
+            if not isinstance(images, (Tensor, np.ndarray)):
+                raise TypeError(
+                    "collate_fn gives images as one tensor (image, channel, height, width); found "
+                    f"{type(images).__name__}."
+                )
+            return torch.as_tensor(images), whole_labels(labels, numbers)
+        if isinstance(batch, tuple):  # a worker has done it
+            return batch
+        pairs = [split(item, number) for item, number in zip(batch, numbers, strict=True)]
+        for (image, _), number in zip(pairs, numbers, strict=True):
+            check_image(image, number)
+            _check_size(image, pairs[0][0], number, numbers[0])
+        labels = [whole_label(label, n) for (_, label), n in zip(pairs, numbers, strict=True)]
+        return torch.stack([image for image, _ in pairs]), torch.tensor(labels)
 
     def _item(self, number: int) -> Any:
         try:
-            return self.dataset[number]
+            return self.dataset[self._place(number)]
         except Exception as error:
             raise ValueError(
                 f"Every image must be readable; image {number}{self._file(number)} is not: "
@@ -165,30 +221,53 @@ class Images:
     def _file(self, number: int) -> str:
         samples = getattr(self.dataset, "samples", None)
         try:
-            return f" ({samples[number][0]})" if samples is not None else ""
+            return f" ({samples[self._place(number)][0]})" if samples is not None else ""
         except (IndexError, KeyError, TypeError):
             return ""
 
-    def _collate(self, items: list[Any], numbers: Sequence[int]) -> tuple[Any, Any]:
-        collate: Callable[[list[Any]], Any] = _stack
-        if self._loader is not None and self._loader.collate_fn is not None:
-            from torch.utils.data import default_collate
+    def _at(self, numbers: Sequence[int]) -> list[int]:
+        return [self._place(number) for number in numbers]
 
-            if self._loader.collate_fn is not default_collate:
-                return _as_pair(self._loader.collate_fn(items))
-        for number, item in zip(numbers, items, strict=True):
-            _check_item(item, items[0], number, numbers[0])
-        return _as_pair(collate(items))
+    def _tried(self) -> list[int]:
+        """Return the numbers of images that are read before all others."""
+        return sorted({int(number) for number in np.linspace(0, len(self) - 1, TWICE)})
 
     def _refuse_random(self) -> None:
-        numbers = np.unique(np.linspace(0, len(self) - 1, TWICE).astype(int)).tolist()
-        first, again = self._piece(numbers), self._piece(numbers)
-        _check_batch(*first, numbers)
-        if not torch.equal(first[0], again[0]):
+        way_out = "Take random augmentation out of the transform (CenterCrop for RandomCrop, …)."
+        rule = (
+            "Every reading of an image must give the same image, or CAR compares different images"
+        )
+        if step := random_step(self.source):
+            raise ValueError(f"{rule}; found {step} in the data's transform. {way_out}")
+        numbers = self._tried()
+        images, labels = _check_batch(*self._piece(numbers), numbers)
+        for _ in range(readings_of(len(numbers)) - 1):
+            again, others = self._piece(numbers)
+            if again.shape != images.shape or not torch.equal(again, images):
+                raise ValueError(f"{rule}; reading {_told(numbers)} twice gave others. {way_out}")
+            if not torch.equal(others, labels):
+                raise ValueError(
+                    f"Every reading of an image must give the same label; reading {_told(numbers)} "
+                    "twice gave others."
+                )
+        self._first_labels = labels
+
+    def _find_names(self, data: Any) -> None:
+        """Take the names that the data has, if the labels of the tried images are theirs."""
+        names, numbers = class_names(data), self._tried()
+        if names is not None and names.stranger(self._first_labels, self._at(numbers)) is None:
+            self._names, self.classes = names, names.classes
+
+    def _check_names(self, labels: Tensor, numbers: Sequence[int]) -> None:
+        """Refuse labels to which the names of the classes do not belong."""
+        if self._names is None:
+            return
+        if (place := self._names.stranger(labels, self._at(numbers))) is not None:
             raise ValueError(
-                "Every reading of an image must give the same image, or CAR compares different "
-                f"images; reading images {numbers} twice gave others. "
-                "Take random augmentation out of the transform."
+                "The names of classes belong to the labels of the Dataset that holds them; image "
+                f"{numbers[place]} comes with label {int(labels[place])}, and has another one "
+                "there. Give the data that changes labels an attribute classes of its own, a name "
+                "for each label."
             )
 
 
@@ -204,106 +283,42 @@ def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
         )
 
 
-def class_names(data: Any) -> tuple[str, ...] | None:
-    """Return the names that the data gives its classes (``data.classes``), or None."""
-    for source in _layers(data):
-        names = getattr(source, "classes", None)
-        if names is not None and not callable(names):
-            # torchvision's ImageNet holds a tuple of synonyms for each class.
-            return tuple(n[0] if isinstance(n, tuple) else str(n) for n in names)
-    return None
-
-
-def label_hints(data: Any, length: int) -> NDArray[np.int64] | None:
-    """Return labels known without reading images, or None. They serve the order only.
-
-    A transform may still change a label; the one that comes with the image counts.
-    """
-    hints: Any = None
-    if isinstance(data, DataLoader):
-        hints = label_hints(data.dataset, length)
-    elif isinstance(data, (tuple, list)) and len(data) == 2 and _are_arrays(data):
-        hints = data[1]
-    elif isinstance(data, Subset):
-        inner = label_hints(data.dataset, len(data.dataset))  # type: ignore[arg-type]
-        hints = None if inner is None else inner[np.asarray(data.indices, dtype=np.int64)]
-    elif isinstance(data, ConcatDataset):
-        parts = [label_hints(d, len(d)) for d in data.datasets]  # type: ignore[arg-type]
-        hints = None if any(p is None for p in parts) else np.concatenate(parts)  # type: ignore[arg-type]
-    elif isinstance(data, TensorDataset):
-        hints = data.tensors[-1]
-    else:
-        hints = getattr(data, "targets", None)
-    try:
-        array = np.asarray(hints)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    fits = array.shape == (length,) and np.issubdtype(array.dtype, np.integer)
-    return array.astype(np.int64) if fits else None
-
-
-def _layers(data: Any) -> Iterator[Any]:
-    """Yield the data and what it wraps: a DataLoader's dataset, a Subset's dataset."""
-    seen = 0
-    while data is not None and seen < 10:
-        yield data
-        datasets = getattr(data, "datasets", None)
-        data = datasets[0] if datasets else getattr(data, "dataset", None)
-        seen += 1
-
-
-def _are_arrays(pair: Sequence[Any]) -> bool:
-    return all(isinstance(x, (Tensor, np.ndarray)) for x in pair)
-
-
 def _check_pair(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     if len(images) != len(labels):
         raise ValueError(
             f"Each image has one label; found {len(images)} images and {len(labels)} labels."
         )
     if len(images):
-        _check_kinds(images, labels)
-    return images.detach(), labels.detach()
+        _check_kinds(images)
+    return images.detach(), whole_labels(labels.detach(), range(len(labels)))
 
 
-def _check_item(item: Any, first: Any, number: int, first_number: int) -> None:
-    if not (isinstance(item, (tuple, list)) and len(item) == 2):
-        raise TypeError(
-            f"Each item of the data is (image tensor, integer label); "
-            f"item {number} is {type(item).__name__}."
-        )
-    image, label = item
-    if not isinstance(image, Tensor):
-        raise TypeError(
-            f"Images are tensors (channel, height, width); image {number} is a "
-            f"{type(image).__name__}. Give the dataset a transform that ends in a float tensor, "
-            "e.g. torchvision.transforms.ToTensor()."
-        )
-    if isinstance(label, (bool, float)) or not isinstance(label, (int, np.integer, Tensor)):
-        raise TypeError(f"Labels are integers, the class's number; image {number} has {label!r}.")
-    if image.shape != first[0].shape:
+def _check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
+    if image.shape != first.shape:
         raise ValueError(
             f"Images must have one size; image {number} is {tuple(image.shape)}, image "
-            f"{first_number} is {tuple(first[0].shape)}. Add Resize and CenterCrop to the "
-            "transform."
+            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
         )
 
 
-def _stack(items: list[Any]) -> tuple[Tensor, Tensor]:
-    images = torch.stack([image for image, _ in items])
-    return images, torch.as_tensor([int(label) for _, label in items], dtype=torch.int64)
+def _stack_or_leave(items: list[Any]) -> Any:
+    """Stack items in a worker; where that is not plain, leave it to where numbers are known."""
+    try:
+        pairs = [split(item, 0) for item in items]
+        images = torch.stack([image for image, _ in pairs])
+        labels = torch.tensor([whole_label(label, 0) for _, label in pairs])
+    except (TypeError, ValueError, RuntimeError):
+        return items
+    return (images, labels) if images.ndim == 4 else items
 
 
-def _as_pair(batch: Any) -> tuple[Tensor, Tensor]:
-    if not (isinstance(batch, (tuple, list)) and len(batch) == 2):
-        raise TypeError(
-            "collate_fn gives a pair (images, labels); "
-            f"found {type(batch).__name__} of {len(batch) if hasattr(batch, '__len__') else '?'}."
-        )
-    return torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+def _told(numbers: Sequence[int]) -> str:
+    some = ", ".join(str(number) for number in numbers[:8])
+    more = f", … ({len(numbers)} of them)" if len(numbers) > 8 else ""
+    return f"images {some}{more}"
 
 
-def _check_kinds(images: Tensor, labels: Tensor) -> None:
+def _check_kinds(images: Tensor) -> None:
     if images.ndim != 4:
         raise ValueError(
             "Images are (image, channel, height, width); found a tensor of shape "
@@ -314,20 +329,16 @@ def _check_kinds(images: Tensor, labels: Tensor) -> None:
             f"Images are floating point, preprocessed as the network expects; found "
             f"{images.dtype}. Convert them, e.g. images.float() / 255, and normalise."
         )
-    if labels.is_floating_point() or labels.dtype == torch.bool or labels.ndim != 1:
-        raise TypeError(
-            "Labels are integers (image,), the class's number; found "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
-        )
 
 
 def _check_batch(images: Tensor, labels: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Refuse what would measure nonsense, naming the first image at fault."""
-    _check_kinds(images, labels)
+    _check_kinds(images)
     if not len(images) == len(labels) == len(numbers):
         raise ValueError(
             f"Each image has one label; found {len(images)} images and {len(labels)} labels for "
-            f"{len(numbers)} items."
+            f"{len(numbers)} items. A collate_fn that leaves items out cannot be measured; leave "
+            "them out before, with torch.utils.data.Subset(dataset, numbers)."
         )
     finite = torch.isfinite(images).flatten(1).all(1)
     if not finite.all():
@@ -342,4 +353,4 @@ def _check_batch(images: Tensor, labels: Tensor, numbers: Sequence[int]) -> tupl
             f"Labels are 0 or more; image {numbers[bad]} has label {int(labels[bad])}. "
             "Leave unlabelled images out."
         )
-    return images, labels.to(torch.int64)
+    return images, labels

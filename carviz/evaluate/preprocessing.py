@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from carviz.evaluate.images import Images, _layers
+from carviz.evaluate.class_names import layers
+from carviz.evaluate.images import Images
+from carviz.evaluate.repeated_readings import flatten
 
 Triple = tuple[float, ...]
 
@@ -55,10 +56,10 @@ def find_normalization(
     if normalize is not None:
         return _checked(normalize, "normalize=(mean, std)")
     source = data.source if isinstance(data, Images) else data
-    for layer in _layers(source):
+    for layer in layers(source):
         if _has_both(layer):
             return _checked((layer.mean, layer.std), "the data's mean and std")
-        found = [t for t in _flatten(getattr(layer, "transform", None)) if _has_both(t)]
+        found = [t for t in flatten(getattr(layer, "transform", None)) if _has_both(t)]
         if len(found) == 1:
             name = type(found[0]).__name__
             return _checked((found[0].mean, found[0].std), f"{name} in the data's transform")
@@ -71,17 +72,6 @@ def find_normalization(
 def _has_both(thing: Any) -> bool:
     pair = (getattr(thing, "mean", None), getattr(thing, "std", None))
     return all(isinstance(x, (tuple, list, Tensor)) for x in pair)
-
-
-def _flatten(transform: Any) -> Iterator[Any]:
-    if transform is None:
-        return
-    inner = getattr(transform, "transforms", None)
-    if isinstance(inner, (list, tuple)):
-        for step in inner:
-            yield from _flatten(step)
-    else:
-        yield transform
 
 
 def _checked(pair: Any, source: str) -> Normalization:

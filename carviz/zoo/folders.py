@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from carviz.zoo.sources import Found, Source
@@ -12,6 +13,9 @@ SPLITS = ("val", "validation", "valid", "test", "testing", "train", "training")
 
 APART = "__MACOSX"
 """What an archive packed on a Mac leaves beside the images; so do names that begin with a dot."""
+
+FURNITURE = ("Thumbs.db", "desktop.ini")
+"""What Windows leaves beside images."""
 
 
 def open_folder(folder: Path) -> Source:
@@ -35,7 +39,8 @@ def open_folder(folder: Path) -> Source:
             f"{str(folder)!r} holds none with images. Move the images into folders named by class."
         )
     places, labels = zip(*files, strict=True)
-    return Source(str(layout), tuple(Found(name) for name in names), places, labels)
+    classes = tuple(Found(name) for name in names)
+    return Source(str(layout), classes, places, labels, others=_others(layout))
 
 
 def find_layout(folder: Path) -> Path:
@@ -63,11 +68,23 @@ def _files(layout: Path, names: list[str]) -> list[tuple[str, int]]:
     return [(path, label) for path, label in found if not _is_apart(path[inside:])]
 
 
+def _others(layout: Path) -> dict[str, int]:
+    """Count the files in the classes' folders that are no images by name, by how they end."""
+    kinds = Counter(
+        Path(name).suffix.lower() or "without an ending"
+        for child in _children(layout)
+        for _, _, names in os.walk(child, followlinks=True)
+        for name in names
+        if not (is_image(name) or _is_apart(name) or name in FURNITURE)
+    )
+    return dict(kinds.most_common())
+
+
 def is_image(path: str) -> bool:
-    """Tell from its name whether a file is one that torchvision reads as an image."""
+    """Tell from its name whether a file is an image: those that torchvision reads, and .gif."""
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
-    return path.lower().endswith(IMG_EXTENSIONS)
+    return path.lower().endswith((*IMG_EXTENSIONS, ".gif"))
 
 
 def _is_apart(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,18 @@ def load_data(
     ValueError
         If a class cannot be matched to the network's, if images cannot be read, or if an argument
         has a value that it cannot have. The message says the way out.
+
+    Warns
+    -----
+    UserWarning
+        If a folder holds files that are no images by their names, and of files that `unreadable`
+        leaves out.
+
+    Notes
+    -----
+    Pictures become RGB of 8 bits as torchvision's ImageFolder makes them, with two exceptions:
+    grey pictures of 16 bits and of floating-point numbers (0 to 1) keep their range, where
+    ImageFolder shows all of them white or black; and .gif files count, by their first frame.
     """
     _check(name_or_folder, limit, unreadable, memory, workers)
     if name_or_folder == BUNDLED:
@@ -124,6 +137,13 @@ def load_data(
         _count_workers() if workers is None else workers,
     )
     read_images(images, memory, unreadable, progress)
+    if source.others:
+        kinds = ", ".join(f"{kind}: {count:,}" for kind, count in source.others.items())
+        warnings.warn(
+            f"Left out: files in {source.words} that are no images by their names ({kinds}).",
+            UserWarning,
+            stacklevel=2,
+        )
     return images
 
 

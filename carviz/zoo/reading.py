@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from carviz.evaluate import Progress, free_memory, telling
+from carviz.evaluate import TWICE, Progress, free_memory, random_step, telling
 from carviz.zoo.loaded import LoadedImages
 from carviz.zoo.sources import UnreadableError
 
@@ -25,8 +25,6 @@ THREADS = 4
 """Threads that decode, at most: decoders let go of the interpreter, transforms only in part."""
 NAMED = 5
 """Unreadable files that are named."""
-TWICE = 4
-"""Images that are decoded twice: a random transform must not be frozen by keeping images."""
 
 
 class _UnlikeError(Exception):
@@ -76,7 +74,13 @@ def read_images(
 
 
 def _room(images: LoadedImages, budget: int) -> Tensor | None:
-    """Return an empty tensor for all images, or None where they do not fit, or cannot be kept."""
+    """Return an empty tensor for all images, or None where they do not fit, or cannot be kept.
+
+    A random transform must not be frozen by keeping images: it is named, or shows in a few images
+    that are decoded twice.
+    """
+    if random_step(images):
+        return None
     first, tried = None, 0
     for index in range(len(images)):
         try:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+WIDE = 65535
+"""White, in 16 bits."""
 
 
 class UnreadableError(ValueError):
@@ -45,6 +51,8 @@ class Source:
         files.
     alike
         Whether all pictures have one size, a small one, in which they can be shown to a network.
+    others
+        Of a folder, how many files of each kind (".txt") lie in it that are no images by name.
     """
 
     words: str
@@ -53,17 +61,22 @@ class Source:
     labels: tuple[int, ...]
     dataset: Any = None
     alike: bool = False
+    others: Mapping[str, int] = field(default_factory=dict)
 
     def picture(self, number: int) -> Any:
         """Return a picture, RGB, as a PIL image.
 
-        Grey, CMYK and palette pictures become RGB. An orientation noted in EXIF data is not
-        followed, since torchvision's ImageFolder does not either.
+        Grey, CMYK and palette pictures become RGB; of several frames the first counts. An
+        orientation noted in EXIF data is not followed, since torchvision's ImageFolder does not
+        either. Grey pictures of 16 bits and of floating-point numbers (0 to 1) are brought to 8
+        bits by their range; ImageFolder cuts their values off at 255, which makes the first white
+        and the second black.
 
         Raises
         ------
         UnreadableError
-            If it cannot be decoded: no image at all, or cut short.
+            If it cannot be decoded: no image at all, cut short, or of numbers whose white nobody
+            knows.
         """
         from PIL import Image
 
@@ -79,4 +92,22 @@ class Source:
 def _as_rgb(picture: Any) -> Any:
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")  # the same colours, and Pillow does not warn
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = _as_grey(picture)
     return picture.convert("RGB")
+
+
+def _as_grey(picture: Any) -> Any:
+    """Bring wide numbers to 8 bits by their range; Pillow would cut off what is above 255."""
+    from PIL import Image
+
+    values = np.asarray(picture)
+    least, most = float(values.min()), float(values.max())
+    top = 1 if picture.mode == "F" else WIDE
+    if not 0 <= least <= most <= top:  # NaN fits nothing
+        kind = "floating-point numbers" if picture.mode == "F" else "32-bit whole numbers"
+        raise ValueError(
+            f"{kind} are read as 0 to {top:,} (black to white); found {least:.6g} to {most:.6g}. "
+            "Save it with 8 or 16 bits"
+        )
+    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))

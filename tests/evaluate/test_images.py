@@ -111,13 +111,13 @@ def items(change):
         ((IMAGES[:3], LABELS), ValueError, "3 images and 10 labels"),
         ((IMAGES.byte(), LABELS), TypeError, r"torch\.uint8"),
         ((IMAGES[:, 0], LABELS), ValueError, r"\(10, 4, 4\)"),
-        ((IMAGES, LABELS.float()), TypeError, r"torch\.float32"),
-        ((IMAGES, torch.eye(10)), TypeError, r"\(10, 10\)"),
+        ((IMAGES, LABELS + 0.5), ValueError, r"image 0 has 0\.5"),
+        ((IMAGES, torch.ones(10, 10)), ValueError, "with 10 ones"),
         (items(lambda i, x, y: x), TypeError, r"item \d is Tensor"),
         (items(lambda i, x, y: (x.numpy(), y)), TypeError, "is a ndarray"),
         (items(lambda i, x, y: (x, "cat")), TypeError, "has 'cat'"),
-        (items(lambda i, x, y: (x, 0.5)), TypeError, r"has 0\.5"),
-        (items(lambda i, x, y: (x[:, i:], y)), ValueError, "one size; image 3"),
+        (items(lambda i, x, y: (x, 0.5)), ValueError, r"has 0\.5"),
+        (items(lambda i, x, y: (x[:, i:], y)), ValueError, "one size; image 1"),
     ],
 )
 def test_other_data_is_refused(data, kind, words):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from carviz.evaluate import find_logits
+from carviz.evaluate import LastSteps, check_answers, find_logits
 
 LOGITS, MAPS, TOKENS = torch.rand(2, 3), torch.rand(2, 4, 5, 5), torch.rand(7, 3)
 LABELS = torch.ones(2, 3, dtype=torch.long)
@@ -61,7 +61,7 @@ REFUSED = {
     "one by one": (torch.rand(2, 3, 1, 1), r"found a tensor of shape \(2, 3, 1, 1\)"),
     "rows folded": (TOKENS, r"found a tensor of shape \(7, 3\)"),
     "numbers": (LABELS, r"found a tensor of shape \(2, 3\) of int64"),
-    "squeezed": (torch.rand(3), r"found a tensor of shape \(3,\)"),
+    "of other rows": (torch.rand(3), r"found a tensor of shape \(3,\)"),
     "wrong logits": ({"logits": MAPS}, r"found 'logits' as a tensor of shape \(2, 4, 5, 5\)"),
     "two": (
         (LOGITS, LOGITS),
@@ -97,3 +97,79 @@ def test_a_single_image_s_squeezed_logits_are_a_row():
     assert pick((MAPS, LOGITS[:1])).shape == (1, 3)
     # Of another length it is no row of logits, and stays what it is.
     assert pick((MAPS, torch.rand(2))).shape == (2,)
+
+
+ONE = torch.tensor([[-2.0], [0.5], [3.0]])
+
+
+@pytest.mark.parametrize("output", [ONE, ONE[:, 0], {"logits": ONE}, (MAPS, ONE)])
+def test_one_number_an_image_is_the_logit_of_two_classes(output):
+    pick = find_logits(output, 3)
+    assert (pick.classes, pick.form, pick.assumed) == (2, "one logit", True)
+    assert "answers='probabilities'" in pick.words
+    logits = pick(output)
+    torch.testing.assert_close(logits.softmax(1)[:, 1], torch.sigmoid(ONE[:, 0]))
+    assert logits.argmax(1).tolist() == [0, 1, 1]
+    if pick.key is None:  # squeezed, of one image alone
+        assert pick(ONE[0, 0]).shape == (1, 2)
+    said = find_logits(output, 3, answers="logits")
+    assert not said.assumed
+    assert said.answers == "one logit"
+
+
+def test_one_probability_is_never_guessed():
+    shares = torch.tensor([[0.2], [0.9]])
+    assert find_logits(shares, 2).answers == "one logit (assumed)"
+    pick = find_logits(shares, 2, answers="probabilities")
+    torch.testing.assert_close(pick(shares).softmax(1)[:, 1], shares[:, 0])
+    assert pick(torch.tensor([[0.0], [1.0]])).isfinite().all()
+    with pytest.raises(ValueError, match=r"found -2 to 0\.9"):
+        pick(torch.tensor([[-2.0], [0.9]]))
+
+
+def test_rows_that_sum_to_1_are_probabilities_until_one_does_not():
+    shares = torch.tensor([[0.2, 0.8], [1.0, 0.0]])
+    pick = find_logits(shares, 2)
+    assert pick.answers == "probabilities"
+    torch.testing.assert_close(pick(shares).softmax(1), shares)
+    with pytest.raises(ValueError, match="one does not"):
+        pick(torch.tensor([[0.2, 0.9]]))
+    assert find_logits(shares, 2, answers="logits").answers == "logits"
+    with pytest.raises(ValueError, match=r"sums of 0\.2 to 1\.2"):
+        find_logits(torch.tensor([[0.1, 0.1], [0.4, 0.8]]), 2, answers="probabilities")
+
+
+def test_columns_between_0_and_1_are_taken_as_they_are_and_said_to_be():
+    columns = torch.tensor([[0.2, 0.9], [0.8, 0.7]])
+    pick = find_logits(columns, 2)
+    assert pick(columns) is columns
+    assert pick.answers == "logits (assumed)"
+    assert find_logits(columns * 5, 2).answers == "logits"
+
+
+def test_the_input_of_a_last_step_is_taken_in_every_pass():
+    logits = torch.randn(2, 3)
+    with LastSteps() as steps:
+        output = {"logits": logits.softmax(1)}
+    pick = find_logits(output, 2, steps)
+    assert pick.answers == "logits before the softmax"
+    assert (
+        pick.words
+        == "the input of the softmax that is the model's last step (the output's 'logits')"
+    )
+    with pick.reading() as read:
+        assert read({"logits": (logits * 2).softmax(1)}).equal(logits * 2)
+    with pytest.raises(ValueError, match="last step was a softmax"), pick.reading() as read:
+        read({"logits": logits})
+    # Somebody says that the probabilities are to be taken for logits.
+    assert find_logits(output, 2, steps, "logits").answers == "logits"
+
+
+def test_a_loss_beside_logits_is_none():
+    assert find_logits((torch.rand(2), LOGITS), 2).key == 1
+
+
+def test_answers_are_one_of_two_words():
+    check_answers(None)
+    with pytest.raises(ValueError, match="found 'softmax'"):
+        check_answers("softmax")

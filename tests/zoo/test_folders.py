@@ -173,3 +173,20 @@ def test_measuring_a_folder(tmp_path):
     table = carviz.measure_car(model, load(folder), "0", progress=False)
     assert table.classes == ("goldfish", "tench")
     assert table.targets.tolist() == [0, 0, 1, 1]
+
+
+def test_gifs_count_and_what_is_left_out_is_said(tmp_path):
+    from PIL import Image
+
+    for name in ("a/1.gif", "a/2.png", "b/3.GIF"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / name)
+    data = carviz.load_data(tmp_path, progress=False)  # nothing to warn of
+    assert [Path(place).name for place, _ in data.samples] == ["1.gif", "2.png", "3.GIF"]
+    assert data[0][0][:, 0, 0].tolist() == [1, 0, 0]
+    for name in ("a/4.heic", "b/5.heic", "b/notes", "b/Thumbs.db", "b/.hidden"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.warns(
+        UserWarning, match=r"no images by their names \(\.heic: 2, without an ending: 1\)"
+    ):
+        assert len(carviz.load_data(tmp_path, progress=False)) == 3
