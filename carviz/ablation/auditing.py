@@ -23,14 +23,13 @@ import torch
 from torch import Tensor
 
 from carviz.ablation.plan import (
+    AS_IS,
     NOTHING,
     GraphPlan,
     HookPlan,
-    Pick,
     Plan,
     RowsError,
     Values,
-    alone,
     plan_by_graph,
     plan_by_hooks,
     plan_by_reference,
@@ -95,6 +94,7 @@ def choose_plan(
     subtract: bool = True,
     small: bool = False,
     tick: Tick | None = None,
+    answers: str | None = None,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -113,6 +113,8 @@ def choose_plan(
         Whether the measurement is so short that one removal must do.
     tick
         Called between two passes.
+    answers
+        What the network's output is, where somebody says it; see `carviz.evaluate.find_logits`.
 
     Raises
     ------
@@ -121,7 +123,8 @@ def choose_plan(
         or no logits ``(image, class)``.
     """
     with torch.inference_mode(), arithmetic("float32", sample.device.type):
-        return _Auditor(network, layer, sample, subtract, small, tick or (lambda: None)).choose()
+        auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None))
+        return auditor.choose(answers)
 
 
 class _Auditor:
@@ -131,15 +134,16 @@ class _Auditor:
         self.network, self.layer, self.sample = network, layer, sample
         self.subtract, self.small, self.tick = subtract, small, tick
         self.reference = Reference(network.model)
-        self.pick: Pick = alone
+        self.pick = AS_IS
         self.words = ""
         self.making = 0.0  # seconds that making plans took, which is no part of judging them
 
-    def choose(self) -> tuple[Plan, Audit]:
+    def choose(self, answers: str | None) -> tuple[Plan, Audit]:
         begun = time.perf_counter()
         truth = find_truth(
-            self.reference, self.sample, self.layer, small=self.small, tick=self.tick
-        )
+            self.reference, self.sample, self.layer,
+            small=self.small, tick=self.tick, answers=answers,
+        )  # fmt: skip
         self.pick = truth.pick
         plan, remark = self._first_that_agrees(truth)
         plan.classes = truth.whole.shape[1]
@@ -217,8 +221,9 @@ class _Auditor:
         if not plan.rows_independent:
             what += ", one filter a batch,"
         try:
-            whole, without = self._answers(plan, truth)
-            mixed_up = self._mixed_up(plan, truth, whole)
+            values = plan.head(truth.images.to(memory_format=layout_of(plan)))
+            whole, without = self._answers(plan, truth, values)
+            mixed_up = self._mixed_up(plan, truth, values, whole)
         except (RowsError, OutOfReachError) as error:
             return str(error)
         except torch.OutOfMemoryError:
@@ -236,10 +241,11 @@ class _Auditor:
                 return f"{what} changes the logits otherwise when filter {filter} is removed"
         return mixed_up
 
-    def _answers(self, plan: Plan, truth: Truth) -> tuple[Tensor, dict[int, Tensor]]:
+    def _answers(
+        self, plan: Plan, truth: Truth, values: Values
+    ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run a plan as a measurement does: mixed batches of different sizes."""
-        images = truth.images.to(memory_format=layout_of(plan))
-        values = plan.head(images)
+        images = truth.images
         nothing = torch.full((1, 1), -1, device=images.device)
         whole = plan.tail(values, None, nothing)
         without = {filter: whole[places].clone() for filter, places in truth.removed.items()}
@@ -268,12 +274,11 @@ class _Auditor:
                     raise
             size //= 2
 
-    def _mixed_up(self, plan: Plan, truth: Truth, whole: Tensor) -> str:
+    def _mixed_up(self, plan: Plan, truth: Truth, values: Values, whole: Tensor) -> str:
         """Return which image loses a filter that another one should lose; "" where none does."""
         if not plan.rows_independent:
             return ""
-        images = truth.images.to(memory_format=layout_of(plan))
-        values = plan.head(images)
+        images = truth.images
         rows = torch.arange(len(images), device=images.device)
         for filter, places in truth.removed.items():
             sets = torch.full((len(images), 1), NOTHING, device=images.device)
@@ -333,8 +338,8 @@ class _Auditor:
 
     def _remark(self, plan: Plan, reasons: list[str]) -> str:
         known = [*self.network.remarks, *self._relations()]
-        if words := getattr(self.pick, "words", ""):
-            known.append(f"The logits are {words}.")
+        if self.pick.words:
+            known.append(f"The logits are {self.pick.words}.")
         if isinstance(plan, GraphPlan):
             return " ".join(known)
         reason = next((r for r in reasons if r), "").splitlines()[:1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,13 +21,13 @@ from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, 
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import fold, tidy
 from carviz.banks import PLUS, HookedEnds, Network, cut, hooked_ends, zero_channels
-from carviz.evaluate import quiet_call, shadow
+from carviz.evaluate import Pick, quiet_call, shadow
 from carviz.reference import Reference
 
 Values = tuple[Any, ...]
 """What a head gives: first the bank's maps, one a unit (or the images, where there is no head)."""
-Pick = Callable[[Any], Tensor]
-"""Finds the logits (image, class) in what a model gives."""
+AS_IS = Pick(None, 0)
+"""Takes what a model gives for its logits."""
 
 NOTHING = -1
 """The filter's number that stands for none."""
@@ -35,11 +35,6 @@ NOTHING = -1
 
 class RowsError(ValueError):
     """A bank's maps have other rows than the batch has images: a batch loses one filter only."""
-
-
-def alone(logits: Any) -> Tensor:
-    """Return what a model gives that gives logits alone."""
-    return logits  # type: ignore[no-any-return]
 
 
 @dataclasses.dataclass(eq=False)
@@ -75,7 +70,7 @@ class GraphPlan:
     reads_bank: bool
     sites: int
     uses: int
-    pick: Pick = alone
+    pick: Pick = AS_IS
     rows_independent: bool = True
     numbers: tuple[tuple[int, int] | None, ...] = ()
     classes: int = 0
@@ -118,8 +113,8 @@ class GraphPlan:
         if any(self.numbers):
             kept = iter(carried)
             carried = tuple(next(kept) if n is None else n[0] * count + n[1] for n in self.numbers)
-        answer = quiet_call(self.cut_tail, channels, value, *banks, *without, *carried)
-        return self.pick(answer)
+        with self.pick.reading() as read:
+            return read(quiet_call(self.cut_tail, channels, value, *banks, *without, *carried))
 
     def _without(
         self, planes: Values, wholes: Values, rows: Tensor | None, channels: Tensor, count: int
@@ -194,7 +189,7 @@ class HookPlan:
 
     model: nn.Module
     ends: HookedEnds
-    pick: Pick = alone
+    pick: Pick = AS_IS
     rows_independent: bool = True
     classes: int = 0
     how: str = "hooks"
@@ -228,7 +223,8 @@ class HookPlan:
                 hooks.enter_context(ends.replacing(self.model, lost))
             hooks.enter_context(self.ends.replacing(self.model, without))
             # A clone, for networks that normalise their input in place.
-            return self.pick(self.model(images.clone()))
+            with self.pick.reading() as read:
+                return read(self.model(images.clone()))
 
     def active(self, values: Values) -> Tensor | None:
         """Not known without a graph: who reads the channel cannot be seen."""
@@ -260,7 +256,7 @@ class ReferencePlan:
     @property
     def pick(self) -> Pick:
         """Finds the logits."""
-        return self.reference.pick or alone
+        return self.reference.pick or AS_IS
 
     def head(self, images: Tensor) -> Values:
         """Nothing is shared."""
@@ -288,7 +284,7 @@ def describe_modules(ends: HookedEnds) -> str:
 
 
 def plan_by_graph(
-    network: Network, layer: str, sample: Tensor, *, subtract: bool = True, pick: Pick = alone
+    network: Network, layer: str, sample: Tensor, *, subtract: bool = True, pick: Pick = AS_IS
 ) -> GraphPlan:
     """Return the plan that cuts the traced network; whether its rows are images is looked at.
 
@@ -313,15 +309,16 @@ def plan_by_graph(
         parts.head, tidy(parts.tail), parts.where, shares, parts.reads_bank,
         parts.sites, parts.uses, pick,
     )  # fmt: skip
-    _look_at_rows(plan, sample)
-    if plan.shares and plan.head(sample)[0].ndim != 4:  # a call without a batch axis
+    axes = _look_at_rows(plan, sample)
+    if plan.shares and axes != 4:  # a call without a batch axis
         return plan_by_graph(network, layer, sample, subtract=False, pick=pick)
     return plan
 
 
-def _look_at_rows(plan: GraphPlan, sample: Tensor) -> None:
-    """See whether a row of all that the head gives is an image."""
+def _look_at_rows(plan: GraphPlan, sample: Tensor) -> int:
+    """See whether a row of all that the head gives is an image; return how many axes a bank has."""
     many, one = plan.head(sample), plan.head(sample[:1])
+    axes: int = many[0].ndim
     whole = plan.sites + 2 * len(plan.shares)
     numbers: list[tuple[int, int] | None] = []
     for place, (v, a) in enumerate(zip(many, one, strict=True)):
@@ -329,13 +326,14 @@ def _look_at_rows(plan: GraphPlan, sample: Tensor) -> None:
         rows = isinstance(v, Tensor) and v.shape[:1] == (len(sample),)
         if number is None and not (rows and a.shape == (1, *v.shape[1:])):
             plan.rows_independent = False
-            return
+            return axes
         if place < plan.sites and v.ndim != 4:
             plan.rows_independent = False
-            return
+            return axes
         if place >= whole:
             numbers.append(number)
     plan.numbers = tuple(numbers)
+    return axes
 
 
 def _follows(many: Any, one: Any, images: int) -> tuple[int, int] | None:
@@ -346,7 +344,7 @@ def _follows(many: Any, one: Any, images: int) -> tuple[int, int] | None:
     return None if rest else (growth, one - growth)
 
 
-def plan_by_hooks(network: Network, layer: str, sample: Tensor, *, pick: Pick = alone) -> HookPlan:
+def plan_by_hooks(network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS) -> HookPlan:
     """Return the plan that runs the whole network under forward hooks.
 
     Raises
@@ -359,7 +357,7 @@ def plan_by_hooks(network: Network, layer: str, sample: Tensor, *, pick: Pick = 
 
 
 def plan_by_reference(
-    network: Network, layer: str, sample: Tensor, *, pick: Pick = alone
+    network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS
 ) -> ReferencePlan:
     """Return the plan in which the reference does the work."""
     reference = Reference(network.model, pick)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from carviz.evaluate import find_logits, misfit
+from carviz.evaluate import LastSteps, Pick, find_logits, misfit
 from carviz.reference import NeverCalledError, Reference
 
 TELLING = 10
@@ -50,7 +49,7 @@ class Truth:
     images: Tensor
     whole: Tensor
     rounding: float
-    pick: Callable[[Any], Tensor]
+    pick: Pick
     removed: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     without: dict[int, Tensor] = dataclasses.field(default_factory=dict)
 
@@ -61,8 +60,9 @@ class Truth:
 
 
 def find_truth(
-    reference: Reference, images: Tensor, layer: str, *, small: bool = False, tick: Tick
-) -> Truth:
+    reference: Reference, images: Tensor, layer: str, *,
+    small: bool = False, tick: Tick, answers: str | None = None,
+) -> Truth:  # fmt: skip
     """Ask the reference what removing some filters of a bank changes.
 
     Parameters
@@ -77,6 +77,8 @@ def find_truth(
         Whether one filter on one image must do.
     tick
         Called between two passes; what it raises ends them.
+    answers
+        What the network's output is, where somebody says it.
 
     Raises
     ------
@@ -85,14 +87,16 @@ def find_truth(
         or no logits ``(image, class)``.
     """
     try:
-        answer, energies = reference.answer_and_energies(images, layer)
+        with LastSteps() as steps:
+            answer, energies = reference.answer_and_energies(images, layer)
     except NeverCalledError:
         raise
     except Exception as error:  # whatever a forward pass raises on images it is not made for
         raise ValueError(misfit(reference.model, images, error)) from error
-    pick = find_logits(answer, len(images))
+    pick = find_logits(answer, len(images), steps, answers)
     reference.pick = pick
-    truth = Truth(images, pick(answer), _rounding(reference, images, pick(answer), tick), pick)
+    whole = pick(answer, steps)
+    truth = Truth(images, whole, _rounding(reference, images, whole, tick), pick)
     _remove_some(reference, truth, layer, energies, small, tick)
     return truth
 

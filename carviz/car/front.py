@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -26,6 +26,7 @@ def measure_car(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
+    answers: Literal["logits", "probabilities"] | None = None,
 ) -> CarTable:
     """Measure the CAR of a bank's filters, whole and class by class.
 
@@ -55,6 +56,12 @@ def measure_car(
         (what it raises ends the measurement); False for silence.
     run
         How to run; None for the defaults.
+    answers
+        What the model gives: "logits" or "probabilities"; None to find out. Where its last step
+        is a softmax or a sigmoid, log p is taken of that step's input; other rows that sum to 1
+        are probabilities. One number an image is the logit of class 1 against class 0 (class 1
+        above 0) unless "probabilities" is said (class 1 above 0.5). What was taken stands in the
+        passport.
 
     Returns
     -------
@@ -80,8 +87,9 @@ def measure_car(
     [0.0, 0.5, 0.0]
     """
     tables = iter_car(
-        model, data, layer, filters=filters, device=device, progress=progress, run=run
-    )
+        model, data, layer,
+        filters=filters, device=device, progress=progress, run=run, answers=answers,
+    )  # fmt: skip
     return deque(tables, maxlen=1).pop()
 
 
@@ -94,6 +102,7 @@ def iter_car(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
+    answers: Literal["logits", "probabilities"] | None = None,
 ) -> Iterator[CarTable]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
@@ -101,7 +110,9 @@ def iter_car(
     narrows it: images are visited in a seeded order stratified by class. Arguments and errors are
     those of `measure_car`; they are checked at once, before the first table is asked for.
     """
-    measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    measurement = prepare_car(
+        model, data, layer, filters=filters, device=device, run=run, answers=answers
+    )
     if remark := measurement.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
     return _tables(measurement, progress)
@@ -120,6 +131,7 @@ def plan_car(
     filters: Sequence[int] | None = None,
     device: str | torch.device | None = None,
     run: Run | None = None,
+    answers: Literal["logits", "probabilities"] | None = None,
 ) -> CarPlan:
     """Tell how a bank will be measured and what that saves; nothing is measured yet.
 
@@ -127,7 +139,9 @@ def plan_car(
     what runs once an image, what runs once a filter, and what a loop over the whole network would
     do.
     """
-    measurement = prepare_car(model, data, layer, filters=filters, device=device, run=run)
+    measurement = prepare_car(
+        model, data, layer, filters=filters, device=device, run=run, answers=answers
+    )
     numbers = measurement.order[:FIRST_CHUNK].tolist()
     sample = placed(
         measurement.images.read(numbers)[0],

@@ -22,6 +22,7 @@ from carviz.banks import DEFINITION, Network, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
 from carviz.evaluate import (
     Images,
+    check_answers,
     find_normalization,
     fingerprint_images,
     fingerprint_model,
@@ -41,6 +42,7 @@ def prepare_car(
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
+    answers: str | None = None,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
@@ -53,13 +55,14 @@ def prepare_car(
     chosen = _check_filters(filters, network.convolution(name).out_channels, name)
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
+    check_answers(answers)
     images = Images(data)
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run = run or Run()
     plan, audit = choose_plan(
         network, name, sample, subtract=run.precision != "bf16", tick=tick,
-        small=len(chosen) < FEW_FILTERS or len(images) < FEW_IMAGES,
+        small=len(chosen) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
     )  # fmt: skip
     classes = _class_names(images, model, network, plan.classes)
     one = sample[:1].contiguous(memory_format=layout_of(plan))
@@ -118,11 +121,14 @@ def _passport(
 ) -> dict[str, Any]:
     found = find_normalization(data, network.model)
     device, dtype = placement(network.model)
+    # Only what is not plain is told: parts kept by an earlier carviz say nothing of it.
+    answers = plan.pick.answers
     return {
         "model": network.watch.fingerprint if network.watch else fingerprint_model(network.model),
         "data": fingerprint_images(images),
         "definition": DEFINITION,
         "ablation": plan.where,
+        **({} if answers == "logits" else {"answers": answers}),
         "engine": plan.how,
         "remark": audit.remark,
         "audit": audit.passport(),

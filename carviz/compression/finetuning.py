@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from carviz.compression.copies import ordinary_tensors, own_copy
-from carviz.evaluate import check_model, device_of
+from carviz.evaluate import (
+    LastSteps,
+    Pick,
+    check_model,
+    device_of,
+    find_logits,
+    split,
+    whole_labels,
+)
 
 Progress = bool | Callable[[float], None]
 MOMENTUM = 0.9
@@ -194,10 +202,15 @@ def _pass(
     """Go through the data once, training if there is a descent; return loss and accuracy."""
     total, right, seen = 0.0, 0, 0
     like = next(p for p in model.parameters() if p.is_floating_point())
-    for images, labels in batches:
+    pick: Pick | None = None
+    for batch in batches:
+        images, labels = split(batch)
         images = images.detach().to(device, like.dtype)
-        targets = labels.detach().to(device).long()
-        logits = model(images)
+        targets = whole_labels(labels, range(seen, seen + len(images))).to(device)
+        with LastSteps() as steps:
+            answer = model(images)
+        pick = pick or find_logits(answer, len(images), steps)
+        logits = pick(answer, steps)
         _check_labels(targets, logits.shape[1])
         loss = F.cross_entropy(logits, targets)
         if descent is not None:

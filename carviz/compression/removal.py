@@ -23,7 +23,7 @@ from carviz.compression.groups import (
     named,
     remove,
 )
-from carviz.evaluate import Images, find_logits, placed, shadow
+from carviz.evaluate import Images, LastSteps, find_logits, placed, shadow
 from carviz.reference import Reference
 
 SAMPLE = 8
@@ -269,7 +269,9 @@ def _asked(loss: Loss, channels: list[int]) -> str:
 def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
     """Return the logits of the ablated network, as the audit's reference has them."""
     reference = Reference(model)
-    reference.pick = find_logits(reference.answer(images), len(images))
+    with LastSteps() as steps:
+        answer = reference.answer(images)
+    reference.pick = find_logits(answer, len(images), steps)
     return reference.without(images, plan).clone()
 
 
@@ -277,8 +279,9 @@ def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
 def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
     twin = copy.deepcopy(small).to(images.dtype)
     try:
-        answer = twin(images.clone())
-        logits = find_logits(answer, len(images))(answer)
+        with LastSteps() as steps:
+            answer = twin(images.clone())
+        logits = find_logits(answer, len(images), steps)(answer, steps)
     except Exception as error:  # a size written down in the forward pass
         raise ValueError(
             f"The network must run without the filters of {named(list(plan))}; it fails: {error}. "

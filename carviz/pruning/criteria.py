@@ -177,8 +177,10 @@ def _visit(
             torch.set_grad_enabled(gradients),
             arithmetic(precision, batch.device.type),
         ):
-            outputs, answer = watched.run(batch)
-            note(outputs, pick(answer), targets.to(batch.device))
+            with pick.reading() as read:
+                outputs, answer = watched.run(batch)
+                logits = read(answer)
+            note(outputs, logits, targets.to(batch.device))
 
 
 class _Note(nn.Module):

@@ -6,7 +6,7 @@ import difflib
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ def prune_filters(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
+    answers: Literal["logits", "probabilities"] | None = None,
 ) -> PruningPath:
     """Prune the filters of a bank one after another, and tell what is left of the accuracy.
 
@@ -70,6 +71,8 @@ def prune_filters(
     progress
         True for a progress bar; a function to be told the share done, 0 to 1, after every batch
         (what it raises ends the pruning); False for silence.
+    answers
+        What the model gives, as in `carviz.measure_car`.
     run
         How to run; None for the defaults. With `run.checkpoint` every finished step is kept: the
         same call resumes there, and so does one for a longer path.
@@ -100,7 +103,7 @@ def prune_filters(
     """
     pruning = prepare_pruning(
         model, data, layer, count=count, floor=floor, criterion=criterion, order=order,
-        device=device, run=run,
+        device=device, run=run, answers=answers,
     )  # fmt: skip
     if remark := pruning.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
@@ -121,6 +124,7 @@ def prepare_pruning(
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
+    answers: str | None = None,
 ) -> Pruning:
     """Check everything, trace, and try the plans on a few images; nothing is pruned yet.
 
@@ -140,7 +144,10 @@ def prepare_pruning(
     network = open_network(model, device, watch=True)
     names = _find_layers(network, model, layer)
     images = Images(data)
-    banks = [prepare_car(network, data, name, run=run, tick=tick) for name in names]
+    # The data is checked once, not once a bank.
+    banks = [
+        prepare_car(network, images, name, run=run, tick=tick, answers=answers) for name in names
+    ]
     given = None if order is None else read_order(order, banks, criterion)
     if given is None:
         filters, chosen = sum(len(bank.filters) for bank in banks), criterion

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from carviz.evaluate import arithmetic, shadow
+from carviz.evaluate import Pick, arithmetic, shadow
 from carviz.reference.functions import CHANNEL, PLUS
 from carviz.reference.removing import Remover, whole_sum, zeroed
 from carviz.reference.watching import Call, End, Watcher, end_of
+
+AS_IS = Pick(None, 0)
+"""Takes what a model gives for its logits."""
 
 Removals = Mapping[str, Sequence[int]]
 """Numbers of the filters that are gone, by bank."""
@@ -40,7 +43,7 @@ class Reference:
         Forward passes so far.
     """
 
-    def __init__(self, model: nn.Module, pick: Callable[[Any], Tensor] | None = None) -> None:
+    def __init__(self, model: nn.Module, pick: Pick | None = None) -> None:
         self.model = shadow(model)
         self.pick = pick
         self.passes = 0
@@ -66,7 +69,8 @@ class Reference:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the whole network's logits (image, class)."""
-        return self._read(self.answer(images))
+        with self._reading() as read:
+            return read(self.answer(images))
 
     def answer_and_energies(self, images: Tensor, layer: str) -> tuple[Any, Tensor]:
         """Return what the model gives, and (filter,) how far from zero each channel is on the way.
@@ -96,11 +100,12 @@ class Reference:
         parts = [part for layer in gone for part in self._convolutions(layer)]
         ends = {part: self.ends(images, part) for part in parts}
         self.passes += 1
-        with torch.inference_mode(), _exactly(images), self._removing(gone, ends):
-            return self._read(self.model(images.clone()))
+        removing = self._removing(gone, ends)
+        with torch.inference_mode(), _exactly(images), removing, self._reading() as read:
+            return read(self.model(images.clone()))
 
-    def _read(self, answer: Any) -> Tensor:
-        return answer if self.pick is None else self.pick(answer)
+    def _reading(self) -> AbstractContextManager[Callable[[Any], Tensor]]:
+        return (self.pick or AS_IS).reading()
 
     # -- watching
 

@@ -158,3 +158,18 @@ def test_arguments_are_checked(wrong, kind, reason):
     arguments = {"data": labelled(16), "progress": False} | wrong
     with pytest.raises(kind, match=reason):
         finetune(model, **arguments)
+
+
+def test_labels_are_never_cut_and_probabilities_are_no_logits():
+    torch.manual_seed(0)
+    images, labels = torch.rand(8, 3, 8, 8), torch.arange(8) % 2
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                          nn.Linear(4, 2))  # fmt: skip
+    with pytest.raises(ValueError, match=r"image 0 has [01]\.5"):
+        finetune(plain, (images, labels + 0.5), progress=False)
+    tuned = [
+        finetune(model, (images, labels), epochs=2, learning_rate=0.01, progress=False)[0]
+        for model in (plain, nn.Sequential(*plain, nn.Softmax(1)))
+    ]
+    assert not torch.equal(tuned[0][4].weight, plain[4].weight)
+    assert torch.equal(tuned[0][4].weight, tuned[1][4].weight)
