@@ -102,6 +102,10 @@ def car(
     root: Root = None,
     download: Download = False,
     device: Device = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(help="What the network gives, logits or probabilities; else it is found out."),
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Save the table there (.npz).")] = None,
     shown: Annotated[int, typer.Option(min=0, help="Filters to tell about.")] = 3,
 ) -> None:
@@ -115,7 +119,10 @@ def car(
         chosen = layer or first_bank(network)
         count = len(images)
         console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
-        table = carviz.measure_car(network, images, chosen, filters=numbers(filters), device=device)
+        table = carviz.measure_car(
+            network, images, chosen,
+            filters=numbers(filters), device=device, answers=answers,  # type: ignore[arg-type]
+        )  # fmt: skip
         if table.passport["remark"]:
             console.print(f"[yellow]Note:[/] {table.passport['remark']}")
         if save is not None:

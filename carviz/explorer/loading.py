@@ -14,6 +14,7 @@ from carviz.evaluate import (
     Images,
     Progress,
     check_model,
+    find_logits,
     fingerprint_images,
     fingerprint_model,
     placed,
@@ -158,17 +159,18 @@ def check_fit(loaded: Loaded) -> None:
     """
     way_out = f"Choose data that fits {loaded.model_name}, or another network."
     images, network = loaded.images, shadow(loaded.model)
-    picture = images.read([0])[0]
+    # Two of them: of one alone, one number is a logit or a class's only row.
+    picture = images.read([0, len(images) - 1])[0]
     size = " × ".join(str(n) for n in picture.shape[1:])
     try:
         with torch.inference_mode():
-            logits = network(placed(picture, network))
-        count = int(logits.shape[1])
+            answer = network(placed(picture, network))
     except Exception as error:  # whatever a forward pass may raise
         raise ValueError(
             f"{loaded.model_name} cannot look at the images of {loaded.data_name} ({size}): "
             f"{type(error).__name__}: {error}. {way_out}"
         ) from error
+    count = find_logits(answer, len(picture)).classes
     classes = images.classes
     most = -1 if images.hints is None else int(images.hints.max())
     if (classes is not None and len(classes) != count) or most >= count:

@@ -364,3 +364,13 @@ def test_explore_takes_a_name_and_a_folder(named, photos):
     shown = explorer.results()
     assert (shown.model, shown.data, len(shown.images)) == ("small", "photos", 30)
     assert named == [threading.main_thread()]
+
+
+def test_a_network_of_one_logit_fits_two_classes():
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                            nn.Linear(2, 1), nn.Sigmoid())  # fmt: skip
+    images, silent = torch.rand(8, 3, 8, 8), lambda what: lambda share: None
+    loaded = loading.load(network, (images, torch.arange(8) % 2), None, silent)
+    loading.check_fit(loaded)
+    with pytest.raises(ValueError, match="tells 2 apart, and given tensors has label 2"):
+        loading.check_fit(loading.load(network, (images, torch.arange(8) % 3), None, silent))
