@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,7 @@ class Images:
         loader = DataLoader(
             self.dataset,
             batch_sampler=[self._at(piece) for piece in pieces],
-            collate_fn=self._custom_collate or _stack_or_leave,
+            collate_fn=self._custom_collate or partial(_stack_or_leave, each=self._each),
             num_workers=self._loader.num_workers,
             multiprocessing_context=self._loader.multiprocessing_context,
             worker_init_fn=self._loader.worker_init_fn,
@@ -176,7 +177,16 @@ class Images:
 
     @property
     def _custom_collate(self) -> Callable[[list[Any]], Any] | None:
-        """A DataLoader's collate_fn, where it is one of the user's own."""
+        """A DataLoader's collate_fn for a batch, where it is one of the user's own."""
+        return None if self._loader is None or self._loader.batch_sampler is None else self._own()
+
+    @property
+    def _each(self) -> Callable[[Any], Any] | None:
+        """The same for an item, of a DataLoader that makes no batches (batch_size=None)."""
+        alone = self._loader is not None and self._loader.batch_sampler is None
+        return self._own() if alone else None
+
+    def _own(self) -> Callable[[Any], Any] | None:
         collate = None if self._loader is None else self._loader.collate_fn
         return None if collate in (None, default_collate, default_convert) else collate
 
@@ -210,7 +220,8 @@ class Images:
 
     def _item(self, number: int) -> Any:
         try:
-            return self.dataset[self._place(number)]
+            item = self.dataset[self._place(number)]
+            return item if self._each is None else self._each(item)
         except Exception as error:
             raise ValueError(
                 f"Every image must be readable; image {number}{self._file(number)} is not: "
@@ -301,8 +312,9 @@ def _check_size(image: Tensor, first: Tensor, number: int, first_number: int) ->
         )
 
 
-def _stack_or_leave(items: list[Any]) -> Any:
+def _stack_or_leave(items: list[Any], each: Callable[[Any], Any] | None = None) -> Any:
     """Stack items in a worker; where that is not plain, leave it to where numbers are known."""
+    items = items if each is None else [each(item) for item in items]
     try:
         pairs = [split(item, 0) for item in items]
         images = torch.stack([image for image, _ in pairs])

@@ -52,9 +52,16 @@ def sampled_numbers(loader: DataLoader[Any]) -> NDArray[np.int64] | None:
     ------
     ValueError
         If the set is drawn anew for each epoch, an item comes twice, the sampler has no end, can
-        be read once only, or names what the Dataset does not have.
+        be read once only, or names what the Dataset does not have; or if the DataLoader is of a
+        class with an iteration of its own.
     """
     count = len(loader.dataset)  # type: ignore[arg-type]
+    if type(loader).__iter__ is not DataLoader.__iter__:
+        raise ValueError(
+            "A DataLoader hands its Dataset's items on as they are; found a "
+            f"{_kind(loader)}, which goes through them in a way of its own (__iter__), and may "
+            "change them. Give a torch.utils.data.DataLoader of what it gives, or the Dataset."
+        )
     batches = loader.batch_sampler
     if batches is not None and type(batches) is not BatchSampler:
         numbers, _ = _asked(batches, loader, in_batches=True)

@@ -210,3 +210,23 @@ def test_a_table_of_a_sampler_has_its_images_only():
     table = carviz.measure_car(network, loader, "0", progress=False)
     assert table.total == 10
     assert table.targets.tolist() == TEN
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_without_batches_collate_fn_is_given_items(workers):
+    loader = DataLoader(
+        DATA, batch_size=None, collate_fn=lambda item: (item[0] * 2, item[1]), num_workers=workers
+    )
+    images, labels = Images(loader).read([3, 1])
+    assert torch.equal(images, 2 * DATA.tensors[0][[3, 1]])
+    assert labels.tolist() == [3, 1]
+
+
+def test_a_loader_that_may_change_images_on_the_way_is_refused():
+    class Normalising(DataLoader):
+        def __iter__(self):
+            for images, labels in super().__iter__():
+                yield images - 0.5, labels
+
+    with pytest.raises(ValueError, match="found a Normalising, which goes through"):
+        Images(Normalising(DATA, 4))
