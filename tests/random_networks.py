@@ -29,6 +29,7 @@ import carviz
 from carviz.ablation.plan import RowsError, plan_by_hooks
 from carviz.ablation.run import run_chunk
 from carviz.banks import OutOfReachError, open_network
+from carviz.evaluate import find_logits
 
 SIZE = 8
 """Height and width of the images."""
@@ -430,7 +431,7 @@ def _hooks(sample: Sample, bank: str, expected: Tensor, how: collections.Counter
         except OutOfReachError:
             how["out of hooks' reach"] += 1
             return []
-        plan.pick = lambda answer: logits_of(lambda _images: answer, torch.empty(0))  # type: ignore[arg-type]
+        plan.pick = find_logits(sample.model(sample.images.clone()), len(sample.images))
         filters = list(range(expected.shape[0]))
 
         def run() -> Any:

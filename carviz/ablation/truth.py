@@ -104,7 +104,13 @@ def find_truth(
 def _rounding(reference: Reference, images: Tensor, whole: Tensor, tick: Tick) -> float:
     """Return the rounding that the reference shows; refuse what is no function of an image."""
     tick()
-    alone = reference.logits(images[:1])
+    try:
+        alone = reference.logits(images[:1])
+    except Exception as error:
+        raise ValueError(
+            "The network must run on one image alone as it does on several. "
+            f"{misfit(reference.model, images[:1], error)}"
+        ) from error
     seen = distance(alone, whole[:1])
     scale = scale_of(whole)
     if seen > AGREEMENT * scale:

@@ -67,8 +67,10 @@ class LastSteps(TorchFunctionMode):
 def _over_classes(made: Tensor, args: Any, kwargs: Any) -> bool:
     """Whether a softmax is one over classes, axis 1 or the last of two; axis 0 would be images."""
     dim = args[1] if len(args) > 1 else kwargs.get("dim")
-    if made.ndim < 2 or isinstance(dim, str):
+    if made.ndim == 0 or isinstance(dim, str):
         return False
+    if made.ndim == 1:  # of one image alone, squeezed
+        return True
     # torch itself takes axis 1 of (image, class) where none is said.
     return dim is None or dim % made.ndim == 1
 
