@@ -126,5 +126,5 @@ def test_data_of_several_labels_is_refused():
 def test_a_network_that_fails_on_one_image_is_told_so():
     labels = torch.arange(64) % 4
     network = Ending(4, lambda z: z.squeeze().softmax(1), True)
-    with pytest.raises(ValueError, match="on one image alone .* raised IndexError"):
+    with pytest.raises(ValueError, match=r"on one image alone .* raised IndexError"):
         carviz.measure_car(network, (IMAGES, labels), "conv", progress=False)
