@@ -168,9 +168,7 @@ def draw_rows(axes: Any, frame: pd.DataFrame, names: list[str], counts: list[str
         axes.plot([100 * row["low"], 100 * row["high"]], [y, y], color=INK, linewidth=1.6)
         axes.plot([100 * row["low"], 100 * row["high"]], [y, y], "|", color=INK, ms=9, mew=1.6)
         write(axes, 1.02, y, counts[y], transform=axes.get_yaxis_transform(), va="center_baseline")
-    axes.set_yticks(range(len(frame)), names, fontsize=BODY)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    axes.set_yticks(range(len(frame)), names, fontsize=BODY, parse_math=False)
     axes.tick_params(axis="y", length=0, pad=6)
 
 
