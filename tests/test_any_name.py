@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from legible import texts, words
+from legible import check_legible, texts, words
 from matplotlib import rc_context
 from results_examples import car_table
 from test_cards import Page
@@ -67,12 +67,11 @@ def test_every_figure_is_among_them():
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=range(len(LAYERS)))
-def test_every_figure_draws_without_a_warning(layer):
+def test_every_figure_is_legible_and_gives_no_warning(layer):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name, figure in figures(NAMES, layer).items():
-            figure.canvas.draw()
-            assert figure.description, name
+        for figure in figures(NAMES, layer).values():
+            check_legible(figure)
 
 
 def test_what_is_drawn_is_what_the_name_is():
@@ -92,6 +91,24 @@ def test_a_letter_that_no_font_has_is_drawn_as_a_square():
     assert drawable("two\nlines") == "two\nlines"
     with rc_context({"font.family": "monospace"}):
         assert drawable("鶴") == STAND_IN
+
+
+def test_names_in_a_script_that_no_font_has_are_told_apart_by_number():
+    names = ("鶴", "犬", "cat", "鶴")
+    table, path = random_table(names=names, strength=4.0), random_path(names=names, sizes=(8,))
+    patches = patches_of(classes=names)
+    for figure in (
+        plots.plot_classes(table, 0),
+        plots.plot_lost(path, 7),
+        plots.plot_seen(patches, 4, table=table),
+    ):
+        drawn = words(figure)
+        assert f"{STAND_IN} (1)" in drawn
+        assert f"{STAND_IN} (0)" in drawn
+        assert "cat (2)" not in drawn
+        assert f"{STAND_IN} (3) (3)" not in drawn
+        assert "鶴 (0)" in figure.description
+    assert {0, 1, 3} <= set(patches.labels[4].tolist())
 
 
 def test_two_cranes_are_two_rows_each_with_its_own_number():

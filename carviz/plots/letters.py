@@ -23,6 +23,17 @@ def drawable(words: str) -> str:
     return "".join(letter if letter == "\n" else _drawn(letter, families) for letter in words)
 
 
+def told_apart(name: str, number: int) -> str:
+    """Return a class's name as it is drawn, with its number where a letter of it cannot be drawn.
+
+    `name` is one of `shown_names`, `number` the class's. Squares look all alike.
+    """
+    words = drawable(name)
+    if STAND_IN not in words or words.endswith(f"({number})"):
+        return words
+    return f"{words} ({number})"
+
+
 @lru_cache(maxsize=4096)
 def _drawn(letter: str, _families: tuple[tuple[str, ...], ...]) -> str:
     """Return a letter, or what is drawn in its place; `_families` are the fonts it holds for."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.classes import MARGIN
+from carviz.plots.letters import told_apart
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -114,7 +115,8 @@ def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float)
     hurt, words = seen.hurt_most(filter), ""
     bold = [seen.called(name, label) in hurt for _, name, label in shown]
     if seen.table is not None:
-        line, words = _hurt_words(figure, hurt, any(bold))
+        drawn = [told_apart(name, seen.table.class_number(name)) for name in hurt]
+        line, words = _hurt_words(figure, hurt, drawn, any(bold))
         write_at(figure, MARGIN, top + 0.1 + LINE, line, color=SOFT)
     left, under = MARGIN, top + place.head
     for name, picture in seen.sides(i):
@@ -122,9 +124,9 @@ def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float)
         line = fit(figure, name, place.side, SMALL)
         write_at(figure, left, under + place.side + 0.15, line, fontsize=SMALL, color=SOFT)
         left += place.side + GAP
-    patches = [(picture, name) for picture, name, _ in shown]
+    patches = [(picture, told_apart(name, label)) for picture, name, label in shown]
     _draw_patches(figure, patches, bold if hurt else None, place, left, under)
-    classes = ", ".join(name for _, name in patches) or "none, nothing excites it"
+    classes = ", ".join(name for _, name, _ in shown) or "none, nothing excites it"
     return " ".join(w for w in (f"{reading}.", words, f"Patches: {classes}.") if w)
 
 
@@ -158,7 +160,9 @@ def _reading_words(selectivity: SelectivityTable, filter: int) -> str:
     return f"{words}. They disagree: its weights compare few colours, its answers need them"
 
 
-def _hurt_words(figure: CarvizFigure, hurt: dict[str, str], bold: bool) -> tuple[str, str]:
+def _hurt_words(
+    figure: CarvizFigure, hurt: dict[str, str], drawn: list[str], bold: bool
+) -> tuple[str, str]:
     """Write which classes are hurt most: in one line, names shortened to fit, and in full."""
     if not hurt:
         none = "No class loses images without it."
@@ -169,11 +173,11 @@ def _hurt_words(figure: CarvizFigure, hurt: dict[str, str], bold: bool) -> tuple
         note = " Patches of these classes are in bold." if bold else ""
         return f"Hurt most without it (CAR in points): {each}.{note}"
 
-    room, names, full = WIDTH - 2 * MARGIN, list(hurt), line(hurt)
-    if width_of(figure, full, BODY) > room:
+    room, names = WIDTH - 2 * MARGIN, drawn
+    if width_of(figure, line(names), BODY) > room:
         room -= width_of(figure, line([""] * len(names)), BODY)
         names = fit_names(figure, names, room / len(names), BODY)
-    return line(names), full
+    return line(names), line(hurt)
 
 
 def _draw_patches(
