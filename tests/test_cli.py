@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import carviz
 from carviz import CarTable
-from carviz.cli import app
+from carviz.cli import app, printing
 
 
 def run(*words, code=0):
@@ -115,3 +115,16 @@ def test_errors_are_told_in_words(words, told):
     out = run(*words, code=2)
     assert told in out.replace("\n", " ")
     assert "Traceback" not in out
+
+
+def test_any_name_is_printed_as_it_is(capsys):
+    table = CarTable(
+        "[/]", filters=[0, 1], classes=("[bold]a[/]", "[/red]", "[/red]"), images=[0, 1, 2],
+        total=3, targets=[0, 1, 2], baseline=[0, 1, 2], predictions=[[1, 1, 1], [0, 1, 2]],
+        log_prob_drop=np.zeros((2, 3)),
+    )  # fmt: skip
+    printing.print_bank(table, None)
+    printing.print_filter(table, 0, None)
+    out = capsys.readouterr().out
+    for words in ("Bank [/]", "[bold]a[/]", "[/red] (1)", "[/red] (2)"):
+        assert words in out

@@ -1,5 +1,7 @@
 """The figures of what filters see say what the arrays say, legibly and whole."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from legible import check_legible, texts, words
@@ -8,7 +10,7 @@ from test_plots import LONG, NAMES, kinds_of, pictures_of, random_table
 from carviz.pictures import TopPatches
 from carviz.plots import plot_agreement, plot_seen
 from carviz.plots.style import points
-from carviz.results import SelectivityTable
+from carviz.results import CarTable, SelectivityTable
 
 
 def patches_of(count=8, ranks=9, size=(7, 7), classes=NAMES, empty=(), few=(), filter=None):
@@ -131,6 +133,31 @@ def test_patches_of_the_classes_that_are_hurt_most_are_bold():
     assert "No class loses images without it" in words(
         plot_seen(patches, 2, table=random_table(strength=0))
     )
+
+
+def test_of_two_classes_of_one_name_the_one_that_is_hurt_is_bold():
+    targets = np.repeat([0, 1, 2], 4)
+    predictions = np.tile(np.where(targets == 2, 1, targets), (8, 1))
+    patches = patches_of(classes=("crane", "dog", "crane"))
+    for classes in (patches.classes, None):
+        shown = dataclasses.replace(patches, classes=classes)
+        table = CarTable(
+            "features.0", filters=range(8), classes=("crane", "dog", "crane"), images=range(12),
+            total=12, targets=targets, baseline=targets, predictions=predictions,
+            log_prob_drop=np.zeros((8, 3)),
+        )  # fmt: skip
+        figure = plot_seen(shown, 0, table=table)
+        assert "crane (2) +100.0" in words(figure)
+        drawn = [t for t in texts(figure) if t.get_text() in shown.names[0]]
+        assert [t.get_weight() == "bold" for t in drawn] == (patches.labels[0] == 2).tolist()
+        assert {0, 2} <= set(patches.labels[0].tolist())
+
+
+def test_a_class_without_a_name_is_no_empty_rank():
+    patches = patches_of(classes=("", "dog", "cat"))
+    figure = plot_seen(patches, 4)
+    assert [axes for axes in figure.axes if axes.images][8:]
+    assert words(figure).count("(0)") == (patches.labels[4] == 0).sum() > 0
 
 
 def test_every_class_of_the_line_keeps_its_own_number():

@@ -131,7 +131,7 @@ def _end_classes(table: CarTable) -> list[tuple[str, str]]:
     def cell(row: int, column: int) -> str:
         if not lost[row, column] and not gained[row, column]:
             return text_cell("no class changes")
-        words = f"{table.classes[kept[column]]} {points(car[row, column], unit=False)}"
+        words = f"{table.shown_classes[kept[column]]} {points(car[row, column], unit=False)}"
         shown = f"<b>{escape(words)} *</b>" if sure[row, column] else escape(words)
         return f'<td class="words">{shown}</td>'
 

@@ -214,7 +214,8 @@ def save_page(html: str, path: str | os.PathLike[str]) -> Path:
             f"found {type(html).__name__}."
         )
     path = Path(path)
-    write_whole(path, html.encode())
+    # A name may hold half a letter, as the name of a file does that is no UTF-8.
+    write_whole(path, html.encode(errors="replace"))
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from carviz.cli.shell import console
@@ -66,7 +67,7 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
     seen = f"{len(table.images):,}"
     console.print(
         f"\nAccuracy [bold]{100 * table.accuracy:.1f}%[/] on {seen} images. Bank "
-        f"[bold]{table.layer}[/], {len(table.filters)} filters: removing one costs "
+        f"[bold]{escape(table.layer)}[/], {len(table.filters)} filters: removing one costs "
         f"{points_words(table.car.min())} to {points_words(table.car.max())} points."
     )
     if not table.lost.any() and not table.gained.any():
@@ -111,7 +112,7 @@ def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | N
         for place, row in enumerate(frame.itertuples()):
             rows.add_row(
                 label if place == 0 else "",
-                str(row[1]),
+                escape(str(row[1])),
                 points_words(row.car),
                 f"{points_words(row.low)} to {points_words(row.high)}",
                 str(row.lost),

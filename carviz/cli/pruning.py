@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from carviz.cli.printing import points_words
@@ -280,7 +281,8 @@ def _print_forgotten(path: PruningPath) -> None:
         rows.add_column(name, justify="right", no_wrap=True)
     for _, row in frame.iterrows():
         shares = f"{row['before']:.1%}", f"{row['after']:.1%}"
-        rows.add_row(str(row["class"]), points_words(-row["car"]), *shares, str(row["images"]))
+        name, images = escape(str(row["class"])), str(row["images"])
+        rows.add_row(name, points_words(-row["car"]), *shares, images)
     console.print()
     console.print(rows)
 

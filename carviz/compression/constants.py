@@ -103,7 +103,7 @@ def _varies(rows: Tensor) -> Tensor:
     return ~(high - low <= SAME * rows.abs().amax(1))
 
 
-def is_padded(module: nn.Module) -> bool:
+def is_padded(module: nn.Module | nn.Parameter) -> bool:
     """Whether a convolution sees zeros beyond the edge, where a constant would end."""
     return (
         isinstance(module, nn.modules.conv._ConvNd)

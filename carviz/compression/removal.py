@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from carviz.ablation.silence import lone_modules, zero_output
 from carviz.banks import Network, OutOfReachError, find_layer, hooked_ends, open_network
 from carviz.compression.constants import fold, is_padded, read_constants
-from carviz.compression.copies import ordinary_tensors, own_copy
+from carviz.compression.copies import copy_freely, ordinary_tensors, own_copy
 from carviz.compression.groups import (
     Loss,
     Plan,
@@ -23,11 +22,14 @@ from carviz.compression.groups import (
     named,
     remove,
 )
-from carviz.evaluate import Images, LastSteps, find_logits, placed, shadow
+from carviz.compression.mixing import find_mixing
+from carviz.evaluate import Images, LastSteps, Progress, find_logits, placed, shadow, telling
 from carviz.reference import Reference
 
 SAMPLE = 8
 """First images of the data on which the smaller network is compared with the ablated one."""
+TIMEOUT = 300.0
+"""Seconds that Torch-Pruning may take; for the largest of torchvision's networks it needs few."""
 TOLERANCE = 1e-5
 """Largest difference of logits, as a share of the image's largest, between the two."""
 
@@ -37,7 +39,14 @@ KEEP = (
 )
 
 
-def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.Module:
+def compress(
+    model: Any,
+    layers: Mapping[Any, Sequence[int]],
+    data: Any,
+    *,
+    timeout: float = TIMEOUT,
+    progress: Progress = False,
+) -> nn.Module:
     """Return a physically smaller network that computes what the ablated network computes.
 
     Ablated means what `measure_car` means: the filter's channel is zero behind the convolution,
@@ -60,6 +69,11 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
         ``path.pruned()`` of a `PruningPath` is such a mapping.
     data
         Images to try the network on, as `measure_car` takes them; the first few are read.
+    timeout
+        Seconds that Torch-Pruning may take to find what goes with the filters.
+    progress
+        True for a progress bar; a function to be told the share done, 0 to 1, several times a
+        second (what it raises ends the work); False for silence.
 
     Returns
     -------
@@ -73,8 +87,10 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
         If an argument is of the wrong kind; or if the filters cannot be removed without changing
         what the network computes: where banks meet at a skip or a gate and the others keep theirs,
         where a padded convolution reads a constant that is not zero, where the groups of a
-        grouped convolution would differ, where nothing of a bank is left. Such filters can be
-        kept in the network, ablated.
+        grouped convolution would differ, where a step mixes neighbouring channels or moves them,
+        where a mask or the older weight_norm makes the weights anew, where nothing of a bank is
+        left, or where Torch-Pruning is not done in time. Such filters can be kept in the network,
+        ablated.
 
     Examples
     --------
@@ -86,7 +102,8 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
     >>> compress(model, {"0": [1, 5]}, data)[0]
     Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1))
     """
-    with ordinary_tensors():
+    _check_timeout(timeout)
+    with ordinary_tensors(), telling(progress, "Compressing") as tell:
         with torch.no_grad():  # the weights may be inference tensors
             network = open_network(model)
         plan = _check_plan(network, model, layers)
@@ -95,11 +112,20 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
         small = own_copy(given)
         if plan:
             sites = _sites(network, plan, images)
-            _shrink(small, plan, sites, images)
+            tell(0.1)
+            _shrink(small, plan, sites, images, timeout, tell)
+        tell(1.0)
         return small
 
 
-def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
+def _shrink(
+    small: nn.Module,
+    plan: Plan,
+    sites: Plan,
+    images: Tensor,
+    timeout: float,
+    tell: Callable[[float], None],
+) -> None:
     modes = {name: module.training for name, module in small.named_modules()}
     learns = {name: p.requires_grad for name, p in small.named_parameters()}
     small.eval()
@@ -109,7 +135,10 @@ def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
         zero_output(ablated.get_submodule(site), filters)
     for parameter in small.parameters():  # Torch-Pruning follows what autograd follows
         parameter.requires_grad_(parameter.is_floating_point())
-    losses = find_losses(small, images[:2], plan)
+    tell(0.3)
+    _check_mixing(small, images[:2], plan)
+    losses = find_losses(small, images[:2], plan, timeout, lambda: tell(0.3))
+    tell(0.7)
     readers = [loss for loss in losses if loss.reads]
     depthwise = [loss for loss in losses if is_depthwise(loss.module)]
     constants = read_constants(ablated, precise, [*readers, *depthwise])
@@ -120,6 +149,7 @@ def _shrink(small: nn.Module, plan: Plan, sites: Plan, images: Tensor) -> None:
     check_left(losses)
     fold(readers, constants)
     remove(losses)
+    tell(0.9)
     _check_logits(small, expected, precise, plan)
     for name, module in small.named_modules():
         module.training = modes[name]
@@ -141,6 +171,11 @@ def _check_plan(network: Network, model: Any, layers: Any) -> Plan:
             raise ValueError(f"Each bank is named once; found {name!r} twice, by name and module.")
         plan[name] = _check_filters(filters, network.convolution(name).out_channels, name)
     return {name: filters for name, filters in plan.items() if filters}
+
+
+def _check_timeout(timeout: Any) -> None:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise ValueError(f"timeout is a number of seconds, above 0; found {timeout!r}.")
 
 
 def _check_filters(filters: Any, count: int, layer: str) -> list[int]:
@@ -194,12 +229,27 @@ def _precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
     Not every device and network knows float64: then as they are.
     """
     try:
-        twin, precise = copy.deepcopy(model).double(), images.double()
+        twin, precise = copy_freely(model).double(), images.double()
         with torch.no_grad():
             twin(precise)
     except (TypeError, RuntimeError):
-        return copy.deepcopy(model), images
+        return copy_freely(model), images
     return twin, precise
+
+
+def _check_mixing(small: nn.Module, images: Tensor, plan: Plan) -> None:
+    """Refuse steps behind a bank that mix its channels, before Torch-Pruning meets them."""
+    found = find_mixing(small, images, plan)
+    if found is None:
+        return
+    bank, step = found
+    module = small.get_submodule(step.module)
+    where = f"in {step.module!r}, a {type(module).__name__}," if step.module else "in the model"
+    raise ValueError(
+        "A filter can be removed where every step behind it treats its channel apart; "
+        f"{step.words} {where} behind {bank!r} mixes channels by where they stand, and would "
+        "compute something else without it. Keep the filters ablated without removing them."
+    )
 
 
 def _check_padding(loss: Loss, values: Tensor) -> None:
@@ -277,7 +327,7 @@ def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
 
 @torch.no_grad()
 def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
-    twin = copy.deepcopy(small).to(images.dtype)
+    twin = copy_freely(small).to(images.dtype)
     try:
         with LastSteps() as steps:
             answer = twin(images.clone())
@@ -285,7 +335,8 @@ def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan
     except Exception as error:  # a size written down in the forward pass
         raise ValueError(
             f"The network must run without the filters of {named(list(plan))}; it fails: {error}. "
-            "Look for numbers of channels written down in its forward pass."
+            "Look for numbers of channels written down in its forward pass, and for buffers with a "
+            "value for each channel."
         ) from error
     error_ = relative_error(logits, expected)
     if not error_ < TOLERANCE:

@@ -53,8 +53,7 @@ def class_content(table: CarTable, filter: int, faced: bool = False) -> dict[str
     low = min(0.0, *(float(f[["low", "car"]].min().min()) for f in frames))
     high = max(0.0, *(float(f[["high", "car"]].max().max()) for f in frames))
     rows = [
-        {"title": title, "rows": [_row(table, r) for _, r in frame.iterrows()]}
-        for title, frame in blocks
+        {"title": title, "rows": [_row(r) for _, r in frame.iterrows()]} for title, frame in blocks
     ]
     return {
         "blocks": rows,
@@ -72,11 +71,11 @@ def classes_shown(content: dict[str, Any]) -> list[int]:
     return [row["number"] for block in content["blocks"] for row in block["rows"]]
 
 
-def _row(table: CarTable, row: pd.Series) -> dict[str, Any]:
+def _row(row: pd.Series) -> dict[str, Any]:
     counts = counts_words(row["lost"], row["gained"], row["images"])
     words = points(row["car"], unit=False) + ("\u2009=" if row["tied"] else "")
     return {
-        "number": table.class_number(row["class"]),
+        "number": int(row["number"]),
         "name": row["class"],
         "car": float(row["car"]),
         "low": float(row["low"]),

@@ -52,8 +52,7 @@ def export_network(
     # Loaded here, for it takes Torch-Pruning along and an explorer opens faster without.
     from carviz.compression import compress, measure_compression, save_compressed
 
-    smaller = compress(network, {layer: filters}, images)
-    tick(0.4)
+    smaller = compress(network, {layer: filters}, images, progress=lambda share: tick(0.4 * share))
     report = measure_compression(network.model, smaller, images)
     tick(0.8)
     # The explorer's copy keeps channels last; whoever opens the file expects the usual layout.

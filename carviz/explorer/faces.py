@@ -61,7 +61,7 @@ def choose_faces(table: CarTable, filter: int, classes: Iterable[int]) -> dict[i
 def _words(table: CarTable, filter: int, place: int, after: Any) -> str:
     def answer(number: int) -> str:
         right = number == table.targets[place]
-        return "right" if right else f"taken for {table.classes[number]}"
+        return "right" if right else f"taken for {table.shown_classes[number]}"
 
     image, now = f"Image {int(table.images[place])}", answer(int(after[place]))
     if after[place] == table.baseline[place]:

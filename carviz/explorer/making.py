@@ -15,6 +15,7 @@ from carviz.pictures import Exciting, find_exciting, iter_effective_weights, ite
 from carviz.pictures.patches import cut_patches
 from carviz.pictures.weights import weight_pictures
 from carviz.results import SelectivityTable, SiblingTable
+from carviz.results.class_names import shown_names
 from carviz.selectivity.indices import Reading, read_weights
 from carviz.selectivity.judging import judge, open_case
 from carviz.siblings import measure_siblings
@@ -84,8 +85,8 @@ class Maker:
         ]
 
     def _words(self, number: int, label: int, response: float) -> str:
-        names = self._images.classes
-        name = names[label] if names is not None and label < len(names) else f"class {label}"
+        names = shown_names(self._images.classes or ())
+        name = names[label] if label < len(names) else f"class {label}"
         return f"{name}, response {response:.2f}, image {number}"
 
     def synthesised(

@@ -13,6 +13,7 @@ from carviz.banks import find_layer, open_network
 from carviz.evaluate import Images, Normalization, Progress, find_normalization, telling
 from carviz.pictures.exciting import BATCH, NONE, Exciting, check_count, find_exciting
 from carviz.pictures.filters import check_filter
+from carviz.results.class_names import shown_names
 
 GREY = 0.5
 """The picture's value where a patch reaches over the image's border, and where there is none."""
@@ -66,11 +67,12 @@ class TopPatches:
 
     @property
     def names(self) -> NDArray[np.object_]:
-        """(…, rank) the names of the classes; "" for an empty rank."""
+        """(…, rank) the names of the classes, numbered where one repeats; "" for no image."""
+        shown = shown_names(self.classes or ())
         names = np.empty(self.labels.shape, object)
         for place, label in np.ndenumerate(self.labels):
-            known = self.classes is not None and label < len(self.classes)
-            names[place] = (self.classes[label] if known else str(label)) if label >= 0 else ""  # type: ignore[index]
+            known = 0 <= label < len(shown)
+            names[place] = shown[label] if known else str(label) if label >= 0 else ""
         return names
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from carviz.plots.classes import MARGIN, accuracy_words
 from carviz.plots.style import (
     BODY,
+    BOLD,
     EDGE,
     FAINT,
     FILLED,
@@ -109,7 +110,7 @@ def plot_bank(
     figure = CarvizFigure(width, HEIGHT)
     F = len(table.filters)
     filters = f"{F} filter{'s' if F > 1 else ''}{'' if most == F - 1 else ' measured'}"
-    heading = fit(figure, f"{table.layer}: CAR of {filters}", width - 2 * MARGIN, TITLE)
+    heading = fit(figure, f"{table.layer}: CAR of {filters}", BOLD * (width - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
     left = MARGIN

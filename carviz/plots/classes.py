@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from carviz.plots.letters import told_apart
 from carviz.plots.style import (
     BODY,
+    BOLD,
     EDGE,
     FILLED,
     HEAD,
@@ -80,7 +82,8 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
     blocks = class_blocks(table, filter, k)
     width, top = 10.0, 1.15
     figure = CarvizFigure(width, top + bars_height(blocks) + 0.15)
-    heading = fit(figure, f"Filter {filter} of {table.layer}: CAR by class", width - 0.6, TITLE)
+    heading = f"Filter {filter} of {table.layer}: CAR by class"
+    heading = fit(figure, heading, BOLD * (width - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
     draw_bars(figure, blocks, MARGIN, top, width - 2 * MARGIN, bars_height(blocks))
@@ -168,20 +171,20 @@ def draw_rows(axes: Any, frame: pd.DataFrame, names: list[str], counts: list[str
         axes.plot([100 * row["low"], 100 * row["high"]], [y, y], color=INK, linewidth=1.6)
         axes.plot([100 * row["low"], 100 * row["high"]], [y, y], "|", color=INK, ms=9, mew=1.6)
         write(axes, 1.02, y, counts[y], transform=axes.get_yaxis_transform(), va="center_baseline")
-    axes.set_yticks(range(len(frame)), names, fontsize=BODY)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    axes.set_yticks(range(len(frame)), names, fontsize=BODY, parse_math=False)
     axes.tick_params(axis="y", length=0, pad=6)
 
 
 def _names(figure: Figure, blocks: list[tuple[str, pd.DataFrame]]) -> list[list[str]]:
     """Return the classes' names as they are written, with "=" behind those that tie."""
-    whole = [str(name) for _, frame in blocks for name in frame["class"]]
-    short = dict(zip(whole, fit_names(figure, whole, MOST_OF_NAME, BODY), strict=True))
+    rows = [row for _, frame in blocks for _, row in frame.iterrows()]
+    whole = [told_apart(row["class"], row["number"]) for row in rows]
+    names = fit_names(figure, whole, MOST_OF_NAME, BODY)
+    short = {row["number"]: name for row, name in zip(rows, names, strict=True)}
     return [
         [
-            short[str(name)] + (" =" if tied else "")
-            for name, tied in zip(frame["class"], frame["tied"], strict=True)
+            short[number] + (" =" if tied else "")
+            for number, tied in zip(frame["number"], frame["tied"], strict=True)
         ]
         for _, frame in blocks
     ]

@@ -16,6 +16,7 @@ from carviz.plots.classes import (
 )
 from carviz.plots.style import (
     BODY,
+    BOLD,
     HEAD,
     INK,
     KIND_COLORS,
@@ -94,7 +95,8 @@ def plot_filter(
     left = (COLUMN if picture is not None else 0.2) + (0.75 if selectivity is not None else 0.1)
     height = TOP + max(left + 2.2, bars_height(blocks)) + 0.2
     figure = CarvizFigure(WIDTH, height)
-    heading = fit(figure, f"Filter {filter} of {table.layer}", WIDTH - 2 * MARGIN, TITLE)
+    heading = f"Filter {filter} of {table.layer}"
+    heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
     top = TOP

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carviz.plots.classes import MARGIN, MOST_OF_NAME, NOTE, ROW, draw_rows
+from carviz.plots.letters import told_apart
 from carviz.plots.pruned import (
     banks_words,
     check_count,
@@ -15,6 +16,7 @@ from carviz.plots.pruned import (
 )
 from carviz.plots.style import (
     BODY,
+    BOLD,
     INK,
     SIGNIFICANT,
     SMALL,
@@ -80,7 +82,7 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
     height = ROW * len(frame)
     figure = CarvizFigure(WIDTH, TOP + height + AXIS + NOTE * len(notes) + 0.15)
     heading = f"Pruning {banks_words(path)}: what the classes lost"
-    heading = fit(figure, heading, WIDTH - 2 * MARGIN, TITLE)
+    heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     place = _place_words(path, count)
     write_at(figure, MARGIN, 0.82, fit(figure, place, WIDTH - 2 * MARGIN, BODY), color=SOFT)
@@ -120,7 +122,7 @@ def _counts_words(row: pd.Series) -> str:
 def _draw(figure: CarvizFigure, frame: pd.DataFrame, height: float) -> None:
     """Draw the bars, in the columns: class, bar, accuracy before and after, counts."""
     rows = [row for _, row in frame.iterrows()]
-    whole = [str(row["class"]) for row in rows]
+    whole = [told_apart(row["class"], row["number"]) for row in rows]
     short = fit_names(figure, whole, MOST_OF_NAME, BODY)
     names = [name + (" =" if row["tied"] else "") for name, row in zip(short, rows, strict=True)]
     right, counts = [_right_words(row) for row in rows], [_counts_words(row) for row in rows]

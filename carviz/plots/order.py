@@ -23,6 +23,7 @@ from carviz.plots.pruned import (
 )
 from carviz.plots.style import (
     BODY,
+    BOLD,
     HEAD,
     SMALL,
     SOFT,
@@ -111,7 +112,7 @@ def plot_order(
     grid = _Grid(path, sections, 1.05 + LINE_HEIGHT * len(lines))
     figure = CarvizFigure(WIDTH, grid.height)
     heading = f"Pruning {banks_words(path)}: the order, by {criterion_words(path)}"
-    heading = fit(figure, heading, WIDTH - 2 * MARGIN, TITLE)
+    heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     left = f"{whole_words(path)}; {path.accuracy[count]:.1%} without the first {count}"
     write_at(figure, MARGIN, 0.82, left, color=SOFT)

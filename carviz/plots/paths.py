@@ -21,6 +21,7 @@ from carviz.plots.pruned import (
 )
 from carviz.plots.style import (
     BODY,
+    BOLD,
     HEAD,
     INK,
     LINE,
@@ -91,7 +92,10 @@ def plot_paths(
     count = None if count is None else check_count(count, steps)
     figure = CarvizFigure(WIDTH, HEIGHT)
     heading = fit(
-        figure, f"Pruning {banks_words(first)}: the accuracy left", WIDTH - 2 * MARGIN, TITLE
+        figure,
+        f"Pruning {banks_words(first)}: the accuracy left",
+        BOLD * (WIDTH - 2 * MARGIN),
+        TITLE,
     )
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     write_at(figure, MARGIN, 0.82, whole_words(first), color=SOFT)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from carviz.plots.bank import draw_letter, draw_thumbnail
 from carviz.plots.classes import MARGIN
+from carviz.plots.letters import told_apart
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -53,13 +54,31 @@ class Seen:
     selectivity: SelectivityTable | None
     table: CarTable | None
 
-    def ranks(self, filter: int) -> list[tuple[Any, str]]:
-        """Return the filter's patches, each with the name of its class."""
-        whole = self.patches.filter is None
-        pictures, names = self.patches.pictures, self.patches.names
-        pictures, names = (pictures[filter], names[filter]) if whole else (pictures, names)
-        there = [rank for rank, name in enumerate(names.tolist()) if name][:SHOWN]
-        return [(pictures[rank], str(names[rank])) for rank in there]
+    def ranks(self, filter: int) -> list[tuple[Any, str, int]]:
+        """Return the filter's patches, each with the name of its class, and its number."""
+        found = self.patches.pictures, self.patches.names, self.patches.labels
+        pictures, names, labels = (
+            of if self.patches.filter is not None else of[filter] for of in found
+        )
+        there = np.flatnonzero(labels >= 0)[:SHOWN].tolist()
+        return [(pictures[rank], str(names[rank]), int(labels[rank])) for rank in there]
+
+    def hurt_most(self, filter: int) -> dict[str, str]:
+        """Return the classes that a filter's removal hurts most, each with its CAR in points."""
+        if self.table is None:
+            return {}
+        frame = self.table.top_classes(filter, CLASSES)
+        frame = frame[frame["car"] > 0]
+        each = zip(frame["class"].tolist(), frame["car"].tolist(), strict=True)
+        return {name: points(car, unit=False) for name, car in each}
+
+    def called(self, name: str, label: int) -> str:
+        """Return what the table calls a patch's class: by number, where both number alike."""
+        classes = self.patches.classes
+        if self.table is None or (classes is not None and classes != self.table.classes):
+            return name
+        shown = self.table.shown_classes
+        return shown[label] if label < len(shown) else name
 
     def sides(self, place: int) -> list[tuple[str, Any]]:
         """Return the large pictures of a filter, each with what it is."""
@@ -93,9 +112,11 @@ def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float)
     filter = seen.filters[i]
     reading = _draw_reading(figure, seen, filter, top + 0.1)
     shown = seen.ranks(filter)
-    hurt, words = _hurt_most(seen.table, filter), ""
+    hurt, words = seen.hurt_most(filter), ""
+    bold = [seen.called(name, label) in hurt for _, name, label in shown]
     if seen.table is not None:
-        line, words = _hurt_words(figure, hurt, any(name in hurt for _, name in shown))
+        drawn = [told_apart(name, seen.table.class_number(name)) for name in hurt]
+        line, words = _hurt_words(figure, hurt, drawn, any(bold))
         write_at(figure, MARGIN, top + 0.1 + LINE, line, color=SOFT)
     left, under = MARGIN, top + place.head
     for name, picture in seen.sides(i):
@@ -103,8 +124,9 @@ def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float)
         line = fit(figure, name, place.side, SMALL)
         write_at(figure, left, under + place.side + 0.15, line, fontsize=SMALL, color=SOFT)
         left += place.side + GAP
-    _draw_patches(figure, shown, hurt, place, left, under)
-    classes = ", ".join(name for _, name in shown) or "none, nothing excites it"
+    patches = [(picture, told_apart(name, label)) for picture, name, label in shown]
+    _draw_patches(figure, patches, bold if hurt else None, place, left, under)
+    classes = ", ".join(name for _, name, _ in shown) or "none, nothing excites it"
     return " ".join(w for w in (f"{reading}.", words, f"Patches: {classes}.") if w)
 
 
@@ -138,17 +160,9 @@ def _reading_words(selectivity: SelectivityTable, filter: int) -> str:
     return f"{words}. They disagree: its weights compare few colours, its answers need them"
 
 
-def _hurt_most(table: CarTable | None, filter: int) -> dict[str, str]:
-    """Return the classes that a filter's removal hurts most, each with its CAR in points."""
-    if table is None:
-        return {}
-    frame = table.top_classes(filter, CLASSES)
-    frame = frame[frame["car"] > 0]
-    each = zip(frame["class"].tolist(), frame["car"].tolist(), strict=True)
-    return {name: points(car, unit=False) for name, car in each}
-
-
-def _hurt_words(figure: CarvizFigure, hurt: dict[str, str], bold: bool) -> tuple[str, str]:
+def _hurt_words(
+    figure: CarvizFigure, hurt: dict[str, str], drawn: list[str], bold: bool
+) -> tuple[str, str]:
     """Write which classes are hurt most: in one line, names shortened to fit, and in full."""
     if not hurt:
         none = "No class loses images without it."
@@ -159,30 +173,31 @@ def _hurt_words(figure: CarvizFigure, hurt: dict[str, str], bold: bool) -> tuple
         note = " Patches of these classes are in bold." if bold else ""
         return f"Hurt most without it (CAR in points): {each}.{note}"
 
-    room, names, full = WIDTH - 2 * MARGIN, list(hurt), line(hurt)
-    if width_of(figure, full, BODY) > room:
+    room, names = WIDTH - 2 * MARGIN, drawn
+    if width_of(figure, line(names), BODY) > room:
         room -= width_of(figure, line([""] * len(names)), BODY)
         names = fit_names(figure, names, room / len(names), BODY)
-    return line(names), full
+    return line(names), line(hurt)
 
 
 def _draw_patches(
     figure: CarvizFigure,
     shown: list[tuple[Any, str]],
-    hurt: dict[str, str],
+    bold: list[bool] | None,
     place: Place,
     left: float,
     top: float,
 ) -> None:
+    """Draw the patches; `bold` says whose names are set off from the others, None for nobody's."""
     if not shown:
         write_at(figure, left, top + 0.2, "none: no image excites it")
         return
     names = fit_names(figure, [name for _, name in shown], BOLD * place.pitch, SMALL)
-    for rank, ((picture, name), words) in enumerate(zip(shown, names, strict=True)):
+    for rank, ((picture, _), words) in enumerate(zip(shown, names, strict=True)):
         down, across = divmod(rank, place.columns)
         x, y = left + across * place.pitch, top + down * (place.patch + CAPTION)
         draw_thumbnail(figure, picture, x, y, place.patch)
-        look: dict[str, Any] = (
-            {"weight": "bold", "color": INK} if name in hurt else {"color": SOFT if hurt else INK}
-        )
+        look: dict[str, Any] = {"color": INK if bold is None else SOFT}
+        if bold is not None and bold[rank]:
+            look = {"weight": "bold", "color": INK}
         write_at(figure, x, y + place.patch + 0.14, words, fontsize=SMALL, **look)

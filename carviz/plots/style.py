@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from carviz.plots.letters import drawable
 from carviz.results import CarTable, SelectivityTable
 
 PAPER = "#FFFFFF"
@@ -64,7 +65,7 @@ class CarvizFigure(Figure):
 def write(place: Axes | Figure, x: float, y: float, words: str, **style: Any) -> Text:
     """Write words in the house's letters; a "$" in a class name is a dollar, not mathematics."""
     settings: dict[str, Any] = {"color": INK, "fontsize": BODY, "va": "center", **style}
-    return place.text(x, y, words, parse_math=False, **settings)
+    return place.text(x, y, drawable(words), parse_math=False, **settings)
 
 
 def bare(axes: Axes, *, keep: str = "") -> Axes:
@@ -77,6 +78,7 @@ def bare(axes: Axes, *, keep: str = "") -> Axes:
     axes.set_axisbelow(True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set_color(INK)
+        axis.label.set_parse_math(False)
     return axes
 
 
@@ -102,7 +104,7 @@ def width_of(figure: Figure, words: str, size: float, **style: Any) -> float:
 
 def fit(figure: Figure, words: str, width: float, size: float, keep: str = "both") -> str:
     """Shorten words wider than `width` inches; keep "both" ends, the "start" or the "end"."""
-    words = " ".join(words.split())
+    words = drawable(" ".join(words.split()))
     if width_of(figure, words, size) <= width:
         return words
     few, many = 1, len(words)

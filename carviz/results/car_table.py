@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.results.class_names import find_class, shown_names
 from carviz.results.record import Record, same_measurement
 from carviz.results.statistics import (
     benjamini_hochberg,
@@ -121,6 +122,11 @@ class CarTable(Record):
         )
 
     # -- facts
+
+    @cached_property
+    def shown_classes(self) -> tuple[str, ...]:
+        """K names as tables and figures show them: with the number where a name repeats."""
+        return shown_names(self.classes)
 
     @property
     def complete(self) -> bool:
@@ -277,7 +283,8 @@ class CarTable(Record):
             One row a class, highest first: class, car, lost, gained, images, low, high (95%
             interval), p_value (exact two-sided sign test), q_value (Benjamini-Hochberg over all
             classes of the filter that have images), log_prob_drop, tied (another class has
-            exactly this CAR, and the fall of log p decided the place).
+            exactly this CAR, and the fall of log p decided the place), number (the class's). A name
+            that several classes have is shown with the number, as in `shown_classes`.
         """
         return self._class_frame(filter, np.array([1, 1]), k)
 
@@ -304,7 +311,7 @@ class CarTable(Record):
         times = dict(zip(values.tolist(), counts.tolist(), strict=True))
         return pd.DataFrame(
             {
-                "class": [self.classes[c] for c in order],
+                "class": [self.shown_classes[c] for c in order],
                 "car": car[order],
                 "lost": self.lost[i, order],
                 "gained": self.gained[i, order],
@@ -315,6 +322,7 @@ class CarTable(Record):
                 "q_value": q_value[order],
                 "log_prob_drop": drop[order],
                 "tied": [times[float(car[c])] > 1 for c in order],
+                "number": order,
             }
         )
 
@@ -326,13 +334,14 @@ class CarTable(Record):
         filter
             The filter's number in its bank.
         class_name
-            A class by name or number; None for the images of all classes.
+            A class by name or number; None for the images of all classes. A name that several
+            classes have is refused with their numbers.
 
         Returns
         -------
         pandas.DataFrame
             One row an image, in the data's order: image (its number in the data), class, before,
-            after (class names), change ("lost", "gained", or "still wrong").
+            after (class names, as in `shown_classes`), change ("lost", "gained", or "still wrong").
         """
         import pandas as pd
 
@@ -347,7 +356,7 @@ class CarTable(Record):
         change = np.where(
             before == target, "lost", np.where(after == target, "gained", "still wrong")
         )
-        names = np.array(self.classes, dtype=object)
+        names = np.array(self.shown_classes, dtype=object)
         return pd.DataFrame(
             {
                 "image": self.images[columns],
@@ -359,20 +368,14 @@ class CarTable(Record):
         )
 
     def class_number(self, class_name: str | int) -> int:
-        """Return the number of a class given by name or number; ValueError if there is none."""
-        if isinstance(class_name, (int, np.integer)) and not isinstance(class_name, bool):
-            if 0 <= class_name < len(self.classes):
-                return int(class_name)
-        elif class_name in self.classes:
-            return self.classes.index(str(class_name))
-        import difflib
+        """Return the number of a class given by number, by name, or as `shown_classes` has it.
 
-        near = difflib.get_close_matches(str(class_name), self.classes, n=3)
-        hint = f" Near: {', '.join(near)}." if near else ""
-        raise ValueError(
-            f"A class is one of the table's {len(self.classes)} names or numbers; "
-            f"found {class_name!r}.{hint}"
-        )
+        Raises
+        ------
+        ValueError
+            If there is none, or several go by that name: then the number tells them apart.
+        """
+        return find_class(self.classes, class_name)
 
     def to_frame(self, by: Literal["filter", "class"] = "filter") -> pd.DataFrame:
         """Return the numbers as a table, one row a filter, or one a filter and class.
@@ -381,7 +384,8 @@ class CarTable(Record):
         -------
         pandas.DataFrame
             filter, (class,) car, lost, gained, images, low, high, p_value, q_value (over all rows),
-            log_prob_drop. Classes without images are left out.
+            log_prob_drop(, number, the class's). Classes without images are left out; names are
+            those of `shown_classes`.
         """
         import pandas as pd
 
@@ -391,6 +395,7 @@ class CarTable(Record):
         lost: NDArray[Any]
         gained: NDArray[Any]
         car: NDArray[Any]
+        number: dict[str, Any] = {}
         if by == "filter":
             keys: dict[str, Any] = {"filter": self.filters}
             lost, gained = self.lost_all, self.gained_all
@@ -400,8 +405,9 @@ class CarTable(Record):
             kept = np.tile(self.class_images > 0, F)
             keys = {
                 "filter": np.repeat(self.filters, K)[kept],
-                "class": np.tile(np.array(self.classes, dtype=object), F)[kept],
+                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
             }
+            number = {"number": np.tile(np.arange(K), F)[kept]}
             lost, gained, car = (a.ravel()[kept] for a in (self.lost, self.gained, self.class_car))
             n, drop = np.tile(self.class_images, F)[kept], self.log_prob_drop.ravel()[kept]
         low, high = paired_interval(lost, gained, n)
@@ -418,6 +424,7 @@ class CarTable(Record):
                 "p_value": p_value,
                 "q_value": benjamini_hochberg(p_value),
                 "log_prob_drop": drop,
+                **number,
             }
         )
 

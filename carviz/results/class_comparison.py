@@ -110,7 +110,7 @@ def compare_classes(
 
 def _needing(table: CarTable, filter: int, k: int) -> list[int]:
     """Return the numbers of the classes that lose most without a filter."""
-    return [table.classes.index(name) for name in table.top_classes(filter, k)["class"]]
+    return [int(number) for number in table.top_classes(filter, k)["number"]]
 
 
 def _deal(groups: NDArray[Any], draws: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.results.class_names import shown_names
 from carviz.results.color_count import count_color
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
@@ -201,12 +202,14 @@ class PruningPath(Record):
             class; car, what the class has lost, a fraction; before and after, its accuracies;
             lost, gained and images, the counts behind them; low and high, the 95% interval (Agresti
             and Min); p_value, the exact sign test, and q_value, adjusted over all classes with
-            images; tied, whether another class has the same car. Ties keep the classes' order.
+            images; tied, whether another class has the same car; number, the class's. A name that
+            several classes have is shown with the number. Ties keep the classes' order.
         """
         import pandas as pd
 
         right = self._right
         then, now = right[0], right[self._checked(count)]
+        names = shown_names(self.classes)
         shown, images = np.unique(self.targets, return_counts=True)
         before, after, lost, gained = (
             np.bincount(self.targets[facts], minlength=len(self.classes))[shown]
@@ -216,7 +219,7 @@ class PruningPath(Record):
         p_value = sign_test(lost, gained)
         frame = pd.DataFrame(
             {
-                "class": [self.classes[c] for c in shown],
+                "class": [names[c] for c in shown],
                 "car": (lost - gained) / images,
                 "before": before / images,
                 "after": after / images,
@@ -230,6 +233,7 @@ class PruningPath(Record):
             }
         )
         frame["tied"] = frame["car"].duplicated(keep=False)
+        frame["number"] = shown
         frame = frame.sort_values("car", ascending=False, kind="stable")
         return frame.head(len(frame) if k is None else k).reset_index(drop=True)
 

@@ -9,6 +9,15 @@ SYNSETS: tuple[str, ...] = tuple(
 )
 """The WordNet numbers of ILSVRC 2012's classes, in the order of the networks' logits."""
 
+SHARED_NAMES = {
+    "crane": ("n02012849", "n03126707"),
+    "maillot": ("n03710637", "n03710721"),
+}
+"""Names that WordNet 3.0 puts first for two of the classes; all others have one of their own.
+
+torchvision calls them crane bird and crane, maillot and maillot tank suit; timm both alike.
+"""
+
 
 def imagenet_names() -> tuple[str, ...]:
     """Return the names of the classes, in the order of the networks' logits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
+import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ REST = "*"
 """In a mapping: every class that nothing else fits."""
 NAMED = 5
 """Unmatched classes that an error names."""
+APART = ("animal", "bird", "machine", "person", "vehicle")
+"""Words that only tell one meaning of a name from another: a "crane bird" is a crane, too."""
 
 Mapped = Mapping[str, str | int | None]
 """From classes of the data to the network's: a name, a logit's number, or None to leave it out."""
@@ -44,10 +47,32 @@ class Known:
             return [self._numbers[name]]
         return self._exact.get(name) or self._folded.get(plain(name), [])
 
-    def fitting(self, one: Found) -> list[int]:
-        """Return the logits that go by one of a class's names; a WordNet number counts first."""
+    def known_as(self, one: Found) -> str | None:
+        """Return the first of a class's names that a logit has; a WordNet number counts first."""
         names = [*(n for n in one.others if n in self._numbers), one.name, *one.others]
-        return next((logits for name in names if (logits := self.find(name))), [])
+        return next((name for name in names if self.find(name)), None)
+
+    def spelt(self, name: str) -> bool:
+        """Whether a logit has a name with the same capital letters; _ and - do not count."""
+        return name in self._numbers or _spaced(name) in self._spaced
+
+    def rivals(self, name: str, cased: bool) -> set[int]:
+        """Return the logits that a name could mean beside those of `find`.
+
+        They are those that ImageNet calls so, although the network adds a word; those whose name
+        is this one and what tells it apart, as in "crane bird", "crane (bird)" and "crane, bird";
+        and where the data's capital letters say nothing (not `cased`), those spelt otherwise.
+        """
+        if name in self._numbers:
+            return set()
+        found, own = set(self._told_apart.get(plain(name), ())), set(self.find(name))
+        shared = imagenet.SHARED_NAMES.get(plain(name), ())
+        called = {self._numbers[synset] for synset in shared if synset in self._numbers}
+        if called & own:  # else it is another network of as many classes
+            found |= called
+        if not cased:
+            found |= set(self._folded.get(plain(name), ()))
+        return found - own
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -62,6 +87,22 @@ class Known:
     def _folded(self) -> dict[str, list[int]]:
         """The logits of each folded name. ImageNet has a Cardigan, a dog, and a cardigan."""
         return _places([plain(name) for name in self.classes])
+
+    @cached_property
+    def _spaced(self) -> set[str]:
+        return {_spaced(name) for name in self.classes}
+
+    @cached_property
+    def _told_apart(self) -> dict[str, list[int]]:
+        """The logits whose name is a folded one and what tells it apart, by the folded one."""
+        places: dict[str, list[int]] = {}
+        for number, name in enumerate(self.classes):
+            words = plain(re.sub(r"\s*(\(.*\)|[,;/].*)$", "", name)).split()
+            if len(words) > 1 and words[-1] in APART:
+                words.pop()
+            if (bare := " ".join(words)) != plain(name):
+                places.setdefault(bare, []).append(number)
+        return places
 
     def nearest(self, name: str) -> list[str]:
         """Return the names of classes that a name may have meant."""
@@ -95,7 +136,8 @@ def match_classes(
     TypeError
         If `mapped` is no mapping, or holds something else than names, numbers and None.
     ValueError
-        If a class fits none of the network's, or several, or `mapped` names what is not there.
+        If a class fits none of the network's, or several (ImageNet calls a bird and a machine
+        crane), or `mapped` names what is not there.
     """
     mapped = _checked(mapped, found)
     known = known_of(model, found)
@@ -103,11 +145,11 @@ def match_classes(
         return _number(found, mapped)
     labels: list[int | None] = []
     unmatched: list[tuple[Found, list[int]]] = []
-    for place, one in enumerate(found):
+    fits = _fits(found, known)
+    for place, (one, fitting) in enumerate(zip(found, fits, strict=True)):
         if one.name in mapped:
             labels.append(_logit(one.name, mapped[one.name], known))
             continue
-        fitting = known.fitting(one)
         labels.append(fitting[0] if len(fitting) == 1 else None)
         if len(fitting) != 1 and (filled is None or place in filled):
             unmatched.append((one, fitting))
@@ -120,6 +162,22 @@ def match_classes(
         rest, names = _logit(REST, mapped[REST], known), {one.name for one, _ in unmatched}
         labels = [rest if o.name in names else n for o, n in zip(found, labels, strict=True)]
     return labels, known.classes
+
+
+def _fits(found: Sequence[Found], known: Known) -> list[list[int]]:
+    """Return the logits that each class of the data could be: one, as a rule."""
+    names = [known.known_as(one) for one in found]
+    own = [[] if name is None else known.find(name) for name in names]
+    # Where one name fits only with other capital letters, the data has its own way of writing.
+    cased = all(known.spelt(name) for name in names if name is not None)
+    fits = []
+    for place, (name, logits) in enumerate(zip(names, own, strict=True)):
+        if name is not None and len(logits) == 1:
+            # What another class of the data is for certain, this one is not.
+            taken = {n[0] for i, n in enumerate(own) if i != place and len(n) == 1}
+            logits = sorted({*logits, *(known.rivals(name, cased) - taken)})
+        fits.append(logits)
+    return fits
 
 
 def known_of(model: nn.Module | None, found: Sequence[Found]) -> Known | None:
@@ -155,6 +213,11 @@ def last_layer(model: nn.Module) -> tuple[str, int] | None:
 def plain(name: str) -> str:
     """Return a class name as it is compared: case, _ and - do not count."""
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _spaced(name: str) -> str:
+    """Return a class name as it is compared where capital letters count."""
+    return " ".join(name.replace("_", " ").replace("-", " ").split())
 
 
 def _places(names: Sequence[str]) -> dict[str, list[int]]:
@@ -245,15 +308,15 @@ def _number(
 def _unmatched(total: int, unmatched: list[tuple[Found, list[int]]], known: Known) -> str:
     some = ", ".join(_told(one.name, fitting, known) for one, fitting in unmatched[:NAMED])
     more = f", … {len(unmatched)} in all" if len(unmatched) > NAMED else ""
-    first = unmatched[0][0].name
+    first, meant = unmatched[0][0].name, unmatched[0][1]
     count = len(known.classes)
     why = (
         f" None of the {total} classes fits: a network of {count:,} other classes cannot tell "
         "them apart, and one that was trained on them is needed, unless a mapping helps."
-        if len(unmatched) == total
+        if len(unmatched) == total and not any(fitting for _, fitting in unmatched)
         else ""
     )
-    example = (known.nearest(first) or list(known.classes))[0]
+    example: str | int = (meant or known.nearest(first) or list(known.classes))[0]
     return (
         f"Each class of the data is one of the network's {count:,} "
         f"({', '.join(known.classes[:3])}, …), by name or WordNet number; {len(unmatched)} of "
@@ -265,10 +328,13 @@ def _unmatched(total: int, unmatched: list[tuple[Found, list[int]]], known: Know
 
 def _told(name: str, fitting: list[int], known: Known) -> str:
     if fitting:
-        return f"{name!r} (logits {_and(fitting)} go by that name)"
+        if len({known.classes[number] for number in fitting}) == 1:
+            return f"{name!r} (logits {_and(fitting)} go by that name)"
+        each = _and([f"{number}, {known.classes[number]!r}," for number in fitting])
+        return f"{name!r} (logits {each} may go by that name)"
     near = known.nearest(name)
     return f"{name!r}" + (f" (nearest: {', '.join(near)})" if near else "")
 
 
-def _and(numbers: list[int]) -> str:
-    return " and ".join(str(number) for number in numbers)
+def _and(several: Sequence[int | str]) -> str:
+    return " and ".join(str(one) for one in several)

@@ -168,7 +168,7 @@ class Mixing(nn.Module):
 @pytest.mark.parametrize(("mix", "reason"), [
     (nn.GroupNorm(2, 4), "GroupNorm behind '0'|GroupNorm behind 'first'"),
     (nn.Softmax(1), "'last' reads something else"),
-    (nn.LocalResponseNorm(3, alpha=1.0), "must compute what the ablated one does"),
+    (nn.LocalResponseNorm(3, alpha=1.0), "local_response_norm in .mix."),
     (lambda maps: maps - maps.mean(1, keepdim=True), "cannot|must"),
     (lambda maps: maps.detach(), "cannot|logits"),
     (lambda maps: maps.view(len(maps), 4, -1).view(len(maps), 4, 10, 10), "numbers of channels"),

@@ -9,6 +9,7 @@ import torch
 import traitlets
 from explorer.gated import GATE, data, network
 from torch import fx, nn
+from torch_pruning import DependencyGraph
 
 import carviz
 from carviz.ablation import Run
@@ -375,6 +376,26 @@ def test_export_writes_a_network_that_computes_what_the_ablated_one_does(explore
     assert done.report.after.parameters < done.report.before.parameters
     assert f"{done.report.after.parameters:,}" in explorer._view.pruning.report.value
     assert done.path.name in explorer._view.pruning.report.value
+
+
+def test_an_export_that_does_not_come_back_is_cancelled(explorer, tmp_path, monkeypatch):
+    inside = threading.Event()
+
+    def for_ever(graph, module, *_rest):
+        while True:
+            inside.set()
+            graph.get_out_channels(module)
+
+    monkeypatch.setattr(DependencyGraph, "get_pruning_group", for_ever)
+    pruned(explorer)
+    explorer.count = 2
+    explorer.export()
+    assert inside.wait(WAIT)
+    explorer.cancel()
+    explorer.wait(WAIT)
+    assert explorer.status == "Cancelled: nothing was saved."
+    assert explorer.exported is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_export_says_in_words_why_it_cannot(explorer, tmp_path):

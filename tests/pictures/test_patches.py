@@ -195,3 +195,16 @@ def test_bad_arguments_are_refused():
         top_patches(model, data, "first", exciting=of_wider)
     with pytest.raises(TypeError, match="find_exciting"):
         top_patches(model, data, "first", exciting=3)
+
+
+def test_classes_of_one_name_are_told_apart_and_one_without_a_name_is_no_empty_rank():
+    class Named(torch.utils.data.TensorDataset):
+        classes = ("crane", "", "crane")
+
+        def __getitem__(self, number):
+            image, label = super().__getitem__(number)
+            return image, int(label)
+
+    data = Named(torch.stack([scene(0, 0), scene(1, 1), scene(1, 0)]), torch.tensor([2, 1, 0]))
+    patches = top_patches(cross_detector(), data, "0", 0)
+    assert patches.names.tolist() == ["crane (2)", "(1)", "crane (0)"]

@@ -179,3 +179,83 @@ def test_classes_without_images_need_fit_nothing():
 @given(st.text(max_size=20))
 def test_folding_twice_is_folding_once(name):
     assert plain(plain(name)) == plain(name)
+
+
+FIRST_NAMES = tuple(
+    {134: "crane", 639: "maillot"}.get(n, name) for n, name in enumerate(IMAGENET.classes)
+)
+"""ImageNet's names as timm has them: WordNet's first, of which two stand for two classes each."""
+
+
+def refused(folders, model):
+    """Return the folders that are refused when each comes alone."""
+    gone = []
+    for name in folders:
+        try:
+            match([name], model)
+        except ValueError:
+            gone.append(name)
+    return gone
+
+
+def test_a_name_that_imagenet_has_twice_is_refused_with_both():
+    with pytest.raises(
+        ValueError, match=r"logits 134, 'crane bird', and 517, 'crane', may"
+    ) as told:
+        match(["crane"], IMAGENET)
+    assert "classes={'crane': 134}" in str(told.value)
+    assert "cannot tell them apart" not in str(told.value)
+    with pytest.raises(ValueError, match="638, 'maillot', and 639, 'maillot tank suit', may go by"):
+        match(["Maillot", "dalmatian"], IMAGENET)
+    assert match(["crane"], IMAGENET, {"crane": 517})[0] == [517]
+    assert match(["kranich"], IMAGENET, {"kranich": "crane bird"})[0] == [134]
+    # A network of a thousand other classes has its own cranes.
+    others = Network([f"thing {n}" for n in range(999)] + ["crane"])
+    assert match(["crane"], others)[0] == [999]
+
+
+def test_what_another_folder_is_for_certain_leaves_no_doubt():
+    assert match(["crane", "crane bird"], IMAGENET)[0] == [517, 134]
+    assert match(["crane", "n02012849"], IMAGENET)[0] == [517, 134]
+    assert match([Found("crane", ("n03126707",))], IMAGENET)[0] == [517]
+
+
+@pytest.mark.parametrize("also", ["crane bird", "crane (bird)", "Crane, bird", "crane_machine"])
+def test_a_word_that_only_tells_apart_does_not_decide(also):
+    with pytest.raises(ValueError, match=r"logits 0, .*, and 1, 'crane', may go by that name"):
+        match(["crane", "dog"], Network([also, "crane", "dog"]))
+    assert match(["crane", also, "dog"], Network([also, "crane", "dog"]))[0] == [1, 0, 2]
+
+
+def test_other_classes_that_begin_alike_are_others():
+    classes = [
+        "bee eater",
+        "bee",
+        "tiger cat",
+        "tiger",
+        "bow",
+        "bow tie",
+        "iron",
+        "hen-of-the-woods",
+    ]
+    assert match(["bee", "tiger", "bow", "iron"], Network(classes))[0] == [1, 3, 4, 6]
+    with pytest.raises(ValueError, match="nearest: hen-of-the-woods"):
+        match(["hen"], Network(classes))
+
+
+def test_capital_letters_decide_only_where_the_data_writes_as_the_network_does():
+    # A dog and a piece of clothing.
+    assert match(["cardigan"], IMAGENET)[0] == [474]
+    assert match(["Cardigan", "Siberian_husky"], IMAGENET)[0] == [264, 250]
+    with pytest.raises(ValueError, match="264, 'Cardigan', and 474, 'cardigan', may go by"):
+        match(["cardigan", "siberian husky"], IMAGENET)
+    assert match(["cardigan", "Cardigan", "siberian husky"], IMAGENET)[0] == [474, 264, 250]
+
+
+def test_all_of_imagenets_names_as_folders_are_refused_only_where_two_classes_have_them():
+    assert match(IMAGENET.classes, IMAGENET)[0] == list(range(1000))
+    assert refused(IMAGENET.classes, IMAGENET) == ["crane", "maillot"]
+    assert set(refused(FIRST_NAMES, IMAGENET)) == {"crane", "maillot"}
+    timm = Network(FIRST_NAMES)
+    assert set(refused(FIRST_NAMES, timm)) == {"crane", "maillot"}
+    assert not refused(SYNSETS, timm)

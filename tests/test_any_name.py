@@ -1,0 +1,150 @@
+"""Figures, pages and the explorer survive any name of a class and of a layer, without a warning."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from legible import check_legible, texts, words
+from matplotlib import rc_context
+from results_examples import car_table
+from test_cards import Page
+from test_cluster_plots import kinds_in
+from test_plots import kinds_of, pictures_of, random_table
+from test_pruning_plots import random_path
+from test_seen_plots import patches_of, random_readings
+from test_sibling_plots import random_siblings
+
+from carviz import plots
+from carviz.cards import bank_page, filter_page, pruning_page, save_page
+from carviz.explorer.classes import class_content
+from carviz.explorer.pruning_panels import lost_panel
+from carviz.plots.letters import STAND_IN, drawable
+
+NAMES = (
+    "$", "$x", "$5 bill, $10 bill", r"$\frac{1}{2}$", r"$\notacommand{$", "a_b^c", "100%", "\\",
+    r"C:\new\table", "line\nbreak\r\ttab", "\N{GRINNING FACE} \N{FAMILY}\u200d\ufe0f", "שלום",
+    "\u202eمرحبا\u202c", "नमस्ते", "鶴", "", " ", "x" * 300, "<script>alert(1)</script>",
+    "bell\x07 null\x00", "lone \ud800", "e\u0301 \u0489", "crane", "crane", "{braces} {0}", "&amp;",
+)  # fmt: skip
+LAYERS = (r"$\notacommand{$_^ 100%", "line\nbreak, 鶴 \ud800", "", "x" * 300)
+
+
+def with_layer(record, layer):
+    """Return a record of another bank."""
+    changes = {"layer": layer}
+    if hasattr(record, "layers"):
+        changes = {"banks": (layer,), "layers": (layer,) * len(record.layers)}
+    return dataclasses.replace(record, **changes)
+
+
+def figures(names, layer):
+    """Return every figure that carviz draws, of classes and a bank of these names."""
+    table = with_layer(random_table(names=names, strength=4.0), layer)
+    kinds, pictures = kinds_of(8, layer), pictures_of(8)
+    path = with_layer(random_path(names=names, sizes=(8,)), layer)
+    siblings = with_layer(random_siblings(8), layer)
+    patches = patches_of(classes=names)
+    patches = dataclasses.replace(patches, layer=layer)
+    return {
+        "plot_filter": plots.plot_filter(table, 3, picture=pictures[0], selectivity=kinds),
+        "plot_classes": plots.plot_classes(table, 2, k=len(names)),
+        "plot_bank": plots.plot_bank(table, selectivity=kinds, pictures=pictures),
+        "plot_lost": plots.plot_lost(path, 4, k=len(names)),
+        "plot_order": plots.plot_order(path, pictures, selectivity=kinds),
+        "plot_paths": plots.plot_paths(path, count=3, floor=0.3),
+        "plot_seen": plots.plot_seen(patches, [2, 5], table=table, selectivity=kinds),
+        "plot_agreement": plots.plot_agreement(random_readings(layer=layer)),
+        "plot_siblings": plots.plot_siblings(siblings, pictures, range(4), selectivity=kinds),
+        "plot_clusters": plots.plot_clusters(
+            kinds_in(8, 2, layer), pictures, path=path, selectivity=kinds
+        ),
+    }
+
+
+def test_every_figure_is_among_them():
+    assert set(figures(("a", "b"), "conv")) == {n for n in plots.__all__ if n.startswith("plot_")}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=range(len(LAYERS)))
+def test_every_figure_is_legible_and_gives_no_warning(layer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for figure in figures(NAMES, layer).values():
+            check_legible(figure)
+
+
+def test_what_is_drawn_is_what_the_name_is():
+    drawn = words(plots.plot_classes(random_table(names=NAMES), 0, k=len(NAMES)))
+    for name in NAMES[:9]:
+        assert f"\n{' '.join(name.split())}" in f"\n{drawn}"
+    for name in ("crane (22)", "crane (23)", "(15)", "(16)", "line break tab", "&amp;"):
+        assert f"\n{name}" in drawn
+    (long,) = [line for line in drawn.splitlines() if line.startswith("xxx")]
+    assert "…" in long
+
+
+def test_a_letter_that_no_font_has_is_drawn_as_a_square():
+    assert drawable("größer, Ж, שלום $x_1$") == "größer, Ж, שלום $x_1$"
+    assert drawable("鶴") == STAND_IN
+    assert drawable("a\x07b\tc") == f"a{STAND_IN}b c"
+    assert drawable("two\nlines") == "two\nlines"
+    with rc_context({"font.family": "monospace"}):
+        assert drawable("鶴") == STAND_IN
+
+
+def test_names_in_a_script_that_no_font_has_are_told_apart_by_number():
+    names = ("鶴", "犬", "cat", "鶴")
+    table, path = random_table(names=names, strength=4.0), random_path(names=names, sizes=(8,))
+    patches = patches_of(classes=names)
+    for figure in (
+        plots.plot_classes(table, 0),
+        plots.plot_lost(path, 7),
+        plots.plot_seen(patches, 4, table=table),
+    ):
+        drawn = words(figure)
+        assert f"{STAND_IN} (1)" in drawn
+        assert f"{STAND_IN} (0)" in drawn
+        assert "cat (2)" not in drawn
+        assert f"{STAND_IN} (3) (3)" not in drawn
+        assert "鶴 (0)" in figure.description
+    assert {0, 1, 3} <= set(patches.labels[4].tolist())
+
+
+def test_two_cranes_are_two_rows_each_with_its_own_number():
+    targets = np.repeat([0, 1, 2], 4)
+    changes = {"targets": targets, "baseline": targets, "images": range(12), "total": 12}
+    predictions = np.stack([targets, targets])
+    predictions[0, :3], predictions[0, 8] = 1, 1
+    table = dataclasses.replace(
+        car_table(), classes=("crane", "dog", "crane"), predictions=predictions,
+        log_prob_drop=np.zeros((2, 3)), **changes,
+    )  # fmt: skip
+    figure = plots.plot_classes(table, 0)
+    shown = [text.get_text() for text in texts(figure)]
+    assert "crane (0)" in shown
+    assert "crane (2)" in shown
+    assert "crane (0) +75.0 points" in figure.description
+    assert "crane (2) +25.0 points" in figure.description
+    (block,) = class_content(table, 0)["blocks"]
+    assert [(row["number"], row["name"], row["car"]) for row in block["rows"]] == [
+        (0, "crane (0)", 0.75), (2, "crane (2)", 0.25), (1, "dog", 0.0),
+    ]  # fmt: skip
+    page = Page(filter_page(table, 0)).text
+    assert page.count("crane (0)") >= 2
+    assert page.count("crane (2)") >= 2
+    assert "crane (0) +75.0" in Page(bank_page(table)).text
+
+
+@pytest.mark.parametrize("layer", ["<b>x</b>", 'a"onmouseover="x', "$&amp;$"])
+def test_pages_and_panels_escape_every_name(layer, tmp_path):
+    table = with_layer(random_table(names=NAMES, strength=4.0), layer)
+    path = with_layer(random_path(names=NAMES, sizes=(8,)), layer)
+    pages = [filter_page(table, 3, k=len(NAMES)), bank_page(table), pruning_page(path, count=4)]
+    for html in [*pages, lost_panel(path, 8)]:
+        assert "<script>alert" not in html
+        Page(html)
+    for html in pages:
+        assert layer in Page(html).text
+        saved = save_page(html, tmp_path / "page.html").read_bytes()
+        assert saved == html.replace("\ud800", "?").encode()
