@@ -10,6 +10,8 @@ import torch
 import torch_pruning as tp
 from torch import Tensor, nn
 
+from carviz.evaluate import no_grad
+
 Plan = dict[str, list[int]]
 """Filters to remove, by bank."""
 
@@ -201,7 +203,7 @@ def _check_ties(model: nn.Module, losses: list[Loss]) -> None:
 
 def remove(losses: list[Loss]) -> None:
     """Take the channels off every layer, by Torch-Pruning's own functions."""
-    with torch.no_grad():
+    with no_grad():
         for loss in losses:
             loss.remove(loss.channels)
 

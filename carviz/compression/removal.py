@@ -23,7 +23,7 @@ from carviz.compression.groups import (
     named,
     remove,
 )
-from carviz.evaluate import Images, find_logits, placed, shadow
+from carviz.evaluate import Images, find_logits, inference_mode, no_grad, placed, shadow
 from carviz.reference import Reference
 
 SAMPLE = 8
@@ -87,7 +87,7 @@ def compress(model: Any, layers: Mapping[Any, Sequence[int]], data: Any) -> nn.M
     Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1))
     """
     with ordinary_tensors():
-        with torch.no_grad():  # the weights may be inference tensors
+        with no_grad():  # the weights may be inference tensors
             network = open_network(model)
         plan = _check_plan(network, model, layers)
         given = network.model if isinstance(model, Network) else model
@@ -178,7 +178,7 @@ def _sites(network: Network, plan: Plan, images: Tensor) -> Plan:
     model = shadow(network.model)  # of its own: another thread may run the network
     for bank, filters in plan.items():
         try:
-            with torch.inference_mode():
+            with inference_mode():
                 ends = hooked_ends(model, bank, placed(images[:2], model), network.norms)
         except OutOfReachError as error:
             raise ValueError(
@@ -195,7 +195,7 @@ def _precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
     """
     try:
         twin, precise = copy.deepcopy(model).double(), images.double()
-        with torch.no_grad():
+        with no_grad():
             twin(precise)
     except (TypeError, RuntimeError):
         return copy.deepcopy(model), images
@@ -273,7 +273,7 @@ def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
     return reference.without(images, plan).clone()
 
 
-@torch.no_grad()
+@no_grad()
 def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
     twin = copy.deepcopy(small).to(images.dtype)
     try:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from carviz.evaluate import (
@@ -16,6 +15,7 @@ from carviz.evaluate import (
     check_model,
     fingerprint_images,
     fingerprint_model,
+    inference_mode,
     placed,
     shadow,
 )
@@ -161,7 +161,7 @@ def check_fit(loaded: Loaded) -> None:
     picture = images.read([0])[0]
     size = " × ".join(str(n) for n in picture.shape[1:])
     try:
-        with torch.inference_mode():
+        with inference_mode():
             logits = network(placed(picture, network))
         count = int(logits.shape[1])
     except Exception as error:  # whatever a forward pass may raise
