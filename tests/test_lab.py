@@ -106,6 +106,8 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
     assert folder == Path(sys.prefix)
     assert environment["OMP_WAIT_POLICY"] == os.environ.get("OMP_WAIT_POLICY", "passive")
     assert environment["PATH"] == os.environ["PATH"]
+    # Kernels import what lies beside their notebook, as ever.
+    assert environment.get("PYTHONSAFEPATH") == os.environ.get("PYTHONSAFEPATH")
     assert "Ctrl-C" in out
 
 
@@ -127,12 +129,14 @@ def shadows_imported(folder):
 @pytest.mark.parametrize("path", [None, "", ":"])
 def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatch, path):
     """The real command, asked for its version only, from within the folder."""
-    outputs, real = [], subprocess.run
+    outputs, real = [], subprocess.Popen
 
     class Server:
         def __init__(self, command, cwd, env):
-            found = real([*command, "--version"], cwd=cwd, env=env, capture_output=True, text=True)
-            outputs.append(found)
+            self.process = real(
+                [*command, "--version"], cwd=cwd, env=env, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
 
         def __enter__(self):
             return self
@@ -141,7 +145,8 @@ def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatc
             return None
 
         def wait(self):
-            return outputs[0].returncode
+            outputs.extend(self.process.communicate())
+            return self.process.returncode
 
     folder = tmp_path / "nb"
     folder.mkdir()
@@ -152,7 +157,7 @@ def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatc
     monkeypatch.setattr(tutorials.subprocess, "Popen", Server)
     monkeypatch.setattr(tutorials.signal, "signal", lambda *_: None)
     run(".", code=0)
-    assert outputs[0].stdout.strip()[0].isdigit(), outputs[0].stderr
+    assert outputs[0].strip()[0].isdigit(), outputs[1]
     assert shadows_imported(folder) == []
 
 
@@ -162,6 +167,8 @@ def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatc
 def test_a_signal_ends_it_cleanly(tmp_path, how):
     """The real server starts, and ends with the command, whether or not it hears Ctrl-C itself."""
     log = tmp_path / "log"
+    (tmp_path / "nb").mkdir()
+    lay_shadows(tmp_path / "nb")
     private = {
         f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")
     }
@@ -186,6 +193,7 @@ def test_a_signal_ends_it_cleanly(tmp_path, how):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert "Traceback" not in log.read_text()
+    assert shadows_imported(tmp_path / "nb") == []
     with pytest.raises(ProcessLookupError):  # nobody of its session is left
         os.killpg(process.pid, 0)
 
