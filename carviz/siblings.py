@@ -17,6 +17,7 @@ from carviz.evaluate import (
     Progress,
     fingerprint_images,
     fingerprint_model,
+    inference_mode,
     placed,
     telling,
     versions,
@@ -210,7 +211,7 @@ class Sums:
         return tidy(covariance / spread[:, None] / spread)
 
 
-@torch.inference_mode()
+@inference_mode()
 def _run(network: Network, layer: str, images: Images, tell: Callable[[float], None]) -> Sums:
     sums = Sums()
     answer: Answer | None = None

@@ -99,14 +99,66 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     out = run("here", *words, code=7)  # JupyterLab's own exit code
     ((command, folder, environment),) = started
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert command[:4] == [sys.executable, "-P", "-m", "jupyterlab"]
     assert f"--LabApp.default_url=/lab/tree/{NAMES[0]}" in command
     assert f"--ServerApp.root_dir={tmp_path / 'here'}" in command
     assert ("--no-browser" in command) is bool(words)
-    assert folder == Path("here")
+    assert folder == Path(sys.prefix)
     assert environment["OMP_WAIT_POLICY"] == os.environ.get("OMP_WAIT_POLICY", "passive")
     assert environment["PATH"] == os.environ["PATH"]
+    # Kernels import what lies beside their notebook, as ever.
+    assert environment.get("PYTHONSAFEPATH") == os.environ.get("PYTHONSAFEPATH")
     assert "Ctrl-C" in out
+
+
+SHADOWS = ["random", "torch", "jupyterlab", "json", "tornado", "IPython", "jupyter_server_config"]
+"""Names that a user's files may have; each would be imported by a server that looks there."""
+
+
+def lay_shadows(folder):
+    """Lay files into a folder that write down, beside it, that they were imported."""
+    for name in SHADOWS:
+        mark = folder.parent / f"imported-{name}"
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+
+
+def shadows_imported(folder):
+    return sorted(p.name for p in folder.parent.glob("imported-*"))
+
+
+@pytest.mark.parametrize("path", [None, "", ":"])
+def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatch, path):
+    """The real command, asked for its version only, from within the folder."""
+    outputs, real = [], subprocess.Popen
+
+    class Server:
+        def __init__(self, command, cwd, env):
+            self.process = real(
+                [*command, "--version"], cwd=cwd, env=env, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def wait(self):
+            outputs.extend(self.process.communicate())
+            return self.process.returncode
+
+    folder = tmp_path / "nb"
+    folder.mkdir()
+    lay_shadows(folder)
+    monkeypatch.chdir(folder)
+    if path is not None:
+        monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setattr(tutorials.subprocess, "Popen", Server)
+    monkeypatch.setattr(tutorials.signal, "signal", lambda *_: None)
+    run(".", code=0)
+    assert outputs[0].strip()[0].isdigit(), outputs[1]
+    assert shadows_imported(folder) == []
 
 
 @pytest.mark.slow
@@ -115,6 +167,8 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
 def test_a_signal_ends_it_cleanly(tmp_path, how):
     """The real server starts, and ends with the command, whether or not it hears Ctrl-C itself."""
     log = tmp_path / "log"
+    (tmp_path / "nb").mkdir()
+    lay_shadows(tmp_path / "nb")
     private = {
         f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")
     }
@@ -139,6 +193,7 @@ def test_a_signal_ends_it_cleanly(tmp_path, how):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert "Traceback" not in log.read_text()
+    assert shadows_imported(tmp_path / "nb") == []
     with pytest.raises(ProcessLookupError):  # nobody of its session is left
         os.killpg(process.pid, 0)
 

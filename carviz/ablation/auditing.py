@@ -39,7 +39,7 @@ from carviz.ablation.plan import (
 from carviz.ablation.run import batches, layout_of, rows_of
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
-from carviz.evaluate import arithmetic, sets_attributes, shadow
+from carviz.evaluate import arithmetic, inference_mode, sets_attributes, shadow
 from carviz.reference import Reference
 
 SAMPLE = 3
@@ -122,7 +122,7 @@ def choose_plan(
         If the network gives other logits on a second pass, or logits that depend on the batch,
         or no logits ``(image, class)``.
     """
-    with torch.inference_mode(), arithmetic("float32", sample.device.type):
+    with inference_mode(), arithmetic("float32", sample.device.type):
         auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None))
         return auditor.choose(answers)
 

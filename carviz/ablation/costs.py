@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from carviz.ablation.plan import Plan, sets_of
 from carviz.banks import Network
+from carviz.evaluate import inference_mode
+from carviz.interrupts import whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ class CarPlan:
         )
 
 
-@torch.inference_mode()
+@inference_mode()
 def count_costs(
     network: Network,
     plan: Plan,
@@ -113,7 +114,7 @@ def count_costs(
 
 def count_multiply_adds(run: Callable[[], object]) -> float:
     """Return the multiply-adds of the convolutions and linear layers that a function runs."""
-    with FlopCounterMode(display=False) as counter:
+    with whole(lambda: FlopCounterMode(display=False)) as counter:
         run()
     return float(counter.get_total_flops()) / 2
 

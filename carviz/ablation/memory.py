@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, sets_of
-from carviz.evaluate import arithmetic
+from carviz.evaluate import arithmetic, no_grad
+from carviz.interrupts import whole
 
 ALIVE = 3
 """A step's input, its output and its workspace are alive at once, each as large as the largest."""
@@ -86,13 +86,13 @@ class Needs:
         return max(LEAST_ROWS, min(self.batch // row, MOST_ROWS), share)
 
 
-@torch.no_grad()
+@no_grad()
 def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     """Return what a plan takes for one image ``(1, channel, height, width)``."""
     with arithmetic("float32", image.device.type):
-        with _Largest() as head:
+        with whole(_Largest) as head:
             values = plan.head(image)
-        with _Largest() as tail:
+        with whole(_Largest) as tail:
             plan.tail(values, None, sets_of([filter], image.device))
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
     weights = sum(p.nbytes for p in _part(plan).parameters())

@@ -12,10 +12,14 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from typing import Any
+
+import numpy as np
 
 from carviz.ablation.run import Chunk, Facts, Work
-from carviz.banks import TRACING
+from carviz.banks import TRACING, patches_undone
+from carviz.interrupts import uninterrupted
 
 WAITING = 2
 """Chunks that wait at each worker, so that none is idle and few are in memory."""
@@ -57,7 +61,7 @@ class Parcel:
         with self._lock:
             if self._work is None:
                 assert self._packed is not None
-                with TRACING:
+                with TRACING, uninterrupted(patches_undone):
                     work = pickle.loads(self._packed)
                 assert isinstance(work, Work)
                 self._work, self._packed = work, None
@@ -80,8 +84,9 @@ def run_elsewhere(
 ) -> Iterator[tuple[Chunk, Facts]]:
     """Yield each chunk with its facts, as workers finish them.
 
-    A chunk that fails elsewhere, because its worker was lost or the pool is broken, is run in
-    this process. What is wrong with the data or the network (a ValueError) is raised.
+    Whatever comes of a chunk elsewhere but its facts (its worker was lost, the pool is broken or
+    took nothing, the chunk was cancelled, an answer has another form than facts have), it is run in
+    this process. What is wrong with the data or the network (a ValueError) is raised from there.
     """
     pool = _Pool(work, executor)
     try:
@@ -100,7 +105,7 @@ class _Pool:
     """Chunks that are with the workers."""
 
     def __init__(self, work: Work, executor: Executor) -> None:
-        self.running: dict[Future[Facts | None], Chunk] = {}
+        self.running: dict[Future[Facts | None], tuple[Chunk, bool]] = {}
         self._work, self._executor = work, executor
         self._parcel = Parcel(work)
         self._name = uuid.uuid4().hex
@@ -120,8 +125,10 @@ class _Pool:
             try:
                 parcel = self._parcel if with_plan else None
                 future = self._executor.submit(run_kept, self._name, parcel, chunk)
-                self.running[future] = chunk
-            except RuntimeError as error:  # a broken or closed pool
+                if not isinstance(future, Future):
+                    raise TypeError(f"submit gave a {type(future).__name__}, and no Future")
+                self.running[future] = chunk, with_plan
+            except Exception as error:  # a broken or closed pool, or no process more can be started
                 self._broken = True
                 _tell(error)
         return not self._broken
@@ -129,27 +136,68 @@ class _Pool:
     def finished(self) -> Iterator[tuple[Chunk, Facts]]:
         """Wait until a chunk at least comes back; yield what is done."""
         for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-            chunk = self.running.pop(future)
-            facts = self._facts(future, chunk)
-            if facts is not None:
-                yield chunk, facts
-            elif not self.take(chunk, with_plan=True):
-                yield chunk, self._work.run(chunk)
+            chunk, with_plan = self.running.pop(future)
+            error = _error(future)
+            answer = future.result() if error is None else None
+            if error is None and answer is None and not with_plan:
+                if self.take(chunk, with_plan=True):
+                    continue
+            elif error is None and (error := _nonsense(answer, chunk, self._work)) is None:
+                assert answer is not None
+                yield chunk, answer
+                continue
+            yield chunk, self._here(chunk, error)
 
-    def _facts(self, future: Future[Facts | None], chunk: Chunk) -> Facts | None:
-        error = future.exception()
-        if isinstance(error, ValueError):
-            raise error
-        if error is None:
-            return future.result()
-        _tell(error)
-        return self._work.run(chunk)
+    def _here(self, chunk: Chunk, error: BaseException | None) -> Facts:
+        """Run a chunk in this process; tell of the worker that failed, and not of the data."""
+        facts = self._work.run(chunk)
+        if error is not None:
+            _tell(error)
+        return facts
 
     def close(self) -> None:
         """Call off what still runs; in this process, forget the plan."""
         for future in self.running:
             future.cancel()
         _kept.pop(self._name, None)
+
+
+def _error(future: Future[Facts | None]) -> BaseException | None:
+    try:
+        return future.exception()
+    except CancelledError as error:  # somebody else called it off
+        return error
+
+
+def _nonsense(facts: Any, chunk: Chunk, work: Work) -> TypeError | None:
+    """Return what is wrong with an answer that cannot be the chunk's facts; None if nothing is.
+
+    Its form is looked at, and whether it is of these images. A wrong number of the right form is
+    what the measurement's own check of a few facts is for (`carviz.ablation.auditing`).
+    """
+    if not isinstance(facts, Facts):
+        return TypeError(f"it gave a {type(facts).__name__}, and no facts")
+    m, filters = len(chunk.numbers), len(work.filters)
+    shapes = {
+        "targets": (m,), "baseline": (m,), "predictions": (filters, m), "drop": (filters, m),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        array = getattr(facts, name, None)
+        kind = np.floating if name == "drop" else np.integer
+        if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, kind):
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            return TypeError(f"its {name} are {found}")
+        if array.shape != shape:
+            return TypeError(f"its {name} have shape {array.shape}, and not {shape}")
+    if not np.array_equal(facts.targets, chunk.targets.numpy()):
+        return TypeError("its targets are other images'")
+    for name in ("baseline", "predictions"):
+        classes = getattr(facts, name)
+        if classes.min(initial=0) < 0 or classes.max(initial=0) >= work.plan.classes:
+            return TypeError(f"its {name} are no classes of the network")
+    if not np.isfinite(facts.drop).all():
+        return TypeError("its falls of log p are not finite")
+    return None
 
 
 def _workers(executor: Executor) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.plan import NOTHING, GraphPlan, Plan, Values, sets_of
-from carviz.evaluate import arithmetic
+from carviz.evaluate import arithmetic, inference_mode
 
 Tick = Callable[[int], None]
 """Told after every batch how many (filter, image) pairs were done; what it raises ends the run."""
@@ -165,7 +165,7 @@ def run_chunk(
     ValueError
         If logits are not finite; the first image is named.
     """
-    with torch.inference_mode(), arithmetic(precision, images.device.type):
+    with inference_mode(), arithmetic(precision, images.device.type):
         values = plan.head(images)
         baseline, log_p = _whole(plan, values, targets, numbers, batch_size, tick)
         predictions = baseline.repeat(len(filters), 1)

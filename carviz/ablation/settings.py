@@ -31,7 +31,10 @@ class Run:
         images.
     executor
         Any `concurrent.futures.Executor` that runs functions in other processes, or on other
-        machines; None for this process.
+        machines; None for this process. Workers and scheduler must be trusted: they are sent the
+        network and the images, run code on pickles, and a wrong answer of the right form is found
+        only where it is one of the few that are measured again. What fails there, or gives no
+        answer of the right form, is measured in this process.
     checkpoint
         A folder that keeps finished chunks: the same measurement resumes there.
 

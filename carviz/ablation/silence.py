@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from carviz.banks import HookedEnds, Network, insert_behind, zero_channels
+from carviz.evaluate import no_grad
 
 
 class Silent(nn.Module):
@@ -107,7 +108,7 @@ def _has_weights_of_its_own(network: Network, end: fx.Node, ends: list[fx.Node])
     return all(call in ends for call in network.calls(str(end.target)))
 
 
-@torch.no_grad()
+@no_grad()
 def _zero_weights(module: nn.Module, filters: Sequence[int]) -> None:
     """Give a module new weights, zero for these channels. The old ones may be others' as well."""
     chosen = list(filters)

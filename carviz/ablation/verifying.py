@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.truth import AGREEMENT
-from carviz.evaluate import arithmetic
+from carviz.evaluate import arithmetic, inference_mode
 from carviz.reference import Reference
 
 TIES = {"float32": 1e-4, "tf32": 1e-2, "bf16": 1e-1}
@@ -76,7 +76,7 @@ def verify(
         return
     images = {claim.number: claim.image for claim in claims}
     device = claims[0].image.device.type
-    with torch.inference_mode(), arithmetic("float32", device):
+    with inference_mode(), arithmetic("float32", device):
         every = reference.logits(torch.cat(list(images.values())))
         whole = {number: every[i : i + 1] for i, number in enumerate(images)}
         for group in _alike(claims):

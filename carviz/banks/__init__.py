@@ -7,7 +7,7 @@ from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Network, copy_network, find_layer, open_network
 from carviz.banks.responses import Answer, answers
 from carviz.banks.sums import PLUS
-from carviz.banks.tracing import TRACING
+from carviz.banks.tracing import TRACING, patches_undone
 from carviz.banks.units import DEFINITION, hands_on, zero_channels
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "insert_behind",
     "list_banks",
     "open_network",
+    "patches_undone",
     "zero_channels",
 ]

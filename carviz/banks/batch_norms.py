@@ -12,6 +12,8 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
+from carviz.evaluate import inference_mode
+
 WHOLE_CLASSES = (nn.BatchNorm2d, nn.SyncBatchNorm)
 """What these do in evaluation mode is known, where a subclass has not written its own forward."""
 LARGE = 8.0
@@ -86,7 +88,7 @@ def _judge(module: nn.Module) -> BatchNorm | None:
         return None
 
 
-@torch.inference_mode()
+@inference_mode()
 def _try(module: nn.Module, mean: Tensor, variance: Tensor) -> BatchNorm | None:
     """Try a module on maps (2, channel, 2, 3) around its own statistics."""
     generator = torch.Generator().manual_seed(0)

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from carviz.banks.cut import ancestors, part_up_to
 from carviz.banks.geometry import WHOLE, Field, receptive_fields
 from carviz.banks.network import Network
-from carviz.evaluate import arithmetic, placement
+from carviz.evaluate import arithmetic, enable_grad, inference_mode, placement
 
 RGB = 3
 
@@ -64,8 +64,8 @@ def _checked(
     for channels in sorted({RGB, network.convolution(network.layers()[0]).in_channels}):
         image = torch.randn(1, channels, *size, generator=generator).to(device, dtype)
         with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
+            inference_mode(False),
+            enable_grad(),
             arithmetic("float32", device.type),
         ):
             image = image.clone().requires_grad_()

@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from carviz.banks.batch_norms import BatchNorm, normalised
 from carviz.banks.sums import PLUS
 from carviz.banks.units import ASKING_ATTRIBUTES, ASKING_METHODS, HANDING_METHODS
+from carviz.interrupts import whole
 
 DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
             "feature_alpha_dropout", "feature_dropout", "stochastic_depth"}  # fmt: skip
@@ -175,7 +176,7 @@ def _watch(model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchN
                     hooks.callback(handle.remove)
         handle = convolution.register_forward_hook(lambda _m, _a, out: watcher.called(out))
         hooks.callback(handle.remove)
-        with watcher:
+        with whole(lambda: watcher):
             model(images.clone())
     if not watcher.readers:
         raise ValueError(

@@ -11,7 +11,7 @@ from carviz.banks.batch_norms import BatchNorm, normalised
 from carviz.banks.cut import part_up_to
 from carviz.banks.hooked_ends import hooked_ends
 from carviz.banks.network import Network
-from carviz.evaluate import arithmetic, shadow
+from carviz.evaluate import arithmetic, no_grad, shadow
 
 Answer = Callable[[Tensor], list[Tensor]]
 """Maps images to the outputs of a bank's units (image, filter, height, width), one a call."""
@@ -93,7 +93,7 @@ def _by_image(answer: Answer) -> Answer:
     return run
 
 
-@torch.no_grad()
+@no_grad()
 def _has_rows_of_images(answer: Answer, images: Tensor) -> bool:
     """Whether row i is image i: it has the shape, and the last row is what the last image gives."""
     together, last = answer(images), answer(images[-1:])

@@ -2,22 +2,31 @@
 
 While torch.fx traces it patches `torch.nn.Module` for the whole process, so tracing holds one lock
 and belongs into the caller's thread, never into a worker.
+
+Ctrl-C waits while the patches are put in and taken back, some milliseconds. Where the network's own
+forward runs, which may be long, the first Ctrl-C ends it at once: from there its exception runs
+through torch.fx, which takes all patches back, and every further Ctrl-C waits for that.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 import threading
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
+from torch.fx import _symbolic_trace
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from carviz.banks.batch_norms import BatchNorm
+from carviz.interrupts import Hold, uninterrupted
 
 TRACING = threading.RLock()
 """Held while torch.fx traces, and while a graph is unpickled, which traces it again."""
@@ -55,6 +64,23 @@ class Tracer(fx.Tracer):
         self._norms = norms or {}
         self._apart = apart
         self._thread = threading.get_ident()
+        self.hold = Hold()
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """Return the forward that is traced, which Ctrl-C may end, and what it is given."""
+        forward, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+
+        @functools.wraps(forward)
+        def ended_by_an_interrupt(*given: Any) -> Any:
+            self.hold.open()
+            try:
+                return forward(*given)
+            finally:
+                self.hold.close()
+
+        return ended_by_an_interrupt, args
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Record the call of a module, if it is of the thread that traces."""
@@ -102,7 +128,9 @@ def trace(model: nn.Module, norms: Mapping[str, BatchNorm] | None = None) -> fx.
 
 def _trace(model: nn.Module, tracer: Tracer) -> fx.GraphModule:
     try:
-        with TRACING:
+        patching = uninterrupted(patches_undone)
+        tracer.hold = patching.hold
+        with TRACING, patching:
             graph = tracer.trace(model, concrete_args=_defaults(model))
         _drop_fixed_arguments(graph)
         _forbid_in_place(graph, model)
@@ -114,6 +142,57 @@ def _trace(model: nn.Module, tracer: Tracer) -> fx.GraphModule:
     except Exception as error:  # whatever a forward pass may raise when fed a proxy
         raise UntraceableError(f"{type(error).__name__}: {error}") from error
     return module
+
+
+class _Patchable:
+    """What torch.fx patches for the whole process, as it is when this is made."""
+
+    def __init__(self) -> None:
+        self._methods = {name: getattr(nn.Module, name) for name in ("__call__", "__getattr__")}
+        self._patcher = _symbolic_trace.CURRENT_PATCHER
+        self._traces = _symbolic_trace._get_is_fx_tracing()
+
+    def put_back(self) -> None:
+        """Take back what is still patched; of what others have set since then, nothing."""
+        left = _symbolic_trace.CURRENT_PATCHER
+        if left is not None and left is not self._patcher:
+            for patch in reversed(left.patches_made):
+                place = patch.frame_dict
+                names = vars(place) if isinstance(place, type) else place
+                if names.get(patch.fn_name) is patch.new_fn:
+                    patch.revert()
+            _symbolic_trace.CURRENT_PATCHER = self._patcher
+        for name, method in self._methods.items():
+            if getattr(nn.Module, name) is not method:
+                setattr(nn.Module, name, method)
+        _symbolic_trace._set_is_fx_tracing(self._traces)
+
+
+class _Mark:
+    """Lives as long as a call that undoes its patches; dead without that, it was cut off."""
+
+
+_BEGUN: list[tuple[weakref.ref[_Mark], _Patchable]] = []
+"""The calls that undo their patches, which the thread that holds `TRACING` is in."""
+
+
+@contextmanager
+def patches_undone() -> Iterator[None]:
+    """Undo what torch.fx patches inside, and first of all what a call left that was cut off.
+
+    Whoever is inside holds `TRACING`, and Ctrl-C waits (`carviz.interrupts.uninterrupted`).
+    """
+    for mark, before in reversed(_BEGUN):
+        if mark() is None:
+            before.put_back()
+    own, before = _Mark(), _Patchable()
+    _BEGUN[:] = [begun for begun in _BEGUN if begun[0]() is not None]
+    _BEGUN.append((weakref.ref(own), before))
+    try:
+        yield
+    finally:
+        before.put_back()
+        _BEGUN.pop()
 
 
 def _forget_layout(graph: fx.Graph) -> None:

@@ -81,8 +81,14 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _run_lab(folder: Path, no_browser: bool) -> int:
-    """Run JupyterLab in `folder` until it ends, and return its exit code."""
-    command = [sys.executable, "-m", "jupyterlab", "-y"]
+    """Run JupyterLab on `folder` until it ends, and return its exit code.
+
+    The server imports nothing that lies there, a user's own random.py for instance, which would
+    stand in for Python's: -P keeps its own folder off its path, and that is Python's, for an empty
+    part of PYTHONPATH means it too. Kernels start beside their notebook, and import what lies
+    there, as ever.
+    """
+    command = [sys.executable, "-P", "-m", "jupyterlab", "-y"]
     command.append(f"--ServerApp.root_dir={folder.absolute()}")
     command.append(f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}")  # the printed address too
     if no_browser:
@@ -92,7 +98,7 @@ def _run_lab(folder: Path, no_browser: bool) -> int:
     # The explorer computes in a thread beside the notebook's own. Each has its team of torch
     # threads, and a team that spins while it waits takes the cores from the other.
     environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
-    with subprocess.Popen(command, cwd=folder, env=environment) as server:
+    with subprocess.Popen(command, cwd=sys.prefix, env=environment) as server:
         # Whatever ends carviz ends the server too, with its kernels; -y spares the question.
         signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         while True:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carviz.compression.groups import Loss
+from carviz.evaluate import no_grad
 
 SAME = 1e-9
 """Values that differ by less, as a share of the largest, are one value in float64."""
@@ -28,7 +29,7 @@ NOISY = (nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._BatchNorm, nn
          nn.LayerNorm)  # fmt: skip
 
 
-@torch.no_grad()
+@no_grad()
 def read_constants(model: nn.Module, images: Tensor, losses: Iterable[Loss]) -> dict[str, Tensor]:
     """Return what each layer reads in the channels that it loses.
 
@@ -124,7 +125,7 @@ def fold(losses: Iterable[Loss], constants: Mapping[str, Tensor]) -> None:
             module.bias = nn.Parameter((old + share).to(module.weight.dtype))
 
 
-@torch.no_grad()
+@no_grad()
 def _share(module: nn.Conv2d | nn.Linear, channels: list[int], values: Tensor) -> Tensor:
     """Return what the layer adds to each of its outputs for constant channels: (output,)."""
     weight = module.weight.to(values.dtype)

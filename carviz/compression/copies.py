@@ -8,14 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from carviz.evaluate import enable_grad, inference_mode
+from carviz.interrupts import Whole, whole
+
+
+def ordinary_tensors() -> Whole[None]:
+    """Make tensors that autograd can follow, whatever mode the caller is in."""
+    return whole(_followed)
 
 
 @contextmanager
-def ordinary_tensors() -> Iterator[None]:
-    """Make tensors that autograd can follow, whatever mode the caller is in."""
-    with torch.inference_mode(False), torch.enable_grad():
+def _followed() -> Iterator[None]:
+    with inference_mode(False), enable_grad():
         yield
 
 

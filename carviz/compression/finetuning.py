@@ -19,9 +19,12 @@ from carviz.evaluate import (
     check_model,
     device_of,
     find_logits,
+    fork_rng,
+    no_grad,
     split,
     whole_labels,
 )
+from carviz.interrupts import Whole, whole
 
 Progress = bool | Callable[[float], None]
 MOMENTUM = 0.9
@@ -163,13 +166,16 @@ def _check_numbers(epochs: int, learning_rate: float, batch_size: int) -> None:
         raise ValueError(f"learning_rate is a number above 0; found {learning_rate}.")
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def _seeded(seed: int, device: torch.device) -> Whole[None]:
     """Seed torch for what is drawn inside, and leave its generators as they were."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
+
+    @contextmanager
+    def seeding() -> Iterator[None]:
+        with fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
+    return whole(seeding)
 
 
 def _batches(data: Any, batch_size: int, seed: int, *, shuffle: bool = False) -> DataLoader[Any]:
@@ -230,7 +236,7 @@ def _pass(
     return total / seen, right / seen
 
 
-@torch.no_grad()
+@no_grad()
 def _judge(model: nn.Module, batches: DataLoader[Any], device: torch.device) -> tuple[float, float]:
     return _pass(model, batches, device)
 

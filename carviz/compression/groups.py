@@ -16,6 +16,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from carviz.compression.deadline import DeadlineError, deadline
+from carviz.evaluate import no_grad
 
 Plan = dict[str, list[int]]
 """Filters to remove, by bank."""
@@ -308,7 +309,7 @@ def remove(losses: list[Loss]) -> None:
     ValueError
         If one of them fails.
     """
-    with torch.no_grad():
+    with no_grad():
         for loss in losses:
             try:
                 loss.remove(loss.channels)

@@ -23,7 +23,17 @@ from carviz.compression.groups import (
     remove,
 )
 from carviz.compression.mixing import find_mixing
-from carviz.evaluate import Images, LastSteps, Progress, find_logits, placed, shadow, telling
+from carviz.evaluate import (
+    Images,
+    LastSteps,
+    Progress,
+    find_logits,
+    inference_mode,
+    no_grad,
+    placed,
+    shadow,
+    telling,
+)
 from carviz.reference import Reference
 
 SAMPLE = 8
@@ -104,7 +114,7 @@ def compress(
     """
     _check_timeout(timeout)
     with ordinary_tensors(), telling(progress, "Compressing") as tell:
-        with torch.no_grad():  # the weights may be inference tensors
+        with no_grad():  # the weights may be inference tensors
             network = open_network(model)
         plan = _check_plan(network, model, layers)
         given = network.model if isinstance(model, Network) else model
@@ -213,7 +223,7 @@ def _sites(network: Network, plan: Plan, images: Tensor) -> Plan:
     model = shadow(network.model)  # of its own: another thread may run the network
     for bank, filters in plan.items():
         try:
-            with torch.inference_mode():
+            with inference_mode():
                 ends = hooked_ends(model, bank, placed(images[:2], model), network.norms)
         except OutOfReachError as error:
             raise ValueError(
@@ -230,7 +240,7 @@ def _precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
     """
     try:
         twin, precise = copy_freely(model).double(), images.double()
-        with torch.no_grad():
+        with no_grad():
             twin(precise)
     except (TypeError, RuntimeError):
         return copy_freely(model), images
@@ -325,7 +335,7 @@ def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
     return reference.without(images, plan).clone()
 
 
-@torch.no_grad()
+@no_grad()
 def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
     twin = copy_freely(small).to(images.dtype)
     try:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carviz.ablation.costs import count_multiply_adds
-from carviz.evaluate import Images, check_model, device_of, placed, shadow
+from carviz.evaluate import Images, check_model, device_of, inference_mode, placed, shadow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ def measure_compression(
     return CompressionReport(costs[0], costs[1], len(batch), runs, str(place))
 
 
-@torch.inference_mode()
+@inference_mode()
 def _times(networks: list[nn.Module], batches: list[Tensor], runs: int) -> list[list[float]]:
     times: list[list[float]] = [[] for _ in networks]
     for turn in range(WARM_UPS + runs):
@@ -168,7 +168,7 @@ def _wait(batch: Tensor) -> None:
         torch.cuda.synchronize(batch.device)
 
 
-@torch.inference_mode()
+@inference_mode()
 def _cost(network: nn.Module, batch: Tensor, latency: float) -> Cost:
     tensors = [*network.parameters(), *network.buffers()]
     return Cost(

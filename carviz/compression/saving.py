@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from carviz.banks import TRACING
+from carviz.banks import TRACING, patches_undone
 from carviz.compression.copies import ordinary_tensors, own_copy
-from carviz.evaluate import Images, arithmetic, check_model, placed
+from carviz.evaluate import Images, arithmetic, check_model, no_grad, placed
+from carviz.interrupts import uninterrupted
 from carviz.results import write_whole
 
 SUFFIX = ".pt2"
@@ -63,12 +64,14 @@ def save_compressed(model: Any, path: str | os.PathLike[str], data: Any) -> Path
             f"{file.name!r}. Write {str(file.with_suffix(SUFFIX))!r}."
         )
     check_model(model)
-    with ordinary_tensors(), torch.no_grad():
+    with ordinary_tensors(), no_grad():
         copy = own_copy(model).eval()
         images = Images(data)
         numbers = (list(range(min(2, len(images)))) * 2)[:2]
         batch = placed(images.read(numbers)[0].clone(), copy)
-        with TRACING:  # torch.export patches `torch.nn.Module` too, though it lets others pass
+        # torch.export patches `torch.nn.Module` too, though it lets others pass; and much else,
+        # so that Ctrl-C waits until it is over.
+        with TRACING, uninterrupted(patches_undone):
             content = _exported(copy, batch)
             _check(content, copy, batch)
     write_whole(file, content)

@@ -10,6 +10,13 @@ from carviz.evaluate.items import split, whole_labels
 from carviz.evaluate.last_steps import LastSteps
 from carviz.evaluate.model_copies import copy_structure, shadow
 from carviz.evaluate.models import check_model, device_of, placed, placement
+from carviz.evaluate.modes import (
+    enable_grad,
+    fork_rng,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
 from carviz.evaluate.order import stratified_order
 from carviz.evaluate.outputs import Pick, check_answers, find_logits
 from carviz.evaluate.preprocessing import Normalization, find_normalization
@@ -32,20 +39,25 @@ __all__ = [
     "check_model",
     "copy_structure",
     "device_of",
+    "enable_grad",
     "find_logits",
     "find_normalization",
     "fingerprint_images",
     "fingerprint_model",
     "foreign_hooks",
+    "fork_rng",
     "free_memory",
     "hooks_remark",
+    "inference_mode",
     "misfit",
     "name_in_copy",
     "names_in_copy",
+    "no_grad",
     "placed",
     "placement",
     "quiet_call",
     "random_step",
+    "set_grad_enabled",
     "sets_attributes",
     "shadow",
     "split",

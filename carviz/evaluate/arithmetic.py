@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-_LOCK = threading.Lock()
-_INSIDE: list[str] = []
-"""What is asked for by all who compute now: torch's switches are the whole process's."""
+from carviz.interrupts import Whole, whole
+
+_LOCK = threading.RLock()
+_INSIDE: weakref.WeakSet[_Asked] = weakref.WeakSet()
+"""Who computes now: torch's switches are the whole process's. Who was cut off is not among them."""
 _BEFORE: list[_Switches] = []
 """How the user had set them, while anybody computes."""
 
 
-@contextmanager
-def arithmetic(precision: str, device: str) -> Iterator[None]:
+def arithmetic(precision: str, device: str) -> Whole[None]:
     """Compute as asked for inside: float32 means float32, whatever the user's switches.
 
     Left alone, a GPU rounds more coarsely: cuDNN's TF32 is on by default. Deep networks then give
@@ -25,7 +27,8 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     products is off, unless somebody turned it on.
 
     Where several threads compute, TF32 is on only while all of them ask for it; the last to leave
-    puts the user's switches back.
+    puts the user's switches back. Ctrl-C ends what is computed inside, and waits until the switches
+    are back; should they not be, the next to come puts them back first.
 
     Parameters
     ----------
@@ -34,33 +37,53 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     device
         The kind of device that computes: "cpu", "cuda", …
     """
-    _enter(precision)
+    return whole(lambda: _computing(_Asked(precision), device))
+
+
+class _Asked:
+    """What one of those who compute asks for."""
+
+    def __init__(self, precision: str) -> None:
+        self.precision = precision
+
+
+@contextmanager
+def _computing(asked: _Asked, device: str) -> Iterator[None]:
     try:
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        _enter(asked)
+        bf16 = asked.precision == "bf16"
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
             yield
     finally:
-        _leave(precision)
+        _leave(asked)
 
 
-def _enter(precision: str) -> None:
+def _enter(asked: _Asked) -> None:
     with _LOCK:
         if not _INSIDE:
+            _put_back()
             _BEFORE.append(_Switches())
-        _INSIDE.append(precision)
+        _INSIDE.add(asked)
         _switch()
 
 
-def _leave(precision: str) -> None:
+def _leave(asked: _Asked) -> None:
     with _LOCK:
-        _INSIDE.remove(precision)
+        _INSIDE.discard(asked)
         if _INSIDE:
             _switch()
         else:
-            _BEFORE.pop().put_back()
+            _put_back()
+
+
+def _put_back() -> None:
+    for switches in _BEFORE:  # not before they are back are they forgotten
+        switches.put_back()
+    _BEFORE.clear()
 
 
 def _switch() -> None:
-    _BEFORE[0].set(all(precision == "tf32" for precision in _INSIDE))
+    _BEFORE[0].set(all(asked.precision == "tf32" for asked in _INSIDE))
 
 
 class _Switches:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from carviz.evaluate.modes import no_grad
+
 SIZE_FAULTS = (
     r"mat1 and mat2 shapes cannot be multiplied",
     r"shape '\[.*\]' is invalid for input of size",
@@ -85,7 +87,7 @@ def _channels_wanted(text: str, sample: Tensor) -> int | None:
     return None
 
 
-@torch.no_grad()
+@no_grad()
 def _is_of_size(model: nn.Module, sample: Tensor, text: str) -> bool:
     if not any(re.search(fault, text) for fault in SIZE_FAULTS):
         return False
@@ -99,7 +101,7 @@ def _is_of_size(model: nn.Module, sample: Tensor, text: str) -> bool:
     return True
 
 
-@torch.no_grad()
+@no_grad()
 def sets_attributes(model: nn.Module, images: Tensor) -> str:
     """Return which layer's setting a forward pass changes on its way; "" if none.
 

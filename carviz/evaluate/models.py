@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.parameter import is_lazy
 
+from carviz.evaluate.modes import no_grad
 from carviz.evaluate.wrappers import unwrap
 
 SCRIPTED = "Give the module that was scripted or traced."
@@ -97,7 +98,7 @@ def _refuse_other_convolutions(model: nn.Module) -> None:
         )
 
 
-@torch.no_grad()
+@no_grad()
 def _is_finite(tensor: Tensor) -> bool:
     # The sum is read off ten times as fast; only where it overflows each number has to be seen.
     return bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all())

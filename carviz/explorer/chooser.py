@@ -49,7 +49,7 @@ class Chooser(anywidget.AnyWidget):
     def __init__(self, choose: Callable[[Choice], None]) -> None:
         super().__init__()
         self._choose = choose
-        self._asked = False
+        self._asked: threading.Thread | None = None
         self.on_msg(self._heard)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
@@ -65,11 +65,19 @@ class Chooser(anywidget.AnyWidget):
 
     def show(self, shown: bool) -> None:
         """Open or close the row."""
-        if shown and not self._asked:
-            self._asked = True
+        if shown and self._asked is None:
             # It takes torchvision along, for a second or so.
-            threading.Thread(target=self._list_models, name="carviz-names", daemon=True).start()
+            self._asked = threading.Thread(
+                target=self._list_models, name="carviz-names", daemon=True
+            )
+            self._asked.start()
         self.shown = shown
+
+    def rest(self, timeout: float) -> None:
+        """Wait until no names are looked for any more."""
+        asked = self._asked
+        if asked is not None:
+            asked.join(timeout)
 
     def show_subject(self, subject: Subject) -> None:
         """Begin with what is explored; data that has a name or folder is remembered."""
@@ -89,7 +97,7 @@ class Chooser(anywidget.AnyWidget):
         try:
             self.models = model_names()
         except Exception:  # the names are a help: what can be loaded is told by loading it
-            self._asked = False
+            self._asked = None
 
 
 def model_names() -> list[dict[str, str]]:

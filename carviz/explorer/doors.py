@@ -29,9 +29,9 @@ def explore(
 
     Shown are a bank's filters, the chosen one with its CAR, and the classes that it matters to.
     Nothing is measured before "Compute" is pressed or `Explorer.compute` called; only pictures of
-    what deeper filters see come by themselves. Running the cell again ends the jobs of the
-    explorers that it made before. Another model and other data can be chosen in it (“Change…”), or
-    with its `Explorer.load`.
+    what deeper filters see come by themselves. Running the cell again ends the explorers that it
+    made before, as `Explorer.close` does. Another model and other data can be chosen in it
+    (“Change…”), or with its `Explorer.load`.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def explore(
     >>> explorer = explore("shapes", "shapes")
     >>> explorer.layer, explorer.busy, explorer.table
     ('features.0', False, None)
+    >>> explorer.close()
     """
     cell = running_cell()
     retire_former(cell)

@@ -72,7 +72,7 @@ def _words(table: CarTable, filter: int, place: int, after: Any) -> str:
 class Faces:
     """Reads the pictures in a thread of its own, one after another, and keeps them.
 
-    Whoever calls holds the explorer's lock, but for `rest`.
+    Whoever calls holds the explorer's lock, but for `rest` and `end`.
 
     Parameters
     ----------
@@ -98,6 +98,7 @@ class Faces:
         self._wanted: dict[int, Face] = {}
         self._pictures: dict[int, str] = {}
         self._due = Throttle(PAUSE)
+        self._retired = False
 
     def begin(self, images: Images, normalization: Normalization | None, turn: Turn) -> None:
         """Go over to other data, which is read in turn."""
@@ -123,8 +124,18 @@ class Faces:
         if thread is not None and not self._turn.shared:
             thread.join()
 
+    def retire(self) -> None:
+        """Read nothing more."""
+        self._retired = True
+
+    def end(self, timeout: float) -> None:
+        """Wait until nothing is read any more, for the explorer ended."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
     def _may_read(self) -> bool:
-        return self._turn.shared or not self._busy()
+        return not self._retired and (self._turn.shared or not self._busy())
 
     def _missing(self) -> list[int]:
         return [f.image for f in self._wanted.values() if f.image not in self._pictures]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from carviz.evaluate import (
@@ -17,6 +16,7 @@ from carviz.evaluate import (
     find_logits,
     fingerprint_images,
     fingerprint_model,
+    inference_mode,
     placed,
     shadow,
 )
@@ -163,7 +163,7 @@ def check_fit(loaded: Loaded) -> None:
     picture = images.read([0, len(images) - 1])[0]
     size = " × ".join(str(n) for n in picture.shape[1:])
     try:
-        with torch.inference_mode():
+        with inference_mode():
             answer = network(placed(picture, network))
     except Exception as error:  # whatever a forward pass may raise
         raise ValueError(

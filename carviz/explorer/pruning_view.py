@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as w
 
@@ -53,7 +52,6 @@ class PruningView:
         }  # fmt: skip
         for box, name in names.items():
             box.add_class(name)
-        self._boxes = [drawn, beside, told]
 
     def show_bank(self, shown: Shown, filters: int) -> None:
         """Begin with another bank."""
@@ -87,7 +85,3 @@ class PruningView:
     def allow(self, *, compare: bool, export: bool) -> None:
         """Say which buttons can be pressed now."""
         self.compare.disabled, self.export.disabled = not compare, not export
-
-    def widgets(self) -> list[Any]:
-        """Return every widget of it, to be closed."""
-        return [v for v in [*vars(self).values(), *self._boxes] if isinstance(v, w.Widget)]

@@ -73,6 +73,16 @@ class Screen:
         self.sights.begin(subject, findings, self._turn)
         self.faces.begin(subject.images, subject.normalization(), self._turn)
 
+    def retire(self) -> None:
+        """Make and read nothing more."""
+        self.sights.retire()
+        self.faces.retire()
+
+    def rest(self, timeout: float) -> None:
+        """Wait until nothing is made and read any more, without the explorer's lock."""
+        self.sights.rest(timeout)
+        self.faces.end(timeout)
+
     def show_bank(self, shown: Shown, bank: Bank) -> None:
         """Begin with another bank."""
         self._view.classes.opened = -1

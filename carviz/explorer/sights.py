@@ -13,8 +13,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Iterable
 
-import torch
-
+from carviz.evaluate import inference_mode
 from carviz.explorer.cells import PATIENCE
 from carviz.explorer.findings import Findings
 from carviz.explorer.job import Cancelled, Throttle
@@ -174,7 +173,7 @@ class _Work:
         """Make it; what fails is told, and not tried again before the bank is chosen anew."""
         sights = self._sights
         try:
-            with self._turn, torch.inference_mode(False):
+            with self._turn, inference_mode(False):
                 self._pieces.make(self._piece)
         except Cancelled:
             pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ipywidgets as w
@@ -74,7 +74,6 @@ class View:
         body = w.HBox([self.left, self.detail, self.drawing, self.pruning.box])
         body.add_class("cv-body")
         self.children = [top, self.chooser, self.controls, line, body]
-        self._boxes = [top, line, body, pick, about]
         self.change.on_click(lambda _: self.chooser.show(not self.chooser.shown))
         self.show_view("filter")
 
@@ -103,8 +102,21 @@ class View:
 
     def widgets(self) -> list[Any]:
         """Return every widget of it, to be closed."""
-        own = [v for v in [*vars(self).values(), *self._boxes] if isinstance(v, w.Widget)]
-        return [*own, *self.pruning.widgets()]
+        return every_widget([*vars(self).values(), *vars(self.pruning).values()])
+
+
+def every_widget(things: Iterable[Any]) -> list[Any]:
+    """Return the widgets among things, with those inside them, their layouts and their styles."""
+    found: dict[int, Any] = {}
+    left = list(things)
+    while left:
+        thing = left.pop()
+        if isinstance(thing, (list, tuple)):
+            left.extend(thing)
+        elif isinstance(thing, w.Widget) and id(thing) not in found:
+            found[id(thing)] = thing
+            left.extend(getattr(thing, key) for key in thing.keys)
+    return list(found.values())
 
 
 def _button(words: str, tip: str) -> Any:

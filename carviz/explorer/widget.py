@@ -17,6 +17,7 @@ from carviz.explorer.listener import Listener
 from carviz.explorer.panels import status_line
 from carviz.explorer.paper import Paper, Shown, page
 from carviz.explorer.subject import Subject
+from carviz.explorer.view import every_widget
 from carviz.explorer.words import READY, told
 from carviz.plots import CarvizFigure
 from carviz.results import CarTable, SelectivityTable
@@ -53,7 +54,12 @@ class Explorer(Listener):
         super().__init__(subject, tables or [], selectivity or [])
         self.add_class("carviz")
         self._paper = Paper()
-        self._show_subject(layer or subject.first_layer({table.layer for table in tables or []}))
+        first = layer or subject.first_layer({table.layer for table in tables or []})
+        try:
+            self._show_subject(first)
+        except BaseException:  # a bank that is not offered: no widget stays
+            self.close()
+            raise
         self._connect()
         self.observe(self._say, ["busy", "progress", "status"])
         self.observe(self._rested, "busy")
@@ -118,16 +124,29 @@ class Explorer(Listener):
                 view=self._view.view.value,
             )
 
-    def retire(self) -> Job | None:
-        """End for good, for another explorer takes its place; return the job that still ends."""
+    def close(self) -> None:
+        """End for good: the job within its batch, all threads, and what a browser shows.
+
+        What was measured and saved stays; nothing more can be asked for.
+        """
+        job = self.retire("Closed.")
+        if job is not None:
+            job.wait(PATIENCE)
+
+    def retire(self, words: str = "Ended: its cell was run again.") -> Job | None:
+        """End for good, with the last words of its status; return the job that still ends."""
+        if getattr(self, "_closed", True):  # or never begun: Python closes what it forgets
+            return None
         with self._lock:
-            job = self._job
+            job, self._closed = self._job, True
             self._supersede()
-            self._screen.sights.retire()
-            self.busy, self.status = False, "Ended: its cell was run again."
-        self._screen.sights.rest(PATIENCE)
-        for widget in [self, *self._view.widgets()]:
+            self._screen.retire()
+            self.busy, self.status = False, words
+        self._screen.rest(PATIENCE)
+        self._view.chooser.rest(PATIENCE)
+        for widget in [*self._view.widgets(), *every_widget([self.layout])]:
             widget.close()
+        super().close()
         return job
 
     def _draw(self, job: Job) -> None:

@@ -36,6 +36,7 @@ class Working(w.VBox):  # type: ignore[misc]
         self._home = Home()
         self._job: Job | None = None
         self._story = ""
+        self._closed = False
 
     def cancel(self) -> None:
         """Stop the running job within a batch, and keep what there is."""
@@ -63,6 +64,11 @@ class Working(w.VBox):  # type: ignore[misc]
     def _start(self, work: Callable[[Job], None], ended: Callable[[Job], None], words: str) -> None:
         """Put a job in the place of the one that runs."""
         with self._lock:
+            if self._closed:
+                raise ValueError(
+                    f"An explorer works until it is closed; this one says {self.status!r}. "
+                    "Make another: carviz.explore(…)."
+                )
             self._supersede()
 
             def whole(job: Job) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from carviz.banks import find_layer, open_network
-from carviz.evaluate import Images, Progress, find_normalization, telling
+from carviz.evaluate import Images, Progress, find_normalization, inference_mode, telling
 from carviz.pictures.exciting import Exciting, check_count, find_exciting
 from carviz.pictures.filters import RgbFilters, check_filter
 from carviz.pictures.patches import check_exciting
@@ -86,6 +85,7 @@ def effective_weights(
 
     Examples
     --------
+    >>> import torch
     >>> model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Conv2d(2, 1, 1))
     >>> for bank, weights in ((model[0], [[1.0, 0, 0], [0, 3.0, 0]]), (model[2], [[2.0, 1.0]])):
     ...     _ = bank.weight.data.copy_(torch.tensor(weights)[:, :, None, None])
@@ -130,7 +130,7 @@ def iter_effective_weights(
     return pull_back(source, list(wanted))
 
 
-@torch.inference_mode(False)
+@inference_mode(False)
 def open_source(
     model: Any,
     data: Any,

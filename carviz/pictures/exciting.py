@@ -17,6 +17,7 @@ from carviz.evaluate import (
     Progress,
     fingerprint_images,
     fingerprint_model,
+    inference_mode,
     placed,
     telling,
     versions,
@@ -200,7 +201,7 @@ class _Best:
     response: NDArray[np.float64]
 
 
-@torch.inference_mode()
+@inference_mode()
 def _run(
     network: Network,
     layer: str,

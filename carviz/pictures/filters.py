@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from carviz.banks import Network, banks_of, find_layer, open_network
 from carviz.banks.sums import PLUS
-from carviz.evaluate import Images, Normalization, find_normalization, shadow
+from carviz.evaluate import Images, Normalization, find_normalization, inference_mode, shadow
 from carviz.pictures.gains import unit_gain
 from carviz.pictures.met_weights import met_weights
 
@@ -126,7 +126,7 @@ def _first_arithmetic(network: Network, layer: str) -> Floats:
     bank.register_forward_pre_hook(stop)
     weight = next(network.model.parameters())
     try:
-        with torch.inference_mode():
+        with inference_mode():
             copy(images.to(weight))
     except _Reached:
         pass

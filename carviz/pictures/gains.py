@@ -14,7 +14,7 @@ from carviz.banks import Network
 from carviz.banks.batch_norms import gain_of, stored_gain
 from carviz.banks.hooked_ends import watched_norms
 from carviz.banks.sums import PLUS
-from carviz.evaluate import arithmetic, placement, shadow
+from carviz.evaluate import arithmetic, inference_mode, no_grad, placement, shadow
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def unit_gain(network: Network, layer: str, sample: Tensor | None = None) -> Flo
     return _slope(normalised, network.convolution(layer))
 
 
-@torch.no_grad()
+@no_grad()
 def _slope(normalised: Any, convolution: nn.Conv2d) -> Floats:
     like = next(convolution.parameters()).detach()
     with arithmetic("float32", like.device.type):
@@ -94,7 +94,7 @@ def _doubles(gain: Tensor) -> Floats:
     return np.asarray(gain.detach().cpu().numpy())
 
 
-@torch.inference_mode()
+@inference_mode()
 def _first_reader(network: Network, copy: nn.Module, layer: str, sample: Tensor | None) -> Any:
     device, dtype = placement(network.model)
     channels = network.convolution(network.layers()[0]).in_channels

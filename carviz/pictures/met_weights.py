@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from carviz.banks import Network
 from carviz.banks.sums import PLUS, Sum
-from carviz.evaluate import arithmetic, shadow
+from carviz.evaluate import arithmetic, inference_mode, shadow
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def _between(module: fx.GraphModule, source: fx.Node, end: fx.Node) -> fx.GraphM
     return fx.GraphModule(module, graph, "Between")
 
 
-@torch.inference_mode()
+@inference_mode()
 def _read_off(
     run: Callable[[Tensor], Tensor], channels: int, window: Window, like: nn.Conv2d, name: str
 ) -> Floats:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.banks import Answer, Network, answers
-from carviz.evaluate import Images, Normalization, arithmetic, placed
+from carviz.evaluate import Images, Normalization, arithmetic, enable_grad, inference_mode, placed
+from carviz.interrupts import whole
 from carviz.pictures.exciting import NONE, Exciting
 from carviz.pictures.filters import std_of_rgb
 from carviz.pictures.windows import Windows, windows_of
@@ -123,7 +124,7 @@ class _Puller:
                 image = int(exciting.image[filter, rank])
                 yield _Pull(at, filter, image, window, place, (top, left, bottom, right))
 
-    @torch.inference_mode(False)
+    @inference_mode(False)
     def _backward(self, batch: Tensor, pulls: list[_Pull]) -> Floats:
         """Return the slopes of each pull's response: one backward pass gives all of them."""
         network = self._source.network
@@ -133,7 +134,7 @@ class _Puller:
         rows = torch.arange(len(pulls))
         filters = [pull.filter for pull in pulls]
         kept = _Kept()
-        with torch.enable_grad(), kept:
+        with enable_grad(), whole(lambda: kept):
             maps = self._answer(pixels.requires_grad_())[0]
             place = tuple(zip(*(pull.place for pull in pulls), strict=True))
             chosen = maps[rows, filters, list(place[0]), list(place[1])].sum()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from carviz.banks import PLUS, Network, hooked_ends, insert_behind
 from carviz.car import SEED, Measurement
-from carviz.evaluate import arithmetic, placed, quiet_call
+from carviz.evaluate import arithmetic, placed, quiet_call, set_grad_enabled
 
 Scores = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -174,7 +174,7 @@ def _visit(
         progress(chunk.start / len(images))
         batch = placed(batch, network.model, watched.layout)
         with (
-            torch.set_grad_enabled(gradients),
+            set_grad_enabled(gradients),
             arithmetic(precision, batch.device.type),
         ):
             with pick.reading() as read:

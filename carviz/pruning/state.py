@@ -26,7 +26,7 @@ from carviz.ablation.plan import plan_like
 from carviz.ablation.run import read_logits
 from carviz.ablation.silence import silence
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
-from carviz.evaluate import Images, arithmetic, check_labels
+from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
 from carviz.reference import Reference
 
@@ -110,7 +110,7 @@ class State:
 
     def _bank(self, layer: str) -> Bank:
         filters = self.network.convolution(layer).out_channels
-        with torch.inference_mode(), arithmetic("float32", self.device.type):
+        with inference_mode(), arithmetic("float32", self.device.type):
             return Bank(layer, filters, self._plan(layer))
 
     def _plan(self, layer: str) -> Plan:
@@ -123,7 +123,7 @@ class State:
         """Make the plans anew: another bank's plan may hold copies of what was silenced."""
         for place, bank in enumerate(self.banks):
             if isinstance(bank.plan, GraphPlan):
-                with torch.inference_mode(), arithmetic("float32", self.device.type):
+                with inference_mode(), arithmetic("float32", self.device.type):
                     bank.plan = self._plans[place] = self._plan(bank.layer)
         self._stale = False
 
@@ -146,7 +146,7 @@ class State:
         ValueError
             If a label is outside the logits, or logits are not finite.
         """
-        with torch.inference_mode():
+        with inference_mode():
             self.targets = self.maps.targets(tick)
         check_labels(torch.as_tensor(self.targets), classes, range(len(self.targets)))
         everything = np.arange(len(self.targets))
@@ -155,7 +155,7 @@ class State:
         if self.settings.precision == "float32":
             return None
         first = everything[: self.sizes.head]
-        with torch.inference_mode(), self._arithmetic("float32"):
+        with inference_mode(), self._arithmetic("float32"):
             reference = Reference(self.network.model, self.banks[0].plan.pick)
             exact = reference.logits(self.maps.read(first)).argmax(1).cpu().numpy()
         return float(np.mean(exact != self.predictions[first]))
@@ -195,7 +195,7 @@ class State:
     def _ends_of(self, layer: str) -> HookedEnds:
         if layer not in self._ends:
             network = self.network
-            with torch.inference_mode(), arithmetic("float32", self.device.type):
+            with inference_mode(), arithmetic("float32", self.device.type):
                 self._ends[layer] = hooked_ends(network.model, layer, self._sample, network.norms)
         return self._ends[layer]
 
@@ -209,7 +209,7 @@ class State:
         if not self._current:
             if len(self.banks) > 1 or self._stale:
                 self._renew_plans()
-            with torch.inference_mode(), self._arithmetic():
+            with inference_mode(), self._arithmetic():
                 if self._last is None or not self.maps.lose(self._last, tick):
                     self.maps.begin(order)
                     self.maps.watch(tick)
@@ -235,7 +235,7 @@ class State:
         """
         predictions = np.zeros(len(images), np.int32)
         margins = np.zeros(len(images), np.float32)
-        with torch.inference_mode(), self._arithmetic():
+        with inference_mode(), self._arithmetic():
             for part in self.maps.parts(bank, images, tick):
                 chosen = part.places
                 for batch in self._batches(bank, part, filters[chosen]):
@@ -303,7 +303,7 @@ def _margins(logits: Tensor, targets: Tensor) -> Tensor:
     return own - others
 
 
-@torch.inference_mode()
+@inference_mode()
 def _needs(plans: Sequence[Plan], image: Tensor) -> tuple[list[Needs], int]:
     """Return what each plan needs for an image, and the bytes of all that their heads give."""
     needs, kept = [], 0

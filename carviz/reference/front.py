@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from carviz.evaluate import Pick, arithmetic, shadow
+from carviz.evaluate import Pick, arithmetic, inference_mode, shadow
+from carviz.interrupts import Whole, whole
 from carviz.reference.functions import CHANNEL, PLUS
 from carviz.reference.removing import Remover, whole_sum, zeroed
 from carviz.reference.watching import Call, End, Watcher, end_of
@@ -64,7 +65,7 @@ class Reference:
         """Return what the model gives for images, as it gives it."""
         self.passes += 1
         # The images are cloned, for networks that normalise their input in place.
-        with torch.inference_mode(), _exactly(images):
+        with inference_mode(), _exactly(images):
             return self.model(images.clone())
 
     def logits(self, images: Tensor) -> Tensor:
@@ -100,8 +101,8 @@ class Reference:
         parts = [part for layer in gone for part in self._convolutions(layer)]
         ends = {part: self.ends(images, part) for part in parts}
         self.passes += 1
-        removing = self._removing(gone, ends)
-        with torch.inference_mode(), _exactly(images), removing, self._reading() as read:
+        removing = whole(lambda: self._removing(gone, ends))
+        with inference_mode(), _exactly(images), removing, self._reading() as read:
             return read(self.model(images.clone()))
 
     def _reading(self) -> AbstractContextManager[Callable[[Any], Tensor]]:
@@ -113,7 +114,7 @@ class Reference:
         watcher = Watcher()
         with self._hooked(layer, watcher.after_convolution, watcher.enter, watcher.leave):
             self.passes += 1
-            with torch.inference_mode(), _exactly(images), watcher:
+            with inference_mode(), _exactly(images), whole(lambda: watcher):
                 answer = self.model(images.clone())
         if not watcher.calls:
             raise NeverCalledError(
@@ -203,7 +204,7 @@ def _is_straight(module: nn.Module, like: Tensor) -> bool:
         for _ in range(2)
     )
     try:
-        with torch.inference_mode():
+        with inference_mode():
             a, b, middle = (module(x.clone()) for x in (one, other, (one + other) / 2))
             mixed = one.clone()
             mixed[:, ::2] = other[:, ::2]
@@ -219,7 +220,5 @@ def _is_straight(module: nn.Module, like: Tensor) -> bool:
     return bool(straight and apart and apart_too)
 
 
-@contextmanager
-def _exactly(images: Tensor) -> Iterator[None]:
-    with arithmetic("float32", images.device.type):
-        yield
+def _exactly(images: Tensor) -> Whole[None]:
+    return arithmetic("float32", images.device.type)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+from carviz.interrupts import uninterrupted
 
+
+@uninterrupted()
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path` whole, or leave what was there as it was.
 

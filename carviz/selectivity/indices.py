@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.banks import Answer, Network, answers
-from carviz.evaluate import Images, Normalization, Progress, placed, telling
+from carviz.evaluate import Images, Normalization, Progress, inference_mode, placed, telling
 from carviz.pictures import Exciting
 
 Floats = NDArray[np.float64]
@@ -96,7 +96,7 @@ def activation_index(
     numbers = np.unique(exciting.image[exciting.image >= 0]).tolist()
     chunks = [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
     answer: Answer | None = None
-    with torch.inference_mode(), telling(progress, f"Grey images in {layer}") as tell:
+    with inference_mode(), telling(progress, f"Grey images in {layer}") as tell:
         for done, (chunk, (batch, _)) in enumerate(
             zip(chunks, images.batches(chunks), strict=True), 1
         ):

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from carviz.interrupts import whole
+
 WEIGHTS = Path(__file__).with_name("weights")
 """The folder of the bundled weights (half precision) and their cards."""
 
@@ -53,7 +55,7 @@ def load_bundled(name: str, make: Callable[[], Network], weights: str | None) ->
 
 def empty(make: Callable[[], Network]) -> Network:
     """Make a network without setting its weights, nor touching torch's global generator."""
-    with torch.device("meta"):
+    with whole(lambda: torch.device("meta")):
         network = make()
     return network.to_empty(device="cpu")
 

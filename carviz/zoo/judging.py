@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from carviz.evaluate import inference_mode
 from carviz.zoo.first_bank import color_index
 from carviz.zoo.shapes_and_colors import ShapesAndColors
 
@@ -85,7 +86,7 @@ def single_falls(
         yield before.float().mean().item() - after.float().mean().item()
 
 
-@torch.inference_mode()
+@inference_mode()
 def right(network: nn.Module, data: ShapesAndColors, *, batch_size: int = 250) -> Tensor:
     """Return which images the network gets right, bool, (image,)."""
     predictions = [network(images).argmax(dim=1) for images in torch.split(data.images, batch_size)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from carviz.evaluate import fork_rng
 from carviz.zoo import imagenet, saved_weights
 from carviz.zoo.bundled import empty
 from carviz.zoo.matching import last_layer
@@ -222,7 +223,7 @@ def _empty(name: str, saved: SavedWeights, **options: Any) -> nn.Module:
     try:
         return empty(make)
     except NotImplementedError:  # RegNets compute with numbers while they are built
-        with torch.random.fork_rng(devices=[]):
+        with fork_rng(devices=[]):
             return make()
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from carviz.evaluate import inference_mode
 from carviz.zoo.card_text import prose
 from carviz.zoo.first_bank import color_index
 from carviz.zoo.tiny_alexnet import CLASSES, SIZE, TinyAlexNet
@@ -82,7 +83,7 @@ class Verdict:
     faint: int
 
 
-@torch.inference_mode()
+@inference_mode()
 def judge(network: TinyAlexNet, batches: Iterable[tuple[Tensor, Tensor]]) -> Verdict:
     """Measure all of a `Verdict` on batches of prepared images and labels."""
     ranked, labels = [], []

@@ -7,6 +7,7 @@ import time
 import torch
 from torch import nn
 
+from carviz.evaluate import no_grad
 from carviz.zoo import first_bank
 from carviz.zoo.bundled import empty, randomise
 from carviz.zoo.judging import judge
@@ -93,7 +94,7 @@ def start_shapes(seed: int) -> ShapesNetwork:
     generator = torch.Generator().manual_seed(seed)
     filters, size = weights.shape[0], weights.shape[2]
     start = first_bank.smooth_start(filters, size, spread=SHAPES_SPREAD, generator=generator)
-    with torch.no_grad():
+    with no_grad():
         weights.copy_(start)
     return network
 

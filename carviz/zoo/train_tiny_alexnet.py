@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from carviz.evaluate import no_grad
 from carviz.zoo.bundled import empty, randomise
 from carviz.zoo.first_bank import smooth_noise
 from carviz.zoo.tiny_alexnet import SIZE, SYNSETS, TinyAlexNet, prepare
@@ -103,7 +104,7 @@ def start_tiny_alexnet(seed: int) -> TinyAlexNet:
     filters, _, size, _ = first.weight.shape
     generator = torch.Generator().manual_seed(seed)
     noise = smooth_noise(filters, size, generator=generator)
-    with torch.no_grad():
+    with no_grad():
         first.weight.copy_(noise * (SPREAD / noise.std(dim=(1, 2, 3), keepdim=True)))
     return network
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
+from carviz.evaluate import no_grad
 from carviz.results import write_whole
 
 Normalize = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -222,7 +223,7 @@ def normalized(pictures: Tensor, normalize: Normalize) -> Tensor:
 
 def halve(network: nn.Module) -> None:
     """Round every weight to half precision, in place: what is judged is what the file will hold."""
-    with torch.no_grad():
+    with no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())
 

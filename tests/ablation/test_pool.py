@@ -1,6 +1,7 @@
 """The same table whatever the workers, also when some are lost."""
 
 import copyreg
+import dataclasses
 import os
 import pickle
 import signal
@@ -175,14 +176,15 @@ def test_a_plan_is_opened_by_the_worker_alone():
 class Failing(Executor):
     """A pool whose workers fail: at some chunks, or for good."""
 
-    def __init__(self, fails_at, broken_after=99):
+    def __init__(self, fails_at, broken_after=99, error=None):
         self.count = 0
         self.fails_at, self.broken_after = fails_at, broken_after
+        self.error = error or RuntimeError("the pool is broken")
 
     def submit(self, function, *arguments):
         self.count += 1
         if self.count > self.broken_after:
-            raise RuntimeError("the pool is broken")
+            raise self.error
         future = Future()
         if self.count in self.fails_at:
             future.set_exception(OSError("worker lost"))
@@ -191,10 +193,124 @@ class Failing(Executor):
         return future
 
 
-@pytest.mark.parametrize("executor", [Failing({2, 3}), Failing(set(), 2), Failing({1}, 1)])
+LOST = [
+    Failing({2, 3}),
+    Failing(set(), 2),
+    Failing({1}, 1),
+    Failing(set(), 1, OSError("no process more")),
+    Failing(set(), 0, TypeError("submit takes other arguments")),
+]
+
+
+@pytest.mark.parametrize("executor", LOST)
 def test_what_a_lost_worker_leaves_is_finished_here(expected, executor):
     with pytest.warns(UserWarning, match="measured in this process"):
         assert measure(executor) == expected
+
+
+class Answering(Executor):
+    """A pool of one, of which the second chunk's future is made by `spoil` from the facts."""
+
+    _max_workers = 1
+
+    def __init__(self, spoil):
+        self.count, self.spoil = 0, spoil
+
+    def submit(self, function, *arguments):
+        self.count += 1
+        facts = function(*arguments)
+        if self.count == 2:
+            return self.spoil(facts)
+        future = Future()
+        future.set_result(facts)
+        return future
+
+
+def cancelled(_facts):
+    future = Future()
+    assert future.cancel()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def raising(error):
+    def spoil(_facts):
+        future = Future()
+        future.set_exception(error)
+        return future
+
+    return spoil
+
+
+def answered(change):
+    def spoil(facts):
+        future = Future()
+        future.set_result(change(facts))
+        return future
+
+    return spoil
+
+
+def changed(**arrays):
+    """Return facts in which arrays are otherwise."""
+    return answered(
+        lambda facts: dataclasses.replace(
+            facts, **{name: change(getattr(facts, name)) for name, change in arrays.items()}
+        )
+    )
+
+
+SPOILED = {
+    "cancelled": cancelled,
+    "an error": raising(OSError("worker lost")),
+    "an error of the worker's own that looks like the data's": raising(ValueError("protocol 9")),
+    "an interrupt": raising(KeyboardInterrupt()),
+    "no future": lambda facts: facts,
+    "a number": answered(lambda _: 7),
+    "a list": answered(lambda facts: [facts.targets, facts.baseline]),
+    "an array that is a list": changed(baseline=list),
+    "numbers with a point": changed(predictions=lambda a: a + 0.5),
+    "whole falls": changed(drop=lambda a: a.astype(int)),
+    "too few images": changed(predictions=lambda a: a[:, :-1]),
+    "too many filters": changed(drop=lambda a: np.concatenate([a, a])),
+    "turned": changed(predictions=lambda a: a.T),
+    "other images": changed(targets=lambda a: (a + 1) % 5),
+    "no class": changed(predictions=lambda a: a + 5),
+    "a negative class": changed(baseline=lambda a: a - 5),
+    "a fall that is no number": changed(drop=lambda a: np.full_like(a, np.nan)),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_what_is_no_answer_is_measured_here(expected, spoil):
+    with pytest.warns(UserWarning, match="a worker failed .* measured in this process") as told:
+        assert measure(Answering(spoil)) == expected
+    assert len(told) == 1
+
+
+class Deaf(Executor):
+    """Workers that ask for the plan again and again."""
+
+    _max_workers = 2
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(None)
+        return future
+
+
+def test_workers_that_never_take_the_plan_are_done_without(expected):
+    with pytest.warns(UserWarning, match="gave a NoneType"):
+        assert measure(Deaf()) == expected
+
+
+def test_a_wrong_answer_of_the_right_form_is_found():
+    """Those that are measured again are few: here every answer of a chunk is wrong."""
+    swap = changed(predictions=lambda a: (a + 1) % 5)
+    executor = Answering(swap)
+    executor.count = 1  # the first chunk
+    with pytest.raises(ValueError, match="A worker"):
+        measure(executor)
 
 
 def test_a_broken_pool_of_processes_is_finished_here(expected):

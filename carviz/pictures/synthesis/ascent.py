@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from carviz.evaluate import arithmetic
+from carviz.evaluate import arithmetic, enable_grad, inference_mode, no_grad
 from carviz.pictures.synthesis.parameterisation import GREY, Parameterisation
 from carviz.pictures.synthesis.transforms import Change, moved
 
@@ -53,7 +53,7 @@ class Ascent:
         (image,) whether no start had a gradient: nothing that was tried moves the objective.
     """
 
-    @torch.inference_mode(False)
+    @inference_mode(False)
     def __init__(
         self,
         worth: Worth,
@@ -87,7 +87,7 @@ class Ascent:
                 break
         return coefficients, still
 
-    @torch.inference_mode(False)
+    @inference_mode(False)
     def climb(self, steps: int) -> None:
         """Take some steps, then look at the pictures."""
         for _ in range(steps):
@@ -109,7 +109,7 @@ class Ascent:
         square = self._square / (1 - KEPT[1] ** self._steps)
         self._coefficients += STEP * mean / (square.sqrt() + 1e-8)
 
-    @torch.enable_grad()
+    @enable_grad()
     def _gradient(self, coefficients: Tensor, matrix: Tensor | None) -> Tensor:
         given = coefficients.detach().requires_grad_()
         pictures = self._parameters.pictures(given)
@@ -122,7 +122,7 @@ class Ascent:
         with arithmetic("float32", given.device.type):
             return torch.autograd.grad(worth.sum(), given)[0]
 
-    @torch.no_grad()
+    @no_grad()
     def _see(self) -> tuple[Tensor, Tensor]:
         pictures = self._parameters.pictures(self._coefficients)
         pictures[self.still] = GREY

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from carviz.banks import Network, answers, field_of
 from carviz.banks.geometry import Field
-from carviz.evaluate import Images, placed
+from carviz.evaluate import Images, no_grad, placed
 from carviz.pictures.synthesis.objectives import middle
 
 SIDE = 224
@@ -161,7 +161,7 @@ def _works(network: Network, layer: str, side: int) -> bool:
     return True
 
 
-@torch.no_grad()
+@no_grad()
 def _answer(network: Network, layer: str, size: Size) -> Tensor:
     sample = placed(torch.zeros(1, channels_of(network), *size), network.model, torch.channels_last)
     return answers(network, layer, sample)(sample)[0]

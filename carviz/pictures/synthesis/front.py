@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from carviz.banks import find_layer, open_network
-from carviz.evaluate import Progress, telling
+from carviz.evaluate import Progress, inference_mode, telling
 from carviz.pictures.synthesis.arguments import check_count, check_filters, check_objective
 from carviz.pictures.synthesis.ascent import TRIES, Ascent
 from carviz.pictures.synthesis.framing import find_frame
@@ -175,7 +175,7 @@ def iter_excite(
     are checked at once, before the first picture is asked for. Nothing is warned of: `still` says
     which filters nothing moves.
     """
-    with torch.inference_mode(False):
+    with inference_mode(False):
         network = open_network(model, device)
     name = find_layer(network, model, layer)
     filters = check_filters(filter, network.convolution(name).out_channels, name)

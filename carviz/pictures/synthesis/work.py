@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from carviz.banks import Network, answers
-from carviz.evaluate import Normalization, find_normalization, placement
+from carviz.evaluate import Normalization, find_normalization, inference_mode, placement
 from carviz.pictures.synthesis.ascent import TRIES, Ascent, Worth
 from carviz.pictures.synthesis.framing import Frame, channels_of
 from carviz.pictures.synthesis.objectives import OBJECTIVES
@@ -50,7 +50,7 @@ class Work:
     normalization: Normalization | None
     seed: int
 
-    @torch.inference_mode(False)
+    @inference_mode(False)
     def ascent(self, filters: Sequence[int]) -> Ascent:
         """Return a picture for each of some filters, at its start."""
         return Ascent(
