@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from photographs import folder_of_photographs
 from typer.testing import CliRunner
 
 import carviz
 from carviz import CarTable
 from carviz.cli import app
+from carviz.cli.shell import save_figure
 
 
 def run(*words, code=0):
@@ -115,3 +117,21 @@ def test_errors_are_told_in_words(words, told):
     out = run(*words, code=2)
     assert told in out.replace("\n", " ")
     assert "Traceback" not in out
+
+
+def test_a_full_disk_is_told_in_words(tmp_path):
+    full = tmp_path / "full.npz"
+    full.symlink_to("/dev/full")
+    out = run("car", "--filters", "0", "--limit", "1", "--save", full, code=2)
+    assert "No space left on device; nothing was saved" in out.replace("\n", " ")
+    assert full.is_symlink()
+
+
+def test_figures_are_written_whole_in_the_format_of_their_name(tmp_path):
+    figure = Figure()
+    for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a", b"\x89PNG")):
+        save_figure(figure, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    with pytest.raises(ValueError, match="xyz"):
+        save_figure(figure, tmp_path / "a.xyz")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.pdf", "a.svg"]
