@@ -27,9 +27,11 @@ benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3
 
-# Outside CI: timm's families (pip install timm), and 2,000 random networks.
+# Outside CI: timm's families (pip install timm); 2,000 random networks, damaged files, kills.
 neighbours:
 	PYTHONPATH=tests $(PYTHON) tests/neighbours.py
 
 campaign:
 	PYTHONPATH=tests $(PYTHON) tests/random_networks.py --networks 2000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/files.py --mutations 10000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/kills.py --kills 200

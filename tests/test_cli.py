@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_in_words(tmp_path):
     full = tmp_path / "full.npz"
     full.symlink_to("/dev/full")
     out = run("car", "--filters", "0", "--limit", "1", "--save", full, code=2)
-    assert "No space left on device; nothing was saved" in out.replace("\n", " ")
+    assert "No space left on device; it was not saved" in out.replace("\n", " ")
     assert full.is_symlink()
 
 

@@ -98,6 +98,8 @@ class Exciting(Record):
         strength = np.where(empty, 0.0, self.response)
         if (strength[~empty] <= 0).any() or (np.diff(strength, axis=1) > 0).any():
             raise self._reject("responses are above zero, the strongest first", "another order")
+        if len(np.unique(self.image[~empty])) > self.images:
+            raise self._reject("`image` are among those looked at", f"more than {self.images}")
         each = np.sort(np.where(empty, -1 - np.arange(empty.shape[1]), self.image), axis=1)
         if (np.diff(each, axis=1) == 0).any():
             raise self._reject("no image is there twice", "a repetition")

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-MOST = 4 * 2**30
+MOST = 16 * 2**30
 """Bytes that all arrays of a file have together, at most."""
 DENSEST = 1032
 """Bytes that deflate makes of one, at most."""
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MEMBERS, DIRECTORY = 64, 2**14
 """Arrays in a file, and bytes of its directory, at most."""
 HEADER = 1024
@@ -79,6 +80,8 @@ class Archive:
         if len(self._infos) < len(infos) or not all(i.filename.endswith(".npy") for i in infos):
             raise ValueError("it is no file of arrays, each with a name of its own")
         for name, info in self._infos.items():
+            if info.compress_type not in COMPRESSIONS:  # others are not decompressed bit by bit
+                raise ValueError(f"{name!r} is compressed as carviz does not")
             if info.file_size > DENSEST * info.compress_size + HEADER:
                 raise ValueError(f"{name!r} cannot be as large as its directory says")
         if (size := sum(info.file_size for info in infos)) > MOST:
@@ -138,9 +141,11 @@ class Archive:
 
 
 def pack(arrays: Mapping[str, Any]) -> bytes:
-    """Return the content of a file of arrays."""
+    """Return the content of a file of arrays; ValueError for more than a file may have."""
     buffer = io.BytesIO()
     plain: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    if (size := sum(array.nbytes for array in plain.values())) > MOST:
+        raise ValueError(f"A file holds {MOST:,} bytes at most; found {size:,}. Save a part of it.")
     np.savez_compressed(buffer, **plain)
     return buffer.getvalue()
 

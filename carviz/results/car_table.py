@@ -103,6 +103,7 @@ class CarTable(Record):
             raise self._reject("each filter appears once", str(self.filters.tolist()))
         if (np.diff(self.images) <= 0).any():
             raise self._reject("`images` ascend, each of them once", "another order")
+        self._check_within("counts the images of the data,", "total", M)
         self._check_within("are images of the data,", "images", 0, self.total - 1)
         for name in ("targets", "baseline", "predictions"):
             self._check_within("are classes", name, 0, K - 1)

@@ -12,8 +12,13 @@ PLAIN = {
     "str": "U", "int": "iu", "float": "fiu", "tuple[str, ...]": "U", "tuple[int, int]": "iu",
 }  # fmt: skip
 """How a file stores what is no array, by its annotation: the kinds of NumPy's types."""
+LARGEST = 2**63 - 1
 NUMBERS = {"i": "iu", "f": "fiu", "b": "b", "U": "U"}
 """How a file stores an array, by the kind of its own type."""
+
+
+class UnfitError(ValueError):
+    """A value that is not what it should be; `args` are what there should be, and what is found."""
 
 
 def cast(value: Any, dtype: Any) -> NDArray[Any]:
@@ -21,15 +26,14 @@ def cast(value: Any, dtype: Any) -> NDArray[Any]:
 
     Raises
     ------
-    ValueError
-        If that would change a value: 0.9 is no whole number, 2³¹ no int32. What there should be
-        comes first, what was found second.
+    UnfitError
+        If that would change a value: 0.9 is no whole number, 2³¹ no int32.
     """
     wanted = np.dtype(dtype)
     try:
         found = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise ValueError("an array", str(error)) from error
+        raise UnfitError("an array", str(error)) from error
     if found.size and wanted.kind != "U":
         _check(found, wanted)
     array: NDArray[Any] = np.array(found, dtype=wanted, copy=True)
@@ -40,16 +44,17 @@ def cast(value: Any, dtype: Any) -> NDArray[Any]:
 def _check(found: NDArray[Any], wanted: np.dtype[Any]) -> None:
     if wanted.kind == "b":
         if found.dtype.kind != "b":
-            raise ValueError("True and False", found.dtype.name)
+            raise UnfitError("True and False", found.dtype.name)
     elif found.dtype.kind not in "iuf":
-        raise ValueError("numbers", found.dtype.name)
+        raise UnfitError("numbers", found.dtype.name)
     elif wanted.kind == "i" and not np.can_cast(found.dtype, wanted):
-        wrong = found[~(np.isfinite(found) & (found == np.rint(found)))]
-        if wrong.size:
-            raise ValueError("whole numbers", f"{wrong[0]:g}")
+        if found.dtype.kind == "f":
+            wrong = found[~(np.isfinite(found) & (found == np.rint(found)))]
+            if wrong.size:
+                raise UnfitError("whole numbers", f"{wrong[0]:g}")
         low, high, limits = int(found.min()), int(found.max()), np.iinfo(wanted)
         if low < limits.min or high > limits.max:
-            raise ValueError(f"whole numbers of {wanted.name}", f"{low} to {high}")
+            raise UnfitError(f"whole numbers of {wanted.name}", f"{low} to {high}")
 
 
 def plain(value: Any, annotation: Any) -> Any:
@@ -57,8 +62,8 @@ def plain(value: Any, annotation: Any) -> Any:
 
     Raises
     ------
-    ValueError
-        If it is none of these; what there should be comes first, what was found second.
+    UnfitError
+        If it is none of these.
     """
     if annotation == "str":
         return _text(value)
@@ -66,29 +71,31 @@ def plain(value: Any, annotation: Any) -> Any:
         return _whole(value)
     if annotation == "float":
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-            raise ValueError("a number", repr(value))
+            raise UnfitError("a number", repr(value))
         return float(value)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ValueError("several values", repr(value))
+        raise UnfitError("several values", repr(value))
     if annotation == "tuple[str, ...]":
         return tuple(_text(str(one)) for one in value)
     pair = tuple(_whole(one) for one in value)
     if len(pair) != 2:
-        raise ValueError("two whole numbers", repr(value))
+        raise UnfitError("two whole numbers", repr(value))
     return pair
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("text", repr(value))
+        raise UnfitError("text", repr(value))
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("text that can be written", repr(value)) from error
+        raise UnfitError("text that can be written", repr(value)) from error
     return str(value)
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError("a whole number", repr(value))
+        raise UnfitError("a whole number", repr(value))
+    if abs(int(value)) > LARGEST:
+        raise UnfitError("a whole number that a file can hold", str(value))
     return int(value)

@@ -38,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
         else:
             _replace(target, content)
     except OSError as error:
-        words = f"{error.strerror or error}; nothing was saved"
+        words = f"{error.strerror or error}; it was not saved"
         raise OSError(error.errno, words, str(path)) from error
 
 

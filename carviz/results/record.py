@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from carviz.results.archive import Archive, pack, seal
-from carviz.results.casting import NUMBERS, PLAIN, cast, plain
+from carviz.results.casting import NUMBERS, PLAIN, UnfitError, cast, plain
 from carviz.results.files import write_whole
 
 SCHEMA = 3
@@ -60,7 +60,7 @@ class Record:
         try:
             dtype = self._dtypes.get(name)
             return plain(value, annotation) if dtype is None else cast(value, dtype)
-        except ValueError as error:
+        except UnfitError as error:
             rule, found = error.args
             raise self._reject(f"`{name}` is {rule}", found) from error
 
@@ -76,10 +76,14 @@ class Record:
     def _check_within(self, what: str, name: str, low: float, high: float | None = None) -> None:
         """Refuse numbers outside a range; NaN is let pass."""
         values = np.asarray(getattr(self, name))
-        wrong = values[(values < low) | (values > (np.inf if high is None else high))]
-        if wrong.size:
+        known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+        if not known.size:
+            return
+        least, most = known.min(), known.max()
+        if least < low or (high is not None and most > high):
             to = "or more" if high is None else f"to {high}"
-            raise self._reject(f"`{name}` {what} {low} {to}", f"{wrong.flat[0]:.15g}")
+            found = least if least < low else most
+            raise self._reject(f"`{name}` {what} {low} {to}", f"{found:.15g}")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -105,6 +109,8 @@ class Record:
             If the folder of `path` is not there.
         OSError
             If it cannot be written, because the disk is full, say; the path is told.
+        ValueError
+            If it is larger than a file that is read may be.
         """
         content: dict[str, Any] = {"record": type(self).__name__, "schema": SCHEMA}
         for field in dataclasses.fields(self):

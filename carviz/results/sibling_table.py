@@ -118,6 +118,8 @@ class SiblingTable(Record):
         ):
             raise self._reject("`classes` says over how many `by_classes` runs", "0")
         self._check_within("are numbers of classes,", "moved", 0, self.classes)
+        if self.classes and np.isnan(self.moved).all():
+            raise self._reject("`moved` is known of a filter at least where `classes` is", "NaN")
         known = self.moved[~np.isnan(self.moved)]
         if not np.array_equal(known, np.rint(known)):
             raise self._reject("`moved` are numbers of classes", "a fraction")

@@ -1,4 +1,4 @@
-"""Damage saved records in many ways, and load them: ``python tests/campaign/files.py``.
+"""Damage saved records in many ways, and load them: ``make campaign``.
 
 Whatever a file has become, loading it gives a ValueError that names it, or the record that was
 saved, and within a second; one that was sealed anew may also give another record, that works. It
@@ -18,9 +18,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from results_examples import car_table, exciting, pruning_path, selectivity_table, sibling_table
 
 from carviz.results import Record, seal

@@ -187,6 +187,7 @@ def test_bad_arguments_are_refused():
         ({"response": [[3.5, 0.0], [1.0, np.nan]]}, "above zero"),
         ({"box": np.zeros((2, 2, 4), int)}, "as high and as wide"),
         ({"images": 0}, "1 or more; found 0"),
+        ({"images": 2}, "among those looked at; found more than 2"),
         ({"size": (8, 0)}, "`size` is in pixels, 1 or more; found 0"),
         ({"size": (8, 6, 3)}, "two whole numbers"),
         ({"image": [[2, 0.5], [1, -1]]}, "`image` is whole numbers; found 0.5"),

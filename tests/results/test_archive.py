@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from carviz.results import Archive, pack, seal
+from carviz.results import Archive, archive, pack, seal
 
 ARRAYS = {
     "numbers": np.arange(6).reshape(2, 3),
@@ -91,7 +91,7 @@ def test_an_array_that_lies_about_itself_is_refused(content, words):
 
 def test_a_bomb_is_refused_unread():
     with pytest.raises(ValueError, match="promises"):
-        opened(patched(zipped(a=bytes(10**6)), 5 * 2**30, 5 * 2**23))
+        opened(patched(zipped(a=bytes(10**6)), 20 * 2**30, 20 * 2**23))
     with pytest.raises(ValueError, match="cannot be as large"):
         opened(patched(zipped(a=bytes(10)), 2**30))
 
@@ -152,6 +152,15 @@ def test_a_file_that_is_no_archive_is_refused():
         opened(buffer.getvalue())
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_what_cannot_be_inflated_in_bits_is_not_inflated(way):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", way) as file:
+        file.writestr("a.npy", bytes(10**6))
+    with pytest.raises(ValueError, match="compressed as carviz does not"):
+        opened(buffer.getvalue())
+
+
 def test_names_are_checked_before_anything_is_read():
     archive = opened(zipped(a=b"", later=b"", other=b""))
     archive.check_names(["a"], ["later", "other", "not there"])
@@ -173,3 +182,9 @@ def test_a_seal_tells_every_change():
     seals = [seal(arrays) for arrays in (base, *others)] + [seal(base, 1), seal(base, "1")]
     assert len(set(seals)) == len(seals)
     assert seal(dict(reversed(base.items()))) == seals[0]
+
+
+def test_more_than_may_be_read_is_not_written(monkeypatch):
+    monkeypatch.setattr(archive, "MOST", 79)
+    with pytest.raises(ValueError, match="79 bytes at most; found 80"):
+        pack({"a": np.zeros(10)})

@@ -137,7 +137,7 @@ def test_tables_are_frozen():
         ({"targets": [2**32, 0, 0, 1, 1, 2]}, "`targets` is whole numbers of int32; found 0 to 4"),
         ({"targets": [-1, 0, 0, 1, 1, 2]}, "`targets` are classes 0 to 3; found -1"),
         ({"total": "x"}, "`total` is a whole number; found 'x'"),
-        ({"total": -5}, "`images` are images of the data, 0 to -6; found 3"),
+        ({"total": -5}, "`total` counts the images of the data, 6 or more; found -5"),
         ({"total": 9}, "`images` are images of the data, 0 to 8; found 9"),
         ({"total": True}, "`total` is a whole number; found True"),
         ({"images": [3, 4, 5, 7, 8, 8]}, "`images` ascend, each of them once"),

@@ -78,9 +78,7 @@ def test_who_may_read_a_file_stays(tmp_path):
 def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
-    with pytest.raises(
-        OSError, match=r"No space left on device; nothing was saved.*full"
-    ) as caught:
+    with pytest.raises(OSError, match=r"No space left on device; it was not saved.*full") as caught:
         write_whole(full, b"content")
     assert caught.value.errno == errno.ENOSPC
     path = tmp_path / "r.npz"
@@ -90,7 +88,7 @@ def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match=r"No space left on device; nothing was saved.*r\.npz"):
+    with pytest.raises(OSError, match=r"No space left on device; it was not saved.*r\.npz"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full", "r.npz"]
@@ -99,11 +97,11 @@ def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
 def test_where_nothing_can_be_written_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not"):
         write_whole(tmp_path / "no" / "r.npz", b"")
-    with pytest.raises(IsADirectoryError, match="nothing was saved"):
+    with pytest.raises(IsADirectoryError, match="it was not saved"):
         write_whole(tmp_path, b"")
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    with pytest.raises(OSError, match=r"nothing was saved.*loop"):
+    with pytest.raises(OSError, match=r"it was not saved.*loop"):
         write_whole(loop, b"")
     name = "n" * 255  # the longest that there may be
     write_whole(tmp_path / name, b"whole")
