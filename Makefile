@@ -27,12 +27,15 @@ benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3
 
-# Outside CI: timm's families (pip install timm), 2,000 random networks, 1,000 interrupts, and ten
-# minutes of clicking.
+# Outside CI: timm's families (pip install timm); 2,000 random networks, 1,000 of them on random
+# kinds of data, damaged files, kills, interrupts, and ten minutes of clicking.
 neighbours:
 	PYTHONPATH=tests $(PYTHON) tests/neighbours.py
 
 campaign:
 	PYTHONPATH=tests $(PYTHON) tests/random_networks.py --networks 2000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/networks_and_data.py --networks 1000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/files.py --mutations 10000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/kills.py --kills 200
 	PYTHONPATH=tests $(PYTHON) tests/campaign/interrupts.py --interrupts 1000
 	PYTHONPATH=tests $(PYTHON) tests/campaign/clicking.py --minutes 10

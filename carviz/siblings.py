@@ -206,7 +206,9 @@ class Sums:
         assert self._products is not None
         total, products = self._sum.cpu().numpy(), self._products.cpu().numpy()
         covariance = products - np.outer(total, total) / self.places
-        variance = np.where(products.diagonal() > 0, covariance.diagonal(), np.nan)
+        # Where rounding leaves nothing of a variance, or less, nothing is known of the filter.
+        rises = (products.diagonal() > 0) & (covariance.diagonal() > 0)
+        variance = np.where(rises, covariance.diagonal(), np.nan)
         spread = np.sqrt(variance)
         return tidy(covariance / spread[:, None] / spread)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from carviz.pictures import Exciting
 from carviz.results import CarTable, PruningPath, SelectivityTable, SiblingTable
 
 
@@ -9,7 +10,7 @@ def car_table() -> CarTable:
     return CarTable(
         "conv", filters=[0, 1], classes=("cat", "größer, Ж"), images=[0, 1, 2], total=4,
         targets=[0, 1, 1], baseline=[0, 1, 0], predictions=[[0, 0, 0], [0, 1, 1]],
-        log_prob_drop=[[0.0, 0.4], [np.nan, -0.3]], passport={"model": "abc", "seed": 0},
+        log_prob_drop=[[0.0, 0.4], [0.2, -0.3]], passport={"model": "abc", "seed": 0},
     )  # fmt: skip
 
 
@@ -17,6 +18,15 @@ def selectivity_table() -> SelectivityTable:
     return SelectivityTable(
         "conv", threshold=0.5, color_index=[0.1, 0.9, np.nan, 0.7],
         kind=["shape", "color", "dead", "color"], energy=[1.0, 1.0, 0.0, 0.05],
+        passport={"model": "abc"},
+    )  # fmt: skip
+
+
+def exciting() -> Exciting:
+    return Exciting(
+        "conv", images=3, size=(8, 6), image=[[2, 0], [1, -1]], row=[[0, 1], [1, -1]],
+        column=[[2, 0], [0, -1]], response=[[3.5, 0.5], [1.0, np.nan]],
+        box=[[[0, 4, 3, 7], [2, 0, 5, 3]], [[2, 0, 5, 3], [-2, -2, 1, 1]]],
         passport={"model": "abc"},
     )  # fmt: skip
 

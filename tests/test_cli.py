@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from photographs import folder_of_photographs
 from typer.testing import CliRunner
 
 import carviz
 from carviz import CarTable
 from carviz.cli import app, printing
+from carviz.cli.shell import save_figure
 
 
 def run(*words, code=0):
@@ -128,3 +130,21 @@ def test_any_name_is_printed_as_it_is(capsys):
     out = capsys.readouterr().out
     for words in ("Bank [/]", "[bold]a[/]", "[/red] (1)", "[/red] (2)"):
         assert words in out
+
+
+def test_a_full_disk_is_told_in_words(tmp_path):
+    full = tmp_path / "full.npz"
+    full.symlink_to("/dev/full")
+    out = run("car", "--filters", "0", "--limit", "1", "--save", full, code=2)
+    assert "No space left on device; it was not saved" in out.replace("\n", " ")
+    assert full.is_symlink()
+
+
+def test_figures_are_written_whole_in_the_format_of_their_name(tmp_path):
+    figure = Figure()
+    for name, begin in (("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a", b"\x89PNG")):
+        save_figure(figure, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    with pytest.raises(ValueError, match="xyz"):
+        save_figure(figure, tmp_path / "a.xyz")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.pdf", "a.svg"]

@@ -34,12 +34,13 @@ def random_path(
     predictions[F - 1 :] = 0  # without any filter all images look the same
     every = [(bank, i) for bank, size in zip(banks, sizes, strict=True) for i in range(size)]
     order = [every[i] for i in g.permutation(F)[:steps]]
+    naive = (F - np.arange(steps)) * len(targets)
     return PruningPath(
         criterion, banks=banks, bank_sizes=sizes, layers=tuple(bank for bank, _ in order),
         order=[i for _, i in order], classes=names, targets=targets, baseline=baseline,
         predictions=predictions,
         decided_by_tie=g.random(steps) < 0.3,
-        evaluated=np.full(steps, 50), naive=np.full(steps, 99),
+        evaluated=naive // 2, naive=naive,
     )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def known_path():
     return PruningPath(
         "car", banks=("conv1",), bank_sizes=[4], layers=("conv1",) * 3, order=[3, 1, 0],
         classes=("cat", "dog"), targets=targets, baseline=baseline, predictions=predictions,
-        decided_by_tie=[True, False, False], evaluated=[9, 9, 9], naive=[99, 99, 99],
+        decided_by_tie=[True, False, False], evaluated=[9, 9, 9], naive=[400, 300, 200],
     )  # fmt: skip
 
 

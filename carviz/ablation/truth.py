@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from carviz.evaluate import LastSteps, Pick, find_logits, misfit
+from carviz.interrupts import whole
 from carviz.reference import NeverCalledError, Reference
 
 TELLING = 10
@@ -87,7 +88,7 @@ def find_truth(
         or no logits ``(image, class)``.
     """
     try:
-        with LastSteps() as steps:
+        with whole(LastSteps) as steps:
             answer, energies = reference.answer_and_energies(images, layer)
     except NeverCalledError:
         raise

@@ -65,7 +65,7 @@ class Measurement:
         chunks, total = self._chunks(), len(self.images)
         done = Gathered(self.layer, self.filters, self.classes, total, self.passport)
         checkpoint = self._checkpoint()
-        kept = [] if checkpoint is None else [checkpoint.load(p) for p in range(len(chunks))]
+        kept = [] if checkpoint is None else [checkpoint.load(*p) for p in enumerate(chunks)]
         for place, facts in enumerate(kept):
             if facts is not None:
                 done.add(place, chunks[place], facts)
@@ -76,7 +76,7 @@ class Measurement:
         for chunk, facts in self._measured(chunks, missing, done, progress):
             if checkpoint is not None:
                 self._check_weights()
-                checkpoint.save(chunk.place, facts)
+                checkpoint.save(chunk.place, facts, chunk.numbers)
             done.add(chunk.place, chunk.numbers, facts)
             if chunk.place in (missing[0], missing[-1]):
                 claims += self._claims(chunk.numbers, facts, chunk.images)
@@ -107,10 +107,23 @@ class Measurement:
         ]
 
     def _claims_of_kept(self, chunks: list[list[int]], kept: list[Facts | None]) -> list[Claim]:
-        """Return a few facts of the first part that was kept by an earlier run."""
+        """Return a few facts of the first part that was kept by an earlier run.
+
+        Raises
+        ------
+        ValueError
+            If its labels are not those of the data: not all of them enter its fingerprint.
+        """
         for numbers, facts in zip(chunks, kept, strict=False):
             if facts is not None:
-                return self._claims(numbers, facts, self.images.read(numbers)[0])
+                images, labels = self.images.read(numbers)
+                if not np.array_equal(labels.numpy(), facts.targets):
+                    raise ValueError(
+                        "A checkpoint is resumed with the labels that it began with; those in "
+                        f"{str(self.run.checkpoint)!r} are others than the data's. Take another "
+                        "folder, or remove this one."
+                    )
+                return self._claims(numbers, facts, images)
         return []
 
     def _check_weights(self) -> None:

@@ -26,6 +26,7 @@ from carviz.cli.shell import (
     first_bank,
     images_of,
     numbers,
+    save_figure,
     selectivity_of,
     weights_of,
 )
@@ -62,7 +63,7 @@ def demo(
         pictures = carviz.rgb_weights(model, layer)
         best = int(table.order[0])
         figure = carviz.plot_filter(table, best, picture=pictures[best], selectivity=selectivity)
-        figure.savefig(output)
+        save_figure(figure, output)
         console.print(f"\nFigure of filter {best}: [bold]{output}[/]")
 
 

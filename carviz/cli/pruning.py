@@ -27,6 +27,7 @@ from carviz.cli.shell import (
     first_bank,
     images_of,
     numbers,
+    save_figure,
     selectivity_of,
     weights_of,
 )
@@ -295,8 +296,8 @@ def _draw(
 
     if len(kinds) == len(path.banks):
         pictures = {bank: carviz.rgb_weights(model, bank) for bank in path.banks}
-        plot_order(path, pictures, selectivity=kinds).savefig(figure)
+        save_figure(plot_order(path, pictures, selectivity=kinds), figure)
         console.print(f"\nThe order as pictures: [bold]{figure}[/]")
     else:
-        plot_paths(path).savefig(figure)
+        save_figure(plot_paths(path), figure)
         console.print(f"\nThe curve of the accuracy: [bold]{figure}[/]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import nn
 
     from carviz.results import SelectivityTable
@@ -51,7 +53,7 @@ def errors() -> Iterator[None]:
     """Tell a person what went wrong in words; a traceback is for programmers."""
     try:
         yield
-    except (TypeError, ValueError, FileNotFoundError) as error:
+    except (TypeError, ValueError, OSError) as error:
         Console(stderr=True, highlight=False).print(
             f"[red]Error:[/] {escape(str(error))}", soft_wrap=True
         )
@@ -67,6 +69,15 @@ def check_folder(path: Path | None, what: str) -> None:
             f"{what} is saved into a folder that exists; {path.parent} does not. Make it, "
             "or choose another path."
         )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format that its file's name says; else PNG."""
+    from carviz.results import write_whole
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.removeprefix(".") or "png")
+    write_whole(path, buffer.getvalue())
 
 
 def weights_of(word: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from carviz.cli.shell import app, console, errors
+from carviz.results import write_whole
 
 FIRST_NOTEBOOK = "1-explore.ipynb"
 
@@ -72,11 +73,9 @@ def _copy_notebooks(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 def _copy(source: Path, target: Path) -> bool:
     """Copy a file to where there is none; return whether there was none."""
-    try:
-        with target.open("xb") as file:
-            file.write(source.read_bytes())
-    except FileExistsError:
+    if os.path.lexists(target):
         return False
+    write_whole(target, source.read_bytes())
     return True
 
 

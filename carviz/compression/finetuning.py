@@ -213,7 +213,7 @@ def _pass(
         images, labels = split(batch)
         images = images.detach().to(device, like.dtype)
         targets = whole_labels(labels, range(seen, seen + len(images))).to(device)
-        with LastSteps() as steps:
+        with whole(LastSteps) as steps:
             answer = model(images)
         pick = pick or find_logits(answer, len(images), steps)
         logits = pick(answer, steps)

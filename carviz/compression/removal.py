@@ -34,6 +34,7 @@ from carviz.evaluate import (
     shadow,
     telling,
 )
+from carviz.interrupts import whole
 from carviz.reference import Reference
 
 SAMPLE = 8
@@ -329,7 +330,7 @@ def _asked(loss: Loss, channels: list[int]) -> str:
 def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
     """Return the logits of the ablated network, as the audit's reference has them."""
     reference = Reference(model)
-    with LastSteps() as steps:
+    with whole(LastSteps) as steps:
         answer = reference.answer(images)
     reference.pick = find_logits(answer, len(images), steps)
     return reference.without(images, plan).clone()
@@ -339,7 +340,7 @@ def _audited(model: nn.Module, images: Tensor, plan: Plan) -> Tensor:
 def _check_logits(small: nn.Module, expected: Tensor, images: Tensor, plan: Plan) -> None:
     twin = copy_freely(small).to(images.dtype)
     try:
-        with LastSteps() as steps:
+        with whole(LastSteps) as steps:
             answer = twin(images.clone())
         logits = find_logits(answer, len(images), steps)(answer, steps)
     except Exception as error:  # a size written down in the forward pass

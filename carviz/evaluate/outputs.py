@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from carviz.evaluate.last_steps import LastSteps, log_probability
+from carviz.interrupts import whole
 
 WAY_OUT = "Wrap it in a module that returns the logits alone."
 
@@ -66,7 +67,7 @@ class Pick:
         if not self.step:
             yield self
             return
-        with LastSteps() as steps:
+        with whole(LastSteps) as steps:
             yield functools.partial(self, steps=steps)
 
     def __call__(self, output: Any, steps: LastSteps | None = None) -> Tensor:

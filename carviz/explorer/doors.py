@@ -48,6 +48,7 @@ def explore(
         Where to run; None for the GPU where there is one.
     tables
         A folder of tables that `carviz.CarTable.save` wrote: they are shown without computing.
+        What is damaged, or no table of this network's banks, is left out; a warning names it.
     run
         How to run; None for the defaults.
 

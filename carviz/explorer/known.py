@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from carviz.banks import Network, find_layer
@@ -53,12 +54,15 @@ def read_tables(
 ) -> tuple[list[CarTable], list[SelectivityTable]]:
     """Read the records that were saved into a folder; those of another model are refused.
 
+    What is damaged, no table, or of a bank that the network does not have is left out, and a
+    warning names it.
+
     Raises
     ------
     FileNotFoundError
         If the folder is not there, or holds no CarTable.
     ValueError
-        If a table was measured on another model; the file is named.
+        If a table was measured on another model, or none can be read; the file is named.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -68,8 +72,13 @@ def read_tables(
     own = fingerprint_model(network.model)
     cars: list[CarTable] = []
     kinds: list[SelectivityTable] = []
+    bad: list[str] = []
     for path in sorted(folder.glob("*.npz")):
-        table = _load(path)
+        try:
+            table = _load(path)
+        except (ValueError, OSError) as error:
+            bad.append(str(error))
+            continue
         found = table.passport.get("model")
         if found != own:
             raise ValueError(
@@ -77,17 +86,40 @@ def read_tables(
                 f"{path.name} is of another one, {found}. "
                 "Load that model, or take the file out of the folder."
             )
-        find_layer(network, network, table.layer)
-        if isinstance(table, CarTable):
+        if problem := _misfit(table, network):
+            bad.append(f"{path.name}: {problem}")
+        elif isinstance(table, CarTable):
             cars.append(table)
         else:
             kinds.append(table)
+    if bad and not cars:
+        raise ValueError(
+            f"tables is a folder of .npz files that CarTable.save wrote; {str(folder)!r} holds "
+            f"none that can be shown. {' '.join(bad)}"
+        )
+    if bad:
+        warnings.warn(
+            f"Left out of the tables in {str(folder)!r}: {' '.join(bad)}", UserWarning, stacklevel=3
+        )
     if not cars:
         raise FileNotFoundError(
             f"tables is a folder of .npz files that CarTable.save wrote; {str(folder)!r} holds "
             "none. carviz.measure_car(model, data, layer).save(path) makes one."
         )
     return cars, kinds
+
+
+def _misfit(table: CarTable | SelectivityTable, network: Network) -> str:
+    """Return why a table cannot be of this network; empty where it can."""
+    try:
+        count = network.convolution(find_layer(network, network, table.layer)).out_channels
+    except ValueError as error:
+        return str(error)
+    if isinstance(table, CarTable):
+        fits, found = table.filters.max() < count, f"filter {table.filters.max()}"
+    else:
+        fits, found = len(table.energy) == count, f"{len(table.energy)} filters"
+    return "" if fits else f"{table.layer!r} has {count} filters; the table tells of {found}."
 
 
 def _load(path: Path) -> CarTable | SelectivityTable:

@@ -79,11 +79,34 @@ class Exciting(Record):
         shape = self.response.shape
         if len(shape) != 2:
             raise self._reject("`response` is (filter, rank)", str(shape))
+        self._check_shapes(dict.fromkeys(("image", "row", "column"), shape))
+        self._check_shapes({"box": (*shape, 4)})
+        self._check_within("is how many were looked at,", "images", 1)
+        self._check_within("is in pixels,", "size", 1)
+        self._check_ranks()
+
+    def _check_ranks(self) -> None:
+        """Refuse ranks that are not the strongest images, each once, and empty ones behind them."""
+        empty = self.image == NONE
         for name in ("image", "row", "column"):
-            if getattr(self, name).shape != shape:
-                raise self._reject(f"`{name}` has shape {shape}", str(getattr(self, name).shape))
-        if self.box.shape != (*shape, 4):
-            raise self._reject(f"`box` has shape {(*shape, 4)}", str(self.box.shape))
+            self._check_within("are numbers, or -1 for none,", name, NONE)
+            if not np.array_equal(getattr(self, name) == NONE, empty):
+                raise self._reject("image, row and column are all -1, or none is", f"`{name}`")
+        if not np.array_equal(np.isnan(self.response), empty):
+            raise self._reject(
+                "`response` is NaN where no image is, and nowhere else", "a mismatch"
+            )
+        strength = np.where(empty, 0.0, self.response)
+        if (strength[~empty] <= 0).any() or (np.diff(strength, axis=1) > 0).any():
+            raise self._reject("responses are above zero, the strongest first", "another order")
+        if len(np.unique(self.image[~empty])) > self.images:
+            raise self._reject("`image` are among those looked at", f"more than {self.images}")
+        each = np.sort(np.where(empty, -1 - np.arange(empty.shape[1]), self.image), axis=1)
+        if (np.diff(each, axis=1) == 0).any():
+            raise self._reject("no image is there twice", "a repetition")
+        sides = self.box[..., 2:] - self.box[..., :2]
+        if sides.size and ((sides <= 0) | (sides != sides[0, 0])).any():
+            raise self._reject("each `box` is as high and as wide as the others", "another one")
 
     def __repr__(self) -> str:
         filters, ranks = self.response.shape

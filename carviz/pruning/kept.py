@@ -38,13 +38,18 @@ class Ranking:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Step:
-    """One pruned filter and what is predicted without it; `flips` is the search's memory."""
+    """One pruned filter and what is predicted without it.
+
+    `flips`, `seen` and `lost` are the search's memory, so that it goes on as it would have.
+    """
 
     bank: NDArray[np.int64]
     filter: NDArray[np.int64]
     predictions: NDArray[np.int32]
     margins: NDArray[np.float32]
     flips: NDArray[np.int8]
+    seen: NDArray[np.float64]
+    lost: NDArray[np.float64]
     decided_by_tie: NDArray[np.bool_]
     evaluated: NDArray[np.int64]
     naive: NDArray[np.int64]
@@ -70,6 +75,7 @@ class Kept:
         self, run: Run, criterion: str, layers: Sequence[str], identity: Mapping[str, Any]
     ) -> None:
         self._parts: dict[type[Any], Checkpoint[Any]] = {}
+        self._before = ""
         if run.checkpoint is None:
             return
         name = _folder(criterion, layers)
@@ -79,24 +85,33 @@ class Kept:
 
     def whole(self) -> Whole | None:
         """Return what the whole network predicts, where it is kept."""
-        return self._load(Whole, 0)
+        return self._load(Whole, 0, None)
 
     def ranking(self) -> Ranking | None:
         """Return the scores of all filters, where they are kept."""
-        return self._load(Ranking, 0)
+        return self._load(Ranking, 0, None)
 
     def step(self, place: int) -> Step | None:
-        """Return a step, where it is kept."""
-        return self._load(Step, place)
+        """Return the next step, where it is kept, and was taken after the same ones."""
+        return self._load(Step, place, self._before)
 
     def save(self, part: Whole | Ranking | Step, place: int = 0) -> None:
         """Keep a part."""
         if checkpoint := self._parts.get(type(part)):
-            checkpoint.save(place, part)
+            checkpoint.save(place, part, self._before if isinstance(part, Step) else None)
+            self._follow(type(part))
 
-    def _load(self, kind: type[Kind], place: int) -> Kind | None:
+    def _load(self, kind: type[Kind], place: int, of: str | None) -> Kind | None:
         checkpoint: Checkpoint[Kind] | None = self._parts.get(kind)
-        return None if checkpoint is None else checkpoint.load(place)
+        found = None if checkpoint is None else checkpoint.load(place, of)
+        if found is not None:
+            self._follow(kind)
+        return found
+
+    def _follow(self, kind: type[Any]) -> None:
+        """Let the next step be one that follows this part: a tie may have many courses."""
+        if kind is not Ranking:
+            self._before = self._parts[kind].last
 
 
 def _folder(criterion: str, layers: Sequence[str]) -> str:

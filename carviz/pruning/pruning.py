@@ -206,13 +206,19 @@ class _Pruner:
         found = self._chooser.step(self._tick)
         state.take(*found.answers, found.images)
         state.prune(found.bank, found.filter)
-        flips = self._chooser.flips if isinstance(self._chooser, Search) else np.zeros((0, 0))
+        flips, seen, lost = (
+            self._chooser.memory
+            if isinstance(self._chooser, Search)
+            else (np.zeros((0, 0), np.int8), np.zeros(0), np.zeros(0))
+        )
         return Step(
             np.asarray(found.bank),
             np.asarray(found.filter),
             state.predictions.copy(),
             state.margins.copy(),
-            flips.astype(np.int8),
+            flips,
+            seen,
+            lost,
             np.asarray(found.decided_by_tie),
             np.asarray(found.evaluated),
             np.asarray(left * len(state.targets)),
@@ -250,7 +256,8 @@ class _Pruner:
             return Ranked(state, scores)
         search = Search(state)
         if self._steps:
-            search.flips[:] = self._steps[-1].flips
+            last = self._steps[-1]
+            search.recall(last.flips, last.seen, last.lost)
         return search
 
     def _score(self) -> Scores:

@@ -112,6 +112,17 @@ class Search:
         bins = len(state.targets).bit_length() + 1
         self._seen, self._lost = np.full(bins, 10.0), np.full(bins, 0.5)
 
+    @property
+    def memory(self) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]]:
+        """What was learnt so far of which images are worth being seen first."""
+        return self.flips.copy(), self._seen.copy(), self._lost.copy()
+
+    def recall(
+        self, flips: NDArray[np.int8], seen: NDArray[np.float64], lost: NDArray[np.float64]
+    ) -> None:
+        """Go on with the memory of another search, where that one ended."""
+        self.flips, self._seen, self._lost = flips.copy(), seen.copy(), lost.copy()
+
     def step(self, tick: Tick) -> Found:
         """Return the filter that goes next."""
         candidates = self._candidates(tick)

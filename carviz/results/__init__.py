@@ -1,9 +1,10 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
+from carviz.results.archive import Archive, pack, seal
 from carviz.results.car_table import CarTable
 from carviz.results.class_comparison import compare_classes
 from carviz.results.clusters import Clusters
-from carviz.results.files import write_whole
+from carviz.results.files import UNFINISHED, write_whole
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -11,6 +12,8 @@ from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
 
 __all__ = [
+    "UNFINISHED",
+    "Archive",
     "CarTable",
     "Clusters",
     "PruningPath",
@@ -19,5 +22,7 @@ __all__ = [
     "SiblingTable",
     "compare_classes",
     "compare_paths",
+    "pack",
+    "seal",
     "write_whole",
 ]

@@ -90,28 +90,26 @@ class CarTable(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
         F, M, K = len(self.filters), len(self.images), len(self.classes)
-        shapes = {
-            "filters": (F,), "images": (M,), "targets": (M,), "baseline": (M,),
-            "predictions": (F, M), "log_prob_drop": (F, K),
-        }  # fmt: skip
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise self._reject(
-                    f"`{name}` has shape {shape} (filters {F}, images {M}, classes {K})",
-                    str(getattr(self, name).shape),
-                )
+        self._check_shapes(
+            {
+                "filters": (F,), "images": (M,), "targets": (M,), "baseline": (M,),
+                "predictions": (F, M), "log_prob_drop": (F, K),
+            }
+        )  # fmt: skip
         if M == 0 or F == 0:
             raise self._reject("a table holds an image and a filter at least", f"{M} and {F}")
+        self._check_within("are numbers of filters,", "filters", 0)
         if len(np.unique(self.filters)) != F:
             raise self._reject("each filter appears once", str(self.filters.tolist()))
+        if (np.diff(self.images) <= 0).any():
+            raise self._reject("`images` ascend, each of them once", "another order")
+        self._check_within("counts the images of the data,", "total", M)
+        self._check_within("are images of the data,", "images", 0, self.total - 1)
         for name in ("targets", "baseline", "predictions"):
-            values = getattr(self, name)
-            if values.min() < 0 or values.max() >= K:
-                raise self._reject(
-                    f"`{name}` are classes 0 to {K - 1}", f"{values.min()} to {values.max()}"
-                )
+            self._check_within("are classes", name, 0, K - 1)
+        if np.isnan(self.log_prob_drop[:, self.class_images > 0]).any():
+            raise self._reject("`log_prob_drop` is a number for every class with images", "NaN")
 
     def __repr__(self) -> str:
         seen = f"{len(self.images):,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,31 +98,27 @@ class PruningPath(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("banks", "layers", "classes"):
-            object.__setattr__(self, name, tuple(str(n) for n in getattr(self, name)))
         n, M, K = len(self.order), len(self.targets), len(self.classes)
         if n == 0:  # an empty list has no second axis
             object.__setattr__(self, "predictions", np.zeros((0, M), np.int32))
-        shapes = {
-            "bank_sizes": (len(self.banks),), "order": (n,), "targets": (M,), "baseline": (M,),
-            "predictions": (n, M), "decided_by_tie": (n,), "evaluated": (n,), "naive": (n,),
-        }  # fmt: skip
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise self._reject(f"`{name}` has shape {shape}", str(getattr(self, name).shape))
+        self._check_shapes(
+            {
+                "bank_sizes": (len(self.banks),), "order": (n,), "targets": (M,), "baseline": (M,),
+                "predictions": (n, M), "decided_by_tie": (n,), "evaluated": (n,), "naive": (n,),
+            }
+        )  # fmt: skip
         if M == 0 or not self.banks:
             raise self._reject(
                 "a path has an image and a bank at least", f"{M} and {len(self.banks)}"
             )
         for name in ("targets", "baseline", "predictions"):
-            values = getattr(self, name)
-            if values.size and (values.min() < 0 or values.max() >= K):
-                raise self._reject(
-                    f"`{name}` are classes 0 to {K - 1}", f"{values.min()} to {values.max()}"
-                )
+            self._check_within("are classes", name, 0, K - 1)
         self._check_order()
 
     def _check_order(self) -> None:
+        if len(set(self.banks)) < len(self.banks):
+            raise self._reject("each bank is pruned once", str(list(self.banks)))
+        self._check_within("are numbers of filters,", "bank_sizes", 1)
         sizes = dict(zip(self.banks, self.bank_sizes.tolist(), strict=True))
         if len(self.layers) != len(self.order):
             raise self._reject(f"`layers` has {len(self.order)} names", str(len(self.layers)))
@@ -132,6 +128,11 @@ class PruningPath(Record):
             raise self._reject("each pruned filter is one of its bank", str(wrong[0]))
         if len(set(steps)) != len(steps):
             raise self._reject("each filter is pruned once", "a repetition")
+        naive = (self.filters - np.arange(len(steps))) * len(self.targets)
+        if not np.array_equal(self.naive, naive):
+            raise self._reject("`naive` is every image for every filter left", str(self.naive))
+        if ((self.evaluated < 0) | (self.evaluated > naive)).any():
+            raise self._reject("`evaluated` is from 0 to `naive`", str(self.evaluated))
 
     def __repr__(self) -> str:
         return (
@@ -328,10 +329,3 @@ class PruningPath(Record):
                 f"This path prunes {len(self)} filters; count is 0 to {len(self)}, found {count}."
             )
         return count
-
-    @classmethod
-    def _parse(cls, content: dict[str, Any]) -> dict[str, Any]:
-        parsed = super()._parse(content)
-        for name in ("banks", "layers", "classes"):
-            parsed[name] = tuple(parsed[name])
-        return parsed

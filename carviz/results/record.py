@@ -6,10 +6,8 @@ A file is NumPy's ``.npz`` without pickles: loading never executes what it holds
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,10 +15,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from carviz.results.archive import Archive, pack, seal
+from carviz.results.casting import NUMBERS, PLAIN, UnfitError, cast, plain
 from carviz.results.files import write_whole
 
-SCHEMA = 2
+SCHEMA = 3
 """Number of the file format; a file with a higher one is refused."""
+SEALED = 3
+"""From this schema on a file has a digest of all that it holds."""
+KIND = 100
+"""Letters that the kind of a record has, at most."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,15 +45,45 @@ class Record:
     """Fields that files of earlier versions lack; each has a default."""
 
     def __post_init__(self) -> None:
-        for name, dtype in self._dtypes.items():
-            array: np.ndarray[Any, Any] = np.array(getattr(self, name), dtype=dtype, copy=True)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
-        plain = json.loads(json.dumps(dict(self.passport)))
-        object.__setattr__(self, "passport", MappingProxyType(plain))
+        if not isinstance(self.passport, Mapping):
+            raise self._reject("a passport is a mapping", f"a {type(self.passport).__name__}")
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if name == "passport":
+                kept: Any = MappingProxyType(json.loads(json.dumps(dict(value))))
+            else:
+                kept = self._kept(name, value, field.type)
+            object.__setattr__(self, name, kept)
+
+    def _kept(self, name: str, value: Any, annotation: Any) -> Any:
+        """Return a field's value in the type that it is stored with."""
+        try:
+            dtype = self._dtypes.get(name)
+            return plain(value, annotation) if dtype is None else cast(value, dtype)
+        except UnfitError as error:
+            rule, found = error.args
+            raise self._reject(f"`{name}` is {rule}", found) from error
 
     def _reject(self, rule: str, found: str) -> ValueError:
         return ValueError(f"{type(self).__name__}: {rule}; found {found}.")
+
+    def _check_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse arrays that do not fit together."""
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise self._reject(f"`{name}` has shape {shape}", str(getattr(self, name).shape))
+
+    def _check_within(self, what: str, name: str, low: float, high: float | None = None) -> None:
+        """Refuse numbers outside a range; NaN is let pass."""
+        values = np.asarray(getattr(self, name))
+        known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+        if not known.size:
+            return
+        least, most = known.min(), known.max()
+        if least < low or (high is not None and most > high):
+            to = "or more" if high is None else f"to {high}"
+            found = least if least < low else most
+            raise self._reject(f"`{name}` {what} {low} {to}", f"{found:.15g}")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -73,16 +107,18 @@ class Record:
         ------
         FileNotFoundError
             If the folder of `path` is not there.
+        OSError
+            If it cannot be written, because the disk is full, say; the path is told.
+        ValueError
+            If it is larger than a file that is read may be.
         """
         content: dict[str, Any] = {"record": type(self).__name__, "schema": SCHEMA}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             content[field.name] = json.dumps(dict(value)) if field.name == "passport" else value
-        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in content.items()}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        content["digest"] = seal(content)
         path = Path(path)
-        write_whole(path, buffer.getvalue())
+        write_whole(path, pack(content))
         return path
 
     @classmethod
@@ -94,35 +130,55 @@ class Record:
         FileNotFoundError
             If `path` is not there.
         ValueError
-            If the file is no record, another kind of record, or of a later carviz.
+            If the file is no record, another kind of record, of a later carviz, damaged, or
+            contradicts itself; the file is named.
         """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
                 f"There is no file {str(path)!r} to load a {cls.__name__} from."
             )
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"A {cls.__name__} is loaded from a file that carviz saved; "
-                f"{str(path)!r} is not one, or is damaged: {error}"
-            ) from error
-        kind = str(content.pop("record", "no carviz record"))
+        with path.open("rb") as file:
+            try:
+                archive = Archive(file)
+                kind, schema = _kind(archive), _schema(archive)
+                if kind == cls.__name__ and schema <= SCHEMA:
+                    return cls(**cls._parse(cls._read(archive, schema)))
+            except Exception as error:  # a damaged file may bring about any
+                raise ValueError(
+                    f"A {cls.__name__} is loaded from a file that carviz saved; {str(path)!r} is "
+                    f"not one, or is damaged: {str(error) or type(error).__name__}"
+                ) from error
         if kind != cls.__name__:
             raise ValueError(f"{str(path)!r} holds {kind}, not a {cls.__name__}.")
-        if int(content.pop("schema", 0)) > SCHEMA:
-            raise ValueError(
-                f"{str(path)!r} was written by a later carviz (this one reads schema {SCHEMA}). "
-                "Upgrade carviz to read it."
-            )
-        missing = ({f.name for f in dataclasses.fields(cls)} ^ set(content)) - (
-            cls._later - set(content)
+        raise ValueError(
+            f"{str(path)!r} was written by a later carviz (this one reads schema {SCHEMA}). "
+            "Upgrade carviz to read it."
         )
-        if missing:
-            raise ValueError(f"{str(path)!r} is damaged: {', '.join(sorted(missing))} do not fit.")
-        return cls(**cls._parse(content))
+
+    @classmethod
+    def _read(cls, archive: Archive, schema: int) -> dict[str, Any]:
+        """Return the fields' arrays; names, types and sizes are checked before any is read."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        sealed = {"digest"} if schema >= SEALED else set()
+        archive.check_names({"record", "schema", *sealed, *fields} - cls._later, cls._later)
+        for name in set(archive.names) & set(fields):
+            header, dtype = archive.header(name), cls._dtypes.get(name)
+            annotation = "str" if name == "passport" else fields[name].type
+            kinds = PLAIN[str(annotation)] if dtype is None else NUMBERS[np.dtype(dtype).kind]
+            several = str(annotation).startswith("tuple")
+            empty = 0 in header.shape  # NumPy has no type for what is not there
+            if (header.dtype.kind not in kinds and not empty) or (
+                dtype is None and len(header.shape) != several
+            ):
+                raise ValueError(
+                    f"{name!r} is {header.shape} of {header.dtype.name}, which it cannot be"
+                )
+        content = {name: archive.read(name) for name in archive.names}
+        digest = content.pop("digest", None)
+        if sealed and str(digest) != seal(content):
+            raise ValueError("its parts do not belong together")
+        return {name: content[name] for name in content if name in fields}
 
     @classmethod
     def _parse(cls, content: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +190,25 @@ class Record:
             elif name not in cls._dtypes:
                 parsed[name] = array.item() if array.ndim == 0 else tuple(array.tolist())
         return parsed
+
+
+def _kind(archive: Archive) -> str:
+    """Return what a file says that it holds."""
+    if "record" not in archive.names:
+        return "no carviz record"
+    header = archive.header("record")
+    if header.dtype.kind != "U" or header.shape or header.size > 4 * KIND:
+        raise ValueError("'record' is no name")
+    return str(archive.read("record"))
+
+
+def _schema(archive: Archive) -> int:
+    if "schema" not in archive.names:
+        return 0
+    header = archive.header("schema")
+    if header.dtype.kind not in "iu" or header.shape:
+        raise ValueError("'schema' is no number")
+    return int(archive.read("schema"))
 
 
 FIRST_DEFINITION = (

@@ -68,14 +68,24 @@ class SelectivityTable(Record):
         if np.size(self.activation_index) == 0:  # not measured
             object.__setattr__(self, "activation_index", np.full(np.size(self.energy), np.nan))
         super().__post_init__()
-        F = len(self.energy)
-        for name in self._dtypes:
-            if getattr(self, name).shape != (F,):
-                raise self._reject(f"`{name}` has shape ({F},)", str(getattr(self, name).shape))
+        F = np.size(self.energy)
+        self._check_shapes(dict.fromkeys(self._dtypes, (F,)))
+        for name in ("threshold", "activation_threshold"):
+            if not 0 <= getattr(self, name) <= 1:  # NaN too
+                raise self._reject(f"`{name}` is an index, 0 to 1", f"{getattr(self, name):g}")
+        for name in ("color_index", "activation_index"):
+            self._check_within("are indices", name, 0, 1)
+        if not (np.isfinite(self.energy) & (self.energy >= 0)).all():
+            raise self._reject("`energy` is a sum of squares", str(self.energy.min()))
         if unknown := set(self.kind.tolist()) - set(KINDS):
             raise self._reject(f"a kind is one of {', '.join(KINDS)}", str(sorted(unknown)))
         if not np.array_equal(np.isnan(self.color_index), self.kind == "dead"):
             raise self._reject("a dead filter, and no other, has index NaN", "a mismatch")
+        colorful = self.color_index > self.threshold
+        if not np.array_equal(colorful, self.kind == "color"):
+            raise self._reject(
+                "a filter is 'color' above the threshold, and no other", "a mismatch"
+            )
         if not np.isnan(self.activation_index[self.kind == "dead"]).all():
             raise self._reject("a dead filter has activation index NaN", "a number")
 

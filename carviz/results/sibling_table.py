@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 By = Literal["weights", "activation", "classes"]
+ROUNDING = 1e-6
+"""How far from 1 the likeness of a filter to itself may be."""
 MEASURES = ("weights", "activation", "classes")
 
 
@@ -83,23 +85,46 @@ class SiblingTable(Record):
     _later: ClassVar[frozenset[str]] = frozenset({"by_classes", "moved", "classes"})
 
     def __post_init__(self) -> None:
-        for name, whole in (("by_classes", np.shape(self.by_weights)), ("moved", len(self))):
+        square = np.shape(self.by_weights)
+        for name, whole in (("by_classes", square), ("moved", square[:1])):
             if np.size(getattr(self, name)) == 0:  # not measured
                 object.__setattr__(self, name, np.full(whole, np.nan))
         super().__post_init__()
-        F = len(self)
+        F = len(self) if square else 0
+        if F == 0:
+            raise self._reject("a bank has a filter at least", f"shape {square}")
+        for name in ("images", "places"):
+            self._check_within("says how many,", name, 1)
+        self._check_within("says how many,", "classes", 0)
         for name in ("by_weights", "by_activation", "by_classes"):
             values = getattr(self, name)
-            if values.shape != (F, F) or F == 0:
+            if values.shape != (F, F):
                 raise self._reject(f"`{name}` has shape ({F}, {F})", str(values.shape))
             if not np.array_equal(values, values.T, equal_nan=True):
                 raise self._reject(f"`{name}` is symmetric", "a pair with two similarities")
             if np.nanmax(np.abs(values), initial=0.0) > 1:
                 raise self._reject(f"`{name}` is in [-1, 1]", f"{np.nanmax(np.abs(values)):g}")
+            itself, nothing = values.diagonal(), np.isnan(values.diagonal())
+            if not (nothing | (np.abs(itself - 1) <= ROUNDING)).all():
+                raise self._reject(
+                    f"`{name}` is 1 of a filter with itself", f"{np.nanmin(itself):g}"
+                )
+            if not np.array_equal(np.isnan(values), nothing[:, None] | nothing):
+                raise self._reject(f"`{name}` is known of all of a filter's pairs or none", "some")
         if self.moved.shape != (F,):
             raise self._reject(f"`moved` has shape ({F},)", str(self.moved.shape))
-        if self.classes == 0 and not np.isnan(self.by_classes).all():
+        if self.classes == 0 and not (
+            np.isnan(self.by_classes).all() and np.isnan(self.moved).all()
+        ):
             raise self._reject("`classes` says over how many `by_classes` runs", "0")
+        self._check_within("are numbers of classes,", "moved", 0, self.classes)
+        if self.classes and np.isnan(self.moved).all():
+            raise self._reject("`moved` is known of a filter at least where `classes` is", "NaN")
+        known = self.moved[~np.isnan(self.moved)]
+        if not np.array_equal(known, np.rint(known)):
+            raise self._reject("`moved` are numbers of classes", "a fraction")
+        if not np.isnan(self.by_classes.diagonal()[np.isnan(self.moved)]).all():
+            raise self._reject("`by_classes` is of filters whose `moved` is known", "NaN")
 
     def __repr__(self) -> str:
         return f"<SiblingTable of {self.layer!r}: {len(self)} filters, {self.images:,} images>"

@@ -52,8 +52,9 @@ def load_model(
         "DEFAULT" for the best weights there are, None for random ones, or the name of a
         torchvision weights entry, e.g. "IMAGENET1K_V1", or the entry itself; torchvision's are
         downloaded once. Or a file: safetensors, or a state dict that torch saved (nothing in it
-        is run), also inside a checkpoint or of a DataParallel network. A string is a file where
-        it ends like one (.safetensors, .pt, .pth). A file of another number of classes makes
+        is run), also inside a checkpoint or of a DataParallel network; what it is, its content
+        says. A string is a file where there is one, it has a folder before it, or it ends like one
+        (.safetensors, .pt, .pth, .pth.tar). A file of another number of classes makes
         torchvision's network with so many; they are called "0", "1", … unless the file's metadata
         has "classes", a list of names in JSON.
 
@@ -168,7 +169,7 @@ def _saved(weights: Any) -> SavedWeights | None:
     """Return what a file holds, where `weights` names one."""
     if weights is None:
         return None
-    if isinstance(weights, str) and not weights.lower().endswith(saved_weights.SUFFIXES):
+    if isinstance(weights, str) and not _names_file(weights):
         return None
     if isinstance(weights, (str, os.PathLike)):
         return read_weights(Path(weights).expanduser())
@@ -180,6 +181,13 @@ def _saved(weights: Any) -> SavedWeights | None:
         "weights are 'DEFAULT', None, a torchvision weights entry or its name, or a file's path; "
         f"found {type(weights).__name__}. A state dict is loaded from its file."
     )
+
+
+def _names_file(weights: str) -> bool:
+    """Whether a string names a file, and no entry of torchvision's."""
+    if weights.lower().endswith(saved_weights.SUFFIXES) or len(Path(weights).parts) > 1:
+        return True
+    return weights not in ("", "DEFAULT") and Path(weights).expanduser().is_file()
 
 
 def _fill_bundled(model: nn.Module, saved: SavedWeights) -> dict[str, Any]:

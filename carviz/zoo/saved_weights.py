@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
-"""How the name of a file of weights ends, where it is given as a string."""
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".th", ".pkl", ".model")
+"""How the name of a file of weights ends, where it is given as a string and is not there."""
+LARGEST_HEADER = 100_000_000
+"""Bytes of the header of a safetensors file, at most."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which names a checkpoint holds the state dict."""
@@ -60,14 +62,14 @@ def read_weights(path: Path) -> SavedWeights:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not what its name says, or holds something else than tensors.
+        If it is damaged, or holds something else than tensors.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"Weights are read from a file ({', '.join(SUFFIXES[:3])}); there is none at "
             f"{str(path)!r}."
         )
-    read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_torch
+    read = _read_safetensors if _is_safetensors(path) else _read_torch
     state, classes = read(path)
     for prefix in PREFIXES:
         if state and all(name.startswith(prefix) for name in state):
@@ -76,14 +78,24 @@ def read_weights(path: Path) -> SavedWeights:
     return SavedWeights(path, state, _class_names(classes, path))
 
 
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do, whatever its name, with a header's size and "{"."""
+    with path.open("rb") as file:
+        begin = file.read(9)
+    size = int.from_bytes(begin[:8], "little")
+    torch_own = begin.startswith((b"PK", b"\x80"))
+    named = path.suffix.lower() == ".safetensors"
+    return (begin[8:] == b"{" and size <= LARGEST_HEADER) or (named and not torch_own)
+
+
 def fill(network: nn.Module, saved: SavedWeights) -> None:
     """Set every parameter and buffer of a network from a file, each of the network's own type.
 
     Raises
     ------
     ValueError
-        If a tensor is missing in the file, is not the network's, or has another shape; the
-        network is then as it was.
+        If a tensor is missing in the file, is not the network's, has another shape, or holds whole
+        numbers (int8, say) where the network's are floating-point; the network is then as it was.
     """
     wanted, state = network.state_dict(), dict(saved.state)
     for name, tensor in wanted.items():  # older files do not count the batches
@@ -108,8 +120,31 @@ def _faults(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[s
         for name, tensor in wanted.items()
         if name in state and state[name].shape != tensor.shape
     ]
-    told = ((missing, "missing"), (unexpected, "not the network's"), (shapes, "of another shape"))
+    kinds = [
+        f"{name} is {_dtype(state[name])} and should be {_dtype(tensor)}"
+        for name, tensor in wanted.items()
+        if name in state
+        and not name.endswith("num_batches_tracked")
+        and _kind(state[name]) != _kind(tensor)
+    ]
+    told = (
+        (missing, "missing"), (unexpected, "not the network's"), (shapes, "of another shape"),
+        (kinds, "of another kind, quantised perhaps"),
+    )  # fmt: skip
     return [f"{len(names)} {what} ({_some(names)})" for names, what in told if names]
+
+
+def _kind(tensor: Tensor) -> str:
+    """Return what kind of numbers a tensor holds: whole ones are never read as weights."""
+    if tensor.is_floating_point():
+        return "real"
+    if tensor.is_quantized or tensor.is_complex() or tensor.dtype == torch.bool:
+        return _dtype(tensor)
+    return "whole"
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _some(names: list[str]) -> str:
@@ -136,7 +171,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # by its path torch would go by its name
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"A file of weights holds tensors and nothing that runs; {str(path)!r} holds more, a "

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from carviz.evaluate import no_grad
+from carviz.results import write_whole
 from carviz.zoo import first_bank
 from carviz.zoo.bundled import empty, randomise
 from carviz.zoo.judging import judge
@@ -52,7 +53,7 @@ def make_shapes(order: Order) -> None:
     verdict = judge(network, ShapesAndColors())
     making = Making(schedule, SHAPES_IMAGES, SHAPES_PURITY, SHAPES_SMOOTHNESS, minutes)
     save_weights(network, order.folder / "shapes.safetensors")
-    (order.folder / "shapes.md").write_text(shapes_card(verdict, making), encoding="utf-8")
+    write_whole(order.folder / "shapes.md", shapes_card(verdict, making).encode())
     say(f"{verdict.accuracy:.1%} right; weights and card are in {order.folder}")
 
 

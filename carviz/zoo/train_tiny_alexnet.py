@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from carviz.evaluate import no_grad
+from carviz.results import write_whole
 from carviz.zoo.bundled import empty, randomise
 from carviz.zoo.first_bank import smooth_noise
 from carviz.zoo.tiny_alexnet import SIZE, SYNSETS, TinyAlexNet, prepare
@@ -65,7 +66,7 @@ def make_tiny_alexnet(order: Order) -> None:
         schedule, len(targets), SMALL_SIZE, minutes, order.device, torch.get_num_threads()
     )
     card = tiny_alexnet_card(verdict, making)
-    (order.folder / "tiny-alexnet.md").write_text(card, encoding="utf-8")
+    write_whole(order.folder / "tiny-alexnet.md", card.encode())
     say(f"{verdict.accuracy:.1%} right; weights and card are in {order.folder}")
 
 

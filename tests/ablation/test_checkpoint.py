@@ -1,6 +1,7 @@
 """A long run does not lose work, and never resumes another one."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -83,6 +84,94 @@ def test_a_damaged_chunk_is_measured_again(tmp_path):
     expected = measure(tmp_path)
     (tmp_path / "first" / "chunk-000001.npz").write_bytes(b"PK half")
     assert measure(tmp_path) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x05\x06" + bytes(18), b"\x00" * 5000])
+def test_a_chunk_of_anything_is_measured_again(tmp_path, content):
+    expected = measure(tmp_path)
+    path = tmp_path / "first" / "chunk-000001.npz"
+    whole = path.read_bytes()
+    for damaged in (content, whole[:-30], whole[: len(whole) // 2] + whole[len(whole) // 2 + 9 :]):
+        path.write_bytes(damaged)
+        assert measure(tmp_path) == expected
+        assert path.read_bytes() == whole
+
+
+def test_a_part_copied_to_another_place_is_measured_again(tmp_path, monkeypatch):
+    images, labels = random_images(1100, classes=5)
+    expected = measure(tmp_path, data=(images, labels))
+    folder = tmp_path / "first"
+    parts = sorted(folder.glob("chunk-*.npz"))
+    sizes = [32, 64, 128, 256, 256, 256, 108]
+    assert len(parts) == len(sizes)
+    parts[4].write_bytes(parts[3].read_bytes())
+    parts[6].write_bytes(parts[0].read_bytes())
+    counted = Counted(monkeypatch)
+    assert measure(tmp_path, data=(images, labels)) == expected
+    assert counted.images == [256, 108]
+
+
+def test_a_part_of_another_measurement_is_measured_again(tmp_path, monkeypatch):
+    expected = measure(tmp_path / "mine")
+    other = model()
+    with torch.no_grad():
+        other.last.bias[0] += 1
+    measure(tmp_path / "other", network=other)
+    for name in files(tmp_path / "mine")[:2]:
+        (tmp_path / "mine" / "first" / name).write_bytes(
+            (tmp_path / "other" / "first" / name).read_bytes()
+        )
+    counted = Counted(monkeypatch)
+    assert measure(tmp_path / "mine") == expected
+    assert counted.images == [32, 64]
+
+
+class Unlabelled(torch.utils.data.Dataset):
+    """Labels that nobody knows before an image is read."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(IMAGES)
+
+    def __getitem__(self, i):
+        return IMAGES[i], int(self.labels[i])
+
+
+def test_labels_that_were_not_looked_at_are_compared_as_well(tmp_path):
+    measure(tmp_path, data=Unlabelled(LABELS))
+    labels = LABELS.clone()
+    seen = torch.linspace(0, len(IMAGES) - 1, 16).int().tolist()
+    changed = [i for i in range(len(IMAGES)) if i not in seen]
+    labels[changed] = (labels[changed] + 1) % 5
+    with pytest.raises(ValueError, match=r"labels that it began with; those in .* are others"):
+        measure(tmp_path, data=Unlabelled(labels))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_identity_is_told_and_its_parts_go_on(tmp_path, content, monkeypatch):
+    expected = measure(tmp_path)
+    path = tmp_path / "first" / "measurement.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"measurement\.json' says .* damaged .* Remove that file"):
+        measure(tmp_path)
+    assert path.read_bytes() == content
+    path.unlink()
+    counted = Counted(monkeypatch)
+    assert measure(tmp_path) == expected
+    assert counted.images == []
+
+
+def test_what_a_killed_run_left_is_removed_once_nobody_writes_it(tmp_path):
+    measure(tmp_path)
+    old, new = (tmp_path / "first" / f".carviz-{name}" for name in ("old", "new"))
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    measure(tmp_path)
+    assert not old.exists()
+    assert new.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """What explore() takes and refuses; saved tables; which cell made which explorer."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from explorer.gated import data, network
+from results_examples import pruning_path, selectivity_table
 from torch import nn
 
 import carviz
@@ -125,6 +128,30 @@ def test_saved_tables_are_shown_without_computing(tmp_path):
     explorer.layer = "first"
     assert explorer.table is None
     assert "first" in explorer._findings.judged
+
+
+def test_files_that_are_no_tables_are_left_out_and_named(tmp_path):
+    model = network()
+    table = carviz.measure_car(model, data(), "second", progress=False)
+    table.save(tmp_path / "good.npz")
+    passport = dict(table.passport)
+    dataclasses.replace(table, layer="elsewhere").save(tmp_path / "nowhere.npz")
+    dataclasses.replace(table, filters=table.filters + 100).save(tmp_path / "beyond.npz")
+    dataclasses.replace(selectivity_table(), layer="third", passport=passport).save(
+        tmp_path / "narrow.npz"
+    )
+    pruning_path().save(tmp_path / "path.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "good.npz").read_bytes()[:-50])
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.warns(UserWarning, match="Left out of the tables") as caught:
+        explorer = explore(model, data(), tables=tmp_path)
+    said = str(caught[0].message)
+    for name in ("nowhere", "beyond", "narrow", "path", "half", "folder"):
+        assert f"{name}.npz" in said
+    assert "'second' has 4 filters; the table tells of filter 103" in said
+    assert "good.npz" not in said
+    assert explorer.table == table
+    assert not explorer._findings.judged
 
 
 def test_tables_of_another_model_are_refused_by_name(tmp_path):

@@ -105,7 +105,10 @@ def at(found: Exciting, row: int, column: int, model: nn.Module, layer: str) -> 
     rows, columns = np.full_like(found.row, row), np.full_like(found.column, column)
     box = field_of(open_network(model), layer).boxes(np.stack([rows, columns], -1), found.size)
     image = np.tile(np.arange(found.image.shape[1]), (len(found), 1))
-    return dataclasses.replace(found, image=image, row=rows, column=columns, box=box)
+    response = np.ones(image.shape)
+    return dataclasses.replace(
+        found, image=image, row=rows, column=columns, response=response, box=box
+    )
 
 
 @given(linear_stacks(), st.integers(0, 10**6))

@@ -1,8 +1,11 @@
 """The images that excite a filter most are those that a full sort finds."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from results_examples import exciting
 from small import Pooled, Residual, Stubborn, Twice, random_images
 from torch import Tensor, nn
 from woken import family, wake
@@ -170,3 +173,26 @@ def test_bad_arguments_are_refused():
         find_exciting(Residual(), random_images(), "first", count=0)
     with pytest.raises(ValueError, match=r"`row` has shape \(1, 1\)"):
         Exciting("a", 1, (2, 2), [[0]], [0], [[0]], [[1.0]], [[[0, 0, 1, 1]]])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image": [[2, 2], [1, -1]]}, "no image is there twice"),
+        ({"image": [[2, 0], [-1, -1]]}, "all -1, or none"),
+        ({"image": [[2, 0], [1, -2]]}, "or -1 for none, -1 or more; found -2"),
+        ({"row": [[0, 1], [-1, -1]]}, "all -1, or none is; found `row`"),
+        ({"response": [[3.5, 0.5], [1.0, 0.5]]}, "NaN where no image is"),
+        ({"response": [[0.5, 3.5], [1.0, np.nan]]}, "the strongest first"),
+        ({"response": [[3.5, 0.0], [1.0, np.nan]]}, "above zero"),
+        ({"box": np.zeros((2, 2, 4), int)}, "as high and as wide"),
+        ({"images": 0}, "1 or more; found 0"),
+        ({"images": 2}, "among those looked at; found more than 2"),
+        ({"size": (8, 0)}, "`size` is in pixels, 1 or more; found 0"),
+        ({"size": (8, 6, 3)}, "two whole numbers"),
+        ({"image": [[2, 0.5], [1, -1]]}, "`image` is whole numbers; found 0.5"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(exciting(), **change)

@@ -1,5 +1,6 @@
 """A long pruning does not lose work, and never goes on with another one."""
 
+import numpy as np
 import pytest
 import torch
 from small import Residual, random_images
@@ -7,6 +8,7 @@ from woken import wake
 
 import carviz
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
+from carviz.pruning.kept import Kept, Step
 from carviz.pruning.state import State
 
 IMAGES, LABELS = random_images(60)
@@ -77,6 +79,49 @@ def test_closing_the_iterator_keeps_finished_steps(tmp_path):
         next(paths)
     paths.close()
     assert len(list(tmp_path.rglob("step-*.npz"))) == 2
+
+
+def test_a_resumed_search_runs_what_the_whole_one_runs(tmp_path):
+    """Many images, of which few are lost: here the search's memory decides what is run."""
+    images, labels = random_images(400)
+    network = wake(Residual(), images)
+    labels = network(images).argmax(1)
+    labels[::9] = (labels[::9] + 1) % 5
+    run = carviz.Run(batch_size=16)
+    whole = prune_filters(network, (images, labels), ["first", "third"], progress=False, run=run)
+    run = carviz.Run(batch_size=16, checkpoint=tmp_path)
+    for count in (2, 5, 9, 14):
+        path = prune_filters(
+            network, (images, labels), ["first", "third"], count=count, progress=False, run=run
+        )
+        assert path.evaluated.tolist() == whole.evaluated[:count].tolist()
+        assert path == whole.prefix(count)
+
+
+def taken(filter):
+    nothing = np.zeros(0)
+    return Step(
+        np.asarray(0), np.asarray(filter), np.zeros(4, np.int32), np.zeros(4, np.float32),
+        nothing, nothing, nothing, np.asarray(False), np.asarray(0), np.asarray(0),
+    )  # fmt: skip
+
+
+def test_a_step_goes_on_only_after_the_steps_that_it_followed(tmp_path):
+    def kept():
+        return Kept(carviz.Run(checkpoint=tmp_path), "car", ["first"], {"model": "abc"})
+
+    first = kept()
+    for place, filter in enumerate([2, 0, 1]):
+        first.save(taken(filter), place)
+    again = kept()
+    assert [int(again.step(place).filter) for place in range(3)] == [2, 0, 1]
+    assert again.step(3) is None
+    other = kept()
+    other.step(0)
+    other.save(taken(3), 1)  # as a tie may go, where the second step was damaged
+    mixed = kept()
+    assert [int(mixed.step(place).filter) for place in range(2)] == [2, 3]
+    assert mixed.step(2) is None  # it followed filter 0
 
 
 def test_a_damaged_step_is_computed_again(tmp_path):

@@ -113,7 +113,7 @@ def test_frames():
 def test_a_partial_table_says_how_many_it_has_seen():
     assert not table().complete
     assert "6 of 10 images" in repr(table())
-    assert table(total=6).complete
+    assert table(images=range(6), total=6).complete
 
 
 def test_tables_are_frozen():
@@ -131,6 +131,22 @@ def test_tables_are_frozen():
         ({"predictions": [[0] * 6] * 2}, "`predictions` has shape"),
         ({"baseline": [0, 0, 1, 1, 0, 4]}, "`baseline` are classes 0 to 3"),
         ({"filters": [1, 1, 2]}, "once"),
+        ({"filters": [-1, 1, 2]}, "`filters` are numbers of filters, 0 or more; found -1"),
+        ({"filters": [0.5, 1, 2]}, "`filters` is whole numbers; found 0.5"),
+        ({"targets": [0.9, 0, 0, 1, 1, 2]}, "`targets` is whole numbers; found 0.9"),
+        ({"targets": [2**32, 0, 0, 1, 1, 2]}, "`targets` is whole numbers of int32; found 0 to 4"),
+        ({"targets": [-1, 0, 0, 1, 1, 2]}, "`targets` are classes 0 to 3; found -1"),
+        ({"total": "x"}, "`total` is a whole number; found 'x'"),
+        ({"total": -5}, "`total` counts the images of the data, 6 or more; found -5"),
+        ({"total": 9}, "`images` are images of the data, 0 to 8; found 9"),
+        ({"total": True}, "`total` is a whole number; found True"),
+        ({"images": [3, 4, 5, 7, 8, 8]}, "`images` ascend, each of them once"),
+        ({"images": [3, 5, 4, 7, 8, 9]}, "`images` ascend, each of them once"),
+        ({"images": [-1, 4, 5, 7, 8, 9]}, "0 to 9; found -1"),
+        ({"log_prob_drop": [[np.nan, 0, 0, 0]] * 3}, "every class with images; found NaN"),
+        ({"classes": "abcd"}, "`classes` is several values; found 'abcd'"),
+        ({"layer": 3}, "`layer` is text; found 3"),
+        ({"passport": [1]}, "a passport is a mapping; found a list"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(changes, words):

@@ -61,7 +61,6 @@ def test_the_originals_stay():
         ({"layer": "1"}, "layer"),
         ({"classes": ("a", "b")}, "classes"),
         ({"total": 9}, "total"),
-        ({"images": [0, 1, 2, 3, 4, 5, 6, 9]}, "images"),
         ({"targets": [1, 0, 0, 0, 0, 1, 1, 0]}, "targets"),
         ({"baseline": [1, 0, 0, 0, 0, 1, 1, 0]}, "baseline"),
         ({"passport": {"model": "another"}}, "passport"),
@@ -70,6 +69,13 @@ def test_the_originals_stay():
 def test_what_was_measured_otherwise_is_refused(change, name):
     with pytest.raises(ValueError, match=f"differ in `{name}`"):
         measured([0]).merged(dataclasses.replace(measured([1]), **change))
+
+
+def test_tables_of_other_images_are_refused():
+    table = dataclasses.replace(measured([0]), total=10)
+    other = dataclasses.replace(measured([1]), total=10, images=[0, 1, 2, 3, 4, 5, 6, 9])
+    with pytest.raises(ValueError, match="differ in `images`"):
+        table.merged(other)
 
 
 def test_tables_of_more_images_are_refused():

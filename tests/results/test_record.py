@@ -1,12 +1,15 @@
 """Files that are whole or not there, and never run what they hold."""
 
+import dataclasses
 import json
+import os
 import pickle
-from pathlib import Path
+import time
 
 import numpy as np
 import pytest
-from results_examples import car_table, pruning_path, selectivity_table, sibling_table
+from results.damage import contents, rewrite, with_member
+from results_examples import car_table, exciting, pruning_path, selectivity_table, sibling_table
 
 from carviz.results import CarTable, SelectivityTable
 from carviz.results.record import SCHEMA
@@ -17,6 +20,7 @@ RECORDS = [
     pruning_path().prefix(0),
     selectivity_table(),
     sibling_table(),
+    exciting(),
 ]
 
 
@@ -68,6 +72,101 @@ def test_a_truncated_file_is_refused(tmp_path):
         CarTable.load(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passport": "[1]"},
+        {"passport": "{"},
+        {"passport": "[" * 100_000},
+        {"passport": 3},
+        {"passport": ["{}"]},
+        {"schema": [1, 2]},
+        {"schema": "x"},
+        {"record": ["CarTable"]},
+        {"record": "C" * 1000},
+        {"layer": 3},
+        {"layer": ["conv"]},
+        {"classes": "ab"},
+        {"classes": [1, 2]},
+        {"total": "x"},
+        {"total": -5},
+        {"total": 2},
+        {"total": 4.0},
+        {"total": [4]},
+        {"images": [0, 0, 1]},
+        {"images": [2, 1, 0]},
+        {"images": [-1, 0, 1]},
+        {"targets": [0.9, 1.2, 1.0]},
+        {"targets": ["0", "1", "1"]},
+        {"targets": [2**32, 1, 1]},
+        {"predictions": np.zeros((2, 3, 1), int)},
+        {"log_prob_drop": [[0.0, np.nan], [0.0, 0.0]]},
+        {"other": [1]},
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_is_refused_by_name_at_once(change, tmp_path):
+    path = rewrite(car_table().save(tmp_path / "mine.npz"), **change)
+    begun = time.perf_counter()
+    with pytest.raises(ValueError, match=r"mine\.npz"):
+        CarTable.load(path)
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda r: type(r).__name__)
+def test_a_field_that_is_missing_or_of_another_record_is_refused(record, tmp_path):
+    first, path = tmp_path / "first.npz", tmp_path / "mine.npz"
+    other = dataclasses.replace(record, passport={"model": "another"})
+    kept = contents(other.save(first))
+    for field in dataclasses.fields(record):
+        rewrite(record.save(path), field.name)
+        if field.name not in record._later:
+            with pytest.raises(ValueError, match=rf"mine\.npz.*{field.name} missing"):
+                type(record).load(path)
+    rewrite(record.save(path), sealed=False, digest=contents(path)["digest"])
+    assert type(record).load(path) == record
+    rewrite(path, sealed=False, digest=kept["digest"])
+    with pytest.raises(ValueError, match=r"mine\.npz.*do not belong together"):
+        type(record).load(path)
+    rewrite(path, sealed=False)
+    with pytest.raises(ValueError, match=r"mine\.npz.*digest missing"):
+        type(record).load(path)
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    for name, content, words in (
+        ("total.npy", b"no array", "'total' is no array"),
+        ("evil.npy", b"", "'evil' not a part"),
+        ("evil.py", b"", "a name of its own"),
+    ):
+        path = with_member(car_table().save(tmp_path / "mine.npz"), name, content)
+        with pytest.raises(ValueError, match=rf"mine\.npz.*{words}"):
+            CarTable.load(path)
+
+
+def test_a_file_that_may_not_be_read_is_no_damaged_one(tmp_path, monkeypatch):
+    path = car_table().save(tmp_path / "r.npz")
+
+    def refuse(self, mode="r"):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(PermissionError, match=r"r\.npz"):
+        CarTable.load(path)
+
+
+@pytest.mark.parametrize("layer", ["", "größer, Ж", "a + b"])
+def test_any_name_of_a_bank_comes_back(layer, tmp_path):
+    record = dataclasses.replace(car_table(), layer=layer)
+    assert CarTable.load(record.save(tmp_path / "r.npz")).layer == layer
+
+
+def test_files_of_before_the_digest_are_read(tmp_path):
+    for schema in (1, 2):
+        path = rewrite(car_table().save(tmp_path / "r.npz"), sealed=False, schema=schema)
+        assert CarTable.load(path) == car_table()
+
+
 def test_a_later_schema_is_refused(tmp_path):
     path = car_table().save(tmp_path / "r.npz")
     content = dict(np.load(path))
@@ -80,12 +179,10 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     path = tmp_path / "r.npz"
     path.write_bytes(b"old")
 
-    def fail(self, content):
-        with self.open("wb") as file:
-            file.write(content[:10])
+    def fail(_number):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         car_table().save(path)
     assert [p.name for p in tmp_path.iterdir()] == ["r.npz"]

@@ -1,5 +1,7 @@
 """Counts of colour-selective filters are told twice."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,28 @@ def table(**changes) -> SelectivityTable:
     return SelectivityTable("conv", threshold=0.5, **(values | changes))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"color_index": [0.1, 1.1, np.nan, 0.7]}, "`color_index` are indices 0 to 1; found 1.1"),
+        ({"color_index": [-0.1, 0.9, np.nan, 0.7]}, "0 to 1; found -0.1"),
+        ({"color_index": [0.6, 0.9, np.nan, 0.7]}, "'color' above the threshold"),
+        ({"activation_index": [0.2, 3.0, np.nan, np.nan]}, "`activation_index` are indices"),
+        ({"activation_index": [0.2, 0.3, 0.1, np.nan]}, "dead filter has activation index NaN"),
+        ({"energy": [1.0, -1.0, 0.0, 1.0]}, "`energy` is a sum of squares; found -1"),
+        ({"energy": [1.0, np.nan, 0.0, 1.0]}, "`energy` is a sum of squares; found nan"),
+        ({"energy": [1.0, np.inf, 0.0, 1.0]}, "`energy` is a sum of squares"),
+        ({"threshold": 1.5}, "`threshold` is an index, 0 to 1; found 1.5"),
+        ({"threshold": "0.5"}, "`threshold` is a number; found '0.5'"),
+        ({"activation_threshold": np.nan}, "`activation_threshold` is an index, 0 to 1; found nan"),
+        ({"reading": None}, "`reading` is text; found None"),
+    ],
+)
+def test_what_no_index_is_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(table(), **change)
+
+
 def test_the_two_readings_disagree_on_opposite_sides_of_their_thresholds():
     assert table().disagrees.tolist() == [False, True, False, False]
     assert table(activation_threshold=0.25).disagrees.tolist() == [False] * 4
@@ -59,7 +83,7 @@ def test_the_rank_correlation_is_spearmans_over_filters_with_both_readings(indic
     more = np.random.default_rng(0).random((unread, 2)) * [1, np.nan]
     first, second = np.concatenate([indices, more]).T
     both = SelectivityTable(
-        "conv", 0.5, first, ["shape"] * len(first), np.ones(len(first)), activation_index=second
+        "conv", 1.0, first, ["shape"] * len(first), np.ones(len(first)), activation_index=second
     )
     assert both.read_both_ways.sum() == len(indices)
     if (np.ptp(indices, axis=0) == 0).any():
@@ -92,11 +116,11 @@ def test_a_dead_filter_has_no_activation_index():
 def test_files_of_earlier_versions_are_read(tmp_path):
     path = selectivity_table().save(tmp_path / "kinds.npz")
     content = dict(np.load(path))
-    for name in ("activation_index", "activation_threshold", "reading"):
+    for name in ("activation_index", "activation_threshold", "reading", "digest"):
         del content[name]
     np.savez(path, **(content | {"schema": np.asarray(1)}))
     assert SelectivityTable.load(path) == selectivity_table()
     del content["energy"]
     np.savez(path, **content)
-    with pytest.raises(ValueError, match="energy do not fit"):
+    with pytest.raises(ValueError, match="energy missing"):
         SelectivityTable.load(path)

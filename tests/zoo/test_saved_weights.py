@@ -45,6 +45,48 @@ def test_a_state_dict_is_found_in_what_people_save(tmp_path, file):
         assert model.transform.crop_size == [224]
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pth.tar", "weights", "epoch=3", "w.PTH", "a.bin.old"])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_any_name_loads_by_content(tmp_path, monkeypatch, name, kind):
+    wanted = network()
+    if kind == "safetensors":
+        save_file(wanted.state_dict(), tmp_path / name)
+    else:
+        checkpoint = {"epoch": 3, "arch": "squeezenet1_1", "state_dict": wanted.state_dict()}
+        torch.save(checkpoint, tmp_path / name, _use_new_zipfile_serialization=kind == "zip")
+    monkeypatch.chdir(tmp_path)
+    for weights in (tmp_path / name, str(tmp_path / name), name):
+        assert same(carviz.load_model("squeezenet1_1", weights=weights), wanted)
+
+
+def test_what_torch_saved_under_the_name_of_safetensors(tmp_path):
+    wanted = network()
+    torch.save(wanted.state_dict(), tmp_path / "w.safetensors")
+    assert same(carviz.load_model("squeezenet1_1", weights=tmp_path / "w.safetensors"), wanted)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.uint8, torch.int32, torch.bool, torch.complex64]
+)
+def test_weights_that_are_no_real_numbers_are_refused(tmp_path, dtype):
+    state = network().state_dict()
+    state["features.0.weight"] = (state["features.0.weight"] * 100).to(dtype)
+    torch.save(state, tmp_path / "w.pt")
+    named = rf"features\.0\.weight is {str(dtype)[6:]} and should be float32"
+    with pytest.raises(ValueError, match=f"1 of another kind, quantised perhaps .{named}"):
+        carviz.load_model("squeezenet1_1", weights=tmp_path / "w.pt")
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of what it will no longer do
+def test_quantised_tensors_are_refused(tmp_path):
+    state = network().state_dict()
+    weight = state["features.0.weight"]
+    state["features.0.weight"] = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=r"features\.0\.weight is qint8 and should be float32"):
+        carviz.load_model("squeezenet1_1", weights=tmp_path / "w.pt")
+
+
 def test_half_precision_safetensors_become_float(tmp_path):
     wanted = network()
     save_file({k: v.half() for k, v in wanted.state_dict().items()}, tmp_path / "w.safetensors")
@@ -187,5 +229,6 @@ def test_files_that_are_no_weights_are_told(tmp_path):
     ):
         with pytest.raises(ValueError, match=words):
             carviz.load_model("squeezenet1_1", weights=tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="there is none"):
-        carviz.load_model("squeezenet1_1", weights="nowhere.pth")
+    for name in ("nowhere.pth", "checkpoint.pth.tar", "no/where"):
+        with pytest.raises(FileNotFoundError, match="there is none"):
+            carviz.load_model("squeezenet1_1", weights=name)
