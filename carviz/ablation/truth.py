@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from carviz import interrupts
 from carviz.evaluate import LastSteps, Pick, find_logits, misfit
-from carviz.interrupts import whole
 from carviz.reference import NeverCalledError, Reference
 
 TELLING = 10
@@ -88,7 +88,7 @@ def find_truth(
         or no logits ``(image, class)``.
     """
     try:
-        with whole(LastSteps) as steps:
+        with interrupts.whole(LastSteps) as steps:
             answer, energies = reference.answer_and_energies(images, layer)
     except NeverCalledError:
         raise
