@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ PLAIN = {
 }  # fmt: skip
 """How a file stores what is no array, by its annotation: the kinds of NumPy's types."""
 LARGEST = 2**63 - 1
+HALVES = re.compile("[\ud800-\udfff]")
 NUMBERS = {"i": "iu", "f": "fiu", "b": "b", "U": "U"}
 """How a file stores an array, by the kind of its own type."""
 
@@ -86,11 +88,8 @@ def plain(value: Any, annotation: Any) -> Any:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise UnfitError("text", repr(value))
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UnfitError("text that can be written", repr(value)) from error
-    return str(value)
+    # Half a letter cannot be written; names of folders in another encoding have such.
+    return HALVES.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def _whole(value: Any) -> int:

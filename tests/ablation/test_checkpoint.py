@@ -130,13 +130,13 @@ class Unlabelled(torch.utils.data.Dataset):
     """Labels that nobody knows before an image is read."""
 
     def __init__(self, labels):
-        self.labels = labels
+        self.given = labels
 
     def __len__(self):
         return len(IMAGES)
 
     def __getitem__(self, i):
-        return IMAGES[i], int(self.labels[i])
+        return IMAGES[i], int(self.given[i])
 
 
 def test_labels_that_were_not_looked_at_are_compared_as_well(tmp_path):

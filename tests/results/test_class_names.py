@@ -91,7 +91,7 @@ def test_classes_that_pruning_costs_are_told_by_number():
     path = PruningPath(
         "car", banks=("conv",), bank_sizes=[2], layers=("conv",), order=[1], classes=CRANES,
         targets=targets, baseline=targets, predictions=[[0, 0, 2, 1]], decided_by_tie=[False],
-        evaluated=[0], naive=[0],
+        evaluated=[0], naive=[8],
     )  # fmt: skip
     frame = path.lost_classes(1)
     assert frame["class"].tolist() == ["crane (2)", "crane (0)", "dog"]
