@@ -180,7 +180,7 @@ def _draw(source: Source, limit: int | None) -> Sequence[int]:
     kept = []
     for label in np.unique(labels):
         # A class's name seeds its draw, so that it does not depend on the other classes.
-        name = source.classes[label].name.encode()
+        name = source.classes[label].name.encode(errors="surrogatepass")
         generator = np.random.default_rng([SEED, *name])
         kept.append(np.sort(generator.permutation(np.flatnonzero(labels == label))[:limit]))
     return [int(number) for number in np.concatenate(kept)]

@@ -239,6 +239,7 @@ def _class_names(model: nn.Module, saved: SavedWeights) -> tuple[str, ...] | Non
     """Return names for as many classes as the network has; None where they are ImageNet's."""
     last = last_layer(model)
     count = 0 if last is None else last[1]
+    count = 2 if count == 1 else count  # one logit tells two classes apart
     if saved.classes is not None and len(saved.classes) != count:
         raise ValueError(
             f'The metadata "classes" of a file of weights names each logit; {str(saved.path)!r} '

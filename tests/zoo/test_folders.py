@@ -1,5 +1,6 @@
 """Folders of photographs: where the classes are, and which images are drawn."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from torchvision.datasets import ImageFolder
 
 import carviz
+from carviz import CarTable
 from carviz.evaluate import find_normalization
 from carviz.zoo.folders import find_layout, open_folder
 
@@ -190,3 +192,20 @@ def test_gifs_count_and_what_is_left_out_is_said(tmp_path):
         UserWarning, match=r"no images by their names \(\.heic: 2, without an ending: 1\)"
     ):
         assert len(carviz.load_data(tmp_path, progress=False)) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_a_folder_whose_name_is_no_text_is_read(tmp_path):
+    from PIL import Image
+
+    for name in (b"caf\xe9", b"cat"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        for number in range(2):
+            Image.new("RGB", (8, 8), "red").save(os.path.join(os.fsdecode(folder), f"{number}.png"))
+    data = load(tmp_path, limit=1)
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                            nn.Linear(2, 2), nn.LogSoftmax(1))  # fmt: skip
+    table = carviz.measure_car(network, data, "0", progress=False)
+    assert table.classes == ("caf\N{REPLACEMENT CHARACTER}", "cat")
+    assert CarTable.load(table.save(tmp_path / "table.npz")) == table

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+import torchvision
+from photographs import folder_of_photographs
 from torch import nn
 
 import carviz
@@ -145,3 +147,15 @@ def test_the_last_layer_of_every_kind_of_classifier_gives_its_classes(name):
 
 def test_every_bundled_network_is_listed():
     assert list(BUNDLED) == carviz.zoo.list_models().query("source == 'bundled'").name.tolist()
+
+
+def test_a_file_of_one_logit_tells_two_classes_apart(tmp_path):
+    torch.save(torchvision.models.resnet18(num_classes=1).state_dict(), tmp_path / "one.pth")
+    model = carviz.load_model("resnet18", weights=str(tmp_path / "one.pth"))
+    assert model.classes == ("0", "1")
+    folder = folder_of_photographs(tmp_path, ["cats", "dogs"])
+    data = carviz.load_data(folder, model=model, limit=1, progress=False)
+    assert data.targets == [0, 1]
+    with pytest.warns(UserWarning, match="class 1 is predicted above 0"):
+        table = carviz.measure_car(model, data, "conv1", filters=[0], progress=False)
+    assert len(table.classes) == 2
