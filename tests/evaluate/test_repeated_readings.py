@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
@@ -41,6 +41,19 @@ def test_a_random_transform_is_named_before_anything_is_read(transform):
     with pytest.raises(ValueError, match=r"found (Random\w+|ColorJitter) in the data's transform"):
         Images(Subset(data, range(100)))
     assert data.read == 0
+
+
+def test_every_part_of_chained_data_is_looked_at():
+    part = Transformed(v2.RandomHorizontalFlip(p=0.5), 1)
+    chained = ConcatDataset([Transformed(nn.Identity()), Subset(part, [0])])
+    for data in (chained, DataLoader(chained), StackDataset(image=part, label=[0])):
+        with pytest.raises(ValueError, match="found RandomHorizontalFlip in the data's transform"):
+            Images(data)
+
+
+def test_the_parts_of_stacked_data_may_have_names():
+    images = Images(StackDataset(image=PICTURES, label=torch.arange(200) % 3))
+    assert images.read([4])[1].tolist() == [1]
 
 
 CERTAIN = {
