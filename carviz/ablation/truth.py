@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from carviz import interrupts
 from carviz.evaluate import LastSteps, Pick, find_logits, misfit
+from carviz.interrupts import whole
 from carviz.reference import NeverCalledError, Reference
 
 TELLING = 10
@@ -88,7 +88,7 @@ def find_truth(
         or no logits ``(image, class)``.
     """
     try:
-        with interrupts.whole(LastSteps) as steps:
+        with whole(LastSteps) as steps:
             answer, energies = reference.answer_and_energies(images, layer)
     except NeverCalledError:
         raise
@@ -96,8 +96,8 @@ def find_truth(
         raise ValueError(misfit(reference.model, images, error)) from error
     pick = find_logits(answer, len(images), steps, answers)
     reference.pick = pick
-    whole = pick(answer, steps)
-    truth = Truth(images, whole, _rounding(reference, images, whole, tick), pick)
+    logits = pick(answer, steps)
+    truth = Truth(images, logits, _rounding(reference, images, logits, tick), pick)
     _remove_some(reference, truth, layer, energies, small, tick)
     return truth
 
