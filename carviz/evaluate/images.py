@@ -183,6 +183,8 @@ class Images:
     def _checked(
         self, images: Tensor, labels: Tensor, numbers: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
+        with torch._C.DisableTorchFunctionSubclass():  # MONAI's tensors check what is cut from them
+            images, labels = images.as_subclass(Tensor), labels.as_subclass(Tensor)
         check_batch(images, labels, numbers)
         if self._size is None:
             self._size = images.shape[1:]

@@ -77,7 +77,8 @@ class LastSteps(TorchFunctionMode):
             return made
         given = first.clone() if name == "sigmoid_" else first
         made = func(*args, **kwargs)
-        small = isinstance(made, Tensor) and made.ndim > 0 and made[:1].numel() <= MOST
+        # One image alone, squeezed, is a number without an axis.
+        small = isinstance(made, Tensor) and (made.ndim == 0 or made[:1].numel() <= MOST)
         if small and (step == "sigmoid" or _over_classes(made, args, kwargs)):
             self._steps.append(_Step(made, given, step, torch.finfo(made.dtype).eps))
         return made

@@ -253,3 +253,22 @@ def test_reading_with_workers_leaves_the_random_state():
     state = torch.get_rng_state()
     Images(DataLoader(Named(), 4, num_workers=1)).read(range(10))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class Wary(torch.Tensor):
+    """As MONAI's tensors are: they refuse to be cut by a mask."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.__getitem__ or "flatten" in function.__name__:
+            raise ValueError("inconsistent metadata")
+        return super().__torch_function__(function, types, args, kwargs)
+
+
+def test_tensors_of_other_libraries_become_plain_ones():
+    def collate(items):
+        return default_collate(items)[0].as_subclass(Wary), torch.tensor([y for _, y in items])
+
+    found, _ = Images(DataLoader(Named(), 4, collate_fn=collate)).read(range(10))
+    assert type(found) is torch.Tensor
+    assert torch.equal(found, IMAGES)

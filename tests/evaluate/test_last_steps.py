@@ -66,6 +66,13 @@ def test_what_is_no_last_step_is_not_taken_for_one(step):
     assert steps.find(output) is None
 
 
+def test_a_sigmoid_of_one_image_alone_is_found_where_it_is_squeezed():
+    with LastSteps() as steps:
+        output = torch.sigmoid(ONE[:1].squeeze())
+    assert output.ndim == 0
+    assert steps.find(output) == (ONE[0, 0], "sigmoid")
+
+
 def test_logits_that_were_overwritten_afterwards_are_not_taken():
     with LastSteps() as steps:
         logits = LOGITS.clone()

@@ -7,7 +7,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, S
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from carviz.evaluate import Images
+from carviz.evaluate import Images, random_step
 
 PICTURES = torch.rand(200, 3, 4, 4)
 
@@ -41,6 +41,20 @@ def test_a_random_transform_is_named_before_anything_is_read(transform):
     with pytest.raises(ValueError, match=r"found (Random\w+|ColorJitter) in the data's transform"):
         Images(Subset(data, range(100)))
     assert data.read == 0
+
+
+class RandFlip(nn.Module):
+    """As MONAI names it."""
+
+    def __init__(self, prob):
+        super().__init__()
+        self.prob = prob
+
+
+def test_random_steps_of_other_libraries_are_named():
+    with pytest.raises(ValueError, match="found RandFlip in the data's transform"):
+        Images(Transformed(v1.Compose([RandFlip(0.1)])))
+    assert random_step(Transformed(RandFlip(0.0))) == ""
 
 
 def test_every_part_of_chained_data_is_looked_at():
