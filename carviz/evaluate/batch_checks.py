@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.evaluate.items import whole_labels
@@ -19,6 +22,15 @@ def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
             f"Labels number the network's {classes} logits, 0 to {classes - 1}; image "
             f"{numbers[bad]} has label {int(labels[bad])}. Check that data and network have the "
             "same classes."
+        )
+
+
+def check_kept_labels(kept: NDArray[Any], labels: Tensor, folder: object) -> None:
+    """Raise ValueError if images have other labels than a checkpoint keeps of them."""
+    if not np.array_equal(labels.numpy(), kept):
+        raise ValueError(
+            "A checkpoint is resumed with the labels that it began with; those in "
+            f"{str(folder)!r} are others than the data's. Take another folder, or remove this one."
         )
 
 

@@ -30,6 +30,8 @@ def cast(value: Any, dtype: Any) -> NDArray[Any]:
         If that would change a value: 0.9 is no whole number, 2³¹ no int32.
     """
     wanted = np.dtype(dtype)
+    if np.ma.is_masked(value):  # what lies under a mask would be taken
+        raise UnfitError("an array without masked values", "some")
     try:
         found = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -90,6 +92,8 @@ def _text(value: Any) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         raise UnfitError("text that can be written", repr(value)) from error
+    if "\0" in value:  # NumPy's text ends there
+        raise UnfitError("text without the letter of number 0", repr(value))
     return str(value)
 
 

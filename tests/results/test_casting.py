@@ -48,6 +48,7 @@ def test_what_can_be_stored_is(value, dtype):
         ([True], np.float64, "numbers", "bool"),
         ([0, 1], np.bool_, "True and False", "int64"),
         ([[1], [1, 2]], np.int64, "an array", "inhomogeneous"),
+        (np.ma.array([1, 2], mask=[0, 1]), np.int64, "an array without masked values", "some"),
     ],
 )
 def test_what_would_change_is_refused(value, dtype, rule, found):
@@ -65,7 +66,8 @@ def test_plain_values():
     assert plain(np.array([4, 5]), "tuple[int, int]") == (4, 5)
     for value, annotation in (
         (2**63, "int"),
-        (3, "str"), ("\ud800", "str"), ("x", "int"), (True, "int"), (2.0, "int"), ("1", "float"),
+        (3, "str"), ("\ud800", "str"), ("a\0", "str"),
+        ("x", "int"), (True, "int"), (2.0, "int"), ("1", "float"),
         (False, "float"), ("cat", "tuple[str, ...]"), (3, "tuple[str, ...]"),
         ([1], "tuple[int, int]"), ([1, 2, 3], "tuple[int, int]"), ([1, 2.5], "tuple[int, int]"),
     ):  # fmt: skip
