@@ -28,7 +28,7 @@ from carviz.ablation import (
 )
 from carviz.banks import Network
 from carviz.car.gathering import Gathered
-from carviz.evaluate import Images, check_labels, placement
+from carviz.evaluate import Images, check_kept_labels, check_labels, placement
 from carviz.results import CarTable
 
 FIRST_CHUNK = 32
@@ -69,10 +69,10 @@ class Measurement:
         for place, facts in enumerate(kept):
             if facts is not None:
                 done.add(place, chunks[place], facts)
+        claims = self._claims_of_kept(chunks, kept)
         if done.seen:
             yield done.table()
         missing = [p for p in range(len(chunks)) if not kept or kept[p] is None]
-        claims = self._claims_of_kept(chunks, kept)
         for chunk, facts in self._measured(chunks, missing, done, progress):
             if checkpoint is not None:
                 self._check_weights()
@@ -109,22 +109,25 @@ class Measurement:
     def _claims_of_kept(self, chunks: list[list[int]], kept: list[Facts | None]) -> list[Claim]:
         """Return a few facts of the first part that was kept by an earlier run.
 
+        Labels that are known by reading only do not enter the data's fingerprint: then all images
+        of kept parts are read.
+
         Raises
         ------
         ValueError
-            If its labels are not those of the data: not all of them enter its fingerprint.
+            If labels of a part are not those of the data.
         """
-        for numbers, facts in zip(chunks, kept, strict=False):
-            if facts is not None:
-                images, labels = self.images.read(numbers)
-                if not np.array_equal(labels.numpy(), facts.targets):
-                    raise ValueError(
-                        "A checkpoint is resumed with the labels that it began with; those in "
-                        f"{str(self.run.checkpoint)!r} are others than the data's. Take another "
-                        "folder, or remove this one."
-                    )
-                return self._claims(numbers, facts, images)
-        return []
+        places = [place for place, facts in enumerate(kept) if facts is not None]
+        if self.images.hints is not None:
+            places = places[:1]
+        claims: list[Claim] = []
+        read = self.images.batches([chunks[place] for place in places])
+        for place, (images, labels) in zip(places, read, strict=True):
+            facts = kept[place]
+            assert facts is not None
+            check_kept_labels(facts.targets, labels, self.run.checkpoint)
+            claims = claims or self._claims(chunks[place], facts, images)
+        return claims
 
     def _check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""

@@ -1,11 +1,12 @@
 """Floor 0: what measuring starts from: images with labels, their preprocessing, a safe copy."""
 
 from carviz.evaluate.arithmetic import arithmetic
+from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
 from carviz.evaluate.free_memory import free_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
-from carviz.evaluate.images import Images, check_labels
+from carviz.evaluate.images import Images
 from carviz.evaluate.items import split, whole_labels
 from carviz.evaluate.last_steps import LastSteps
 from carviz.evaluate.model_copies import copy_structure, shadow
@@ -35,6 +36,7 @@ __all__ = [
     "Watch",
     "arithmetic",
     "check_answers",
+    "check_kept_labels",
     "check_labels",
     "check_model",
     "copy_structure",

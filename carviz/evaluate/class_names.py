@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ LABELS = ("targets", "labels", "_labels", "y")
 """Where the data sets of torchvision keep the labels."""
 SAMPLES = ("samples", "_samples", "imgs")
 """Where they keep pairs of a file and a label."""
+HOLDERS = ("classes", "class_to_idx", "reader", "features")
+"""Where names of classes are."""
 DEEP = 10
 """Wrappers that are looked through, at most."""
 
@@ -47,8 +50,11 @@ class Names:
         if self.labels is not None:
             named = self.labels[list(places)]
         elif self.inner is not None:
-            read = ((split(self.inner[place], place)[1], place) for place in places)
-            named = np.array([whole_label(label, place) for label, place in read])
+            try:
+                read = ((split(self.inner[place], place)[1], place) for place in places)
+                named = np.array([whole_label(label, place) for label, place in read])
+            except Exception:  # what it gives is no image with a label: others than those read
+                return 0
         else:
             return None
         others = np.flatnonzero(labels.numpy() != named)
@@ -71,14 +77,14 @@ def class_names(data: Any) -> Names | None:
             return None
         numbers = np.asarray(data.indices, dtype=np.int64)
         labels = None if inner.labels is None else inner.labels[numbers]
-        beneath = None if inner.inner is None else Subset(inner.inner, data.indices)
+        inside = inner.inner or (None if type(data) is Subset else data.dataset)
+        beneath = None if labels is not None or inside is None else Subset(inside, data.indices)
         return Names(inner.classes, labels, beneath)
     if isinstance(data, ConcatDataset):
         return _chained(data)
-    own = _own_names(data)
-    if own is not None:
+    own, inner_data = _own_names(data), getattr(data, "dataset", None)
+    if own is not None and (inner_data is None or _holds_names(data)):
         return Names(own, label_hints(data, _length(data)))
-    inner_data = getattr(data, "dataset", None)
     if inner_data is None or inner_data is data:
         return None
     inner = class_names(inner_data)
@@ -97,10 +103,16 @@ def _chained(data: ConcatDataset[Any]) -> Names | None:
     labels = [part.labels for part in found]
     known = [part for part in labels if part is not None]
     whole = np.concatenate(known) if len(known) == len(parts) else None
-    if whole is not None or all(p.inner is None and p.labels is None for p in found):
+    read = type(data) is ConcatDataset and all(p.inner is p.labels is None for p in found)
+    if whole is not None or read:
         return Names(found[0].classes, whole)
     beneath = [part.inner or dataset for part, dataset in zip(found, data.datasets, strict=True)]
     return Names(found[0].classes, None, ConcatDataset(beneath))
+
+
+def _holds_names(data: Any) -> bool:
+    """Whether names are a Dataset's own, not handed on from what it wraps (by __getattr__)."""
+    return any(inspect.getattr_static(data, name, None) is not None for name in HOLDERS)
 
 
 def _own_names(data: Any) -> tuple[str, ...] | None:
@@ -200,13 +212,19 @@ def _whole(hints: Any, length: int) -> NDArray[np.int64] | None:
 
 
 def layers(data: Any) -> Iterator[Any]:
-    """Yield the data and what it wraps: a DataLoader's dataset, a Subset's dataset."""
-    seen = 0
-    while data is not None and seen < DEEP:
-        yield data
-        datasets = getattr(data, "datasets", None)
-        data = datasets[0] if datasets else getattr(data, "dataset", None)
-        seen += 1
+    """Yield the data and what it is made of: a DataLoader's dataset, all that are chained."""
+    waiting = [(data, 0)]
+    while waiting:
+        layer, depth = waiting.pop()
+        if layer is None or depth == DEEP:
+            continue
+        yield layer
+        parts = getattr(layer, "datasets", None)
+        if isinstance(parts, Mapping):  # StackDataset names its parts
+            parts = list(parts.values())
+        if not isinstance(parts, (list, tuple)) or not parts:
+            parts = [getattr(layer, "dataset", None)]
+        waiting += [(part, depth + 1) for part in reversed(parts)]
 
 
 def are_arrays(pair: Sequence[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data._utils.collate import default_convert
 
+from carviz.evaluate.batch_checks import check_batch, check_pair, check_size
 from carviz.evaluate.class_names import Names, are_arrays, class_names, label_hints, layers
 from carviz.evaluate.items import check_image, split, whole_label, whole_labels
 from carviz.evaluate.processes import PIECE, may_start, read_pieces
@@ -64,12 +66,13 @@ class Images:
         self._pair: tuple[Tensor, Tensor] | None = None
         self._places: NDArray[np.int64] | None = None
         self._names: Names | None = None
+        self._size: torch.Size | None = None
         self.classes: tuple[str, ...] | None = None
         if isinstance(data, Images):
             self.__dict__.update(data.__dict__)
             return
         if isinstance(data, (tuple, list)) and len(data) == 2 and are_arrays(data):
-            self._pair = _check_pair(torch.as_tensor(data[0]), torch.as_tensor(data[1]))
+            self._pair = check_pair(torch.as_tensor(data[0]), torch.as_tensor(data[1]))
             self._length = len(self._pair[0])
         else:
             self.dataset = self._find_dataset(data)
@@ -113,7 +116,7 @@ class Images:
             for chunk in chunks:
                 rows = torch.as_tensor(np.asarray(chunk, dtype=np.int64))
                 images, labels = self._pair[0][rows], self._pair[1][rows]
-                yield _check_batch(images, labels, chunk)
+                yield self._checked(images, labels, chunk)
         else:
             for chunk, (images, labels) in zip(chunks, self._read(chunks), strict=True):
                 self._check_names(labels, chunk)
@@ -126,7 +129,7 @@ class Images:
             yield from self._from_processes(chunks, workers)
         else:
             for chunk in chunks:
-                yield _check_batch(*self._piece(chunk), chunk)
+                yield self._checked(*self._piece(chunk), chunk)
 
     def in_batches(self, size: int) -> Iterator[tuple[range, Tensor, Tensor]]:
         """Yield all images once, in the data's own order: their numbers, the images, the labels."""
@@ -142,10 +145,13 @@ class Images:
         loader = DataLoader(
             self.dataset,
             batch_sampler=[self._at(piece) for piece in pieces],
-            collate_fn=self._custom_collate or partial(_stack_or_leave, each=self._each),
+            collate_fn=partial(_stack_or_leave, each=self._each)
+            if self._custom_collate is None
+            else partial(_collate_whole, self._custom_collate),
             num_workers=self._loader.num_workers,
             multiprocessing_context=self._loader.multiprocessing_context,
             worker_init_fn=self._loader.worker_init_fn,
+            generator=torch.Generator(),  # torch's own state stays as it is
         )
         stream = iter(loader)
         for chunk in chunks:
@@ -153,8 +159,42 @@ class Images:
             parts = []
             for i in range(count):
                 numbers = chunk[i * step : (i + 1) * step]
-                parts.append(_check_batch(*self._collated(next(stream), numbers), numbers))
+                parts.append(
+                    self._checked(*self._collated(self._next(stream, numbers), numbers), numbers)
+                )
             yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+    def _next(self, stream: Iterator[Any], numbers: Sequence[int]) -> Any:
+        """Return a worker's batch; where it fails, say which image it is that cannot be read."""
+        try:
+            return next(stream)
+        except Exception:
+            if not self._opens_in_workers:
+                for number in numbers:
+                    self._item(number)
+            raise
+
+    @property
+    def _opens_in_workers(self) -> bool:
+        """Whether a DataLoader's workers make the Dataset ready; it may be read there only."""
+        loader = self._loader
+        return loader is not None and loader.num_workers > 0 and loader.worker_init_fn is not None
+
+    def _checked(
+        self, images: Tensor, labels: Tensor, numbers: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        with torch._C.DisableTorchFunctionSubclass():  # MONAI's tensors check what is cut from them
+            images, labels = images.as_subclass(Tensor), labels.as_subclass(Tensor)
+        check_batch(images, labels, numbers)
+        if self._size is None:
+            self._size = images.shape[1:]
+        if images.shape[1:] != self._size:
+            raise ValueError(
+                f"Images must have one size; image {numbers[0]} is {tuple(images.shape[1:])}, "
+                f"those before are {tuple(self._size)}. Add Resize and CenterCrop to the "
+                "transform; padding belongs there as well, not into collate_fn."
+            )
+        return images, labels
 
     def _workers(self, chunks: Sequence[Sequence[int]]) -> int:
         """Return how many processes the Dataset asks for; 0 where it does not, or few are read."""
@@ -172,7 +212,7 @@ class Images:
         flat = [piece for pieces in cut for piece in pieces]
         with closing(read_pieces(self._piece, flat, workers)) as stream:
             for pieces in cut:
-                parts = [_check_batch(*next(stream), piece) for piece in pieces]
+                parts = [self._checked(*next(stream), piece) for piece in pieces]
                 yield torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     @property
@@ -214,13 +254,15 @@ class Images:
         pairs = [split(item, number) for item, number in zip(batch, numbers, strict=True)]
         for (image, _), number in zip(pairs, numbers, strict=True):
             check_image(image, number)
-            _check_size(image, pairs[0][0], number, numbers[0])
+            check_size(image, pairs[0][0], number, numbers[0])
         labels = [whole_label(label, n) for (_, label), n in zip(pairs, numbers, strict=True)]
         return torch.stack([image for image, _ in pairs]), torch.tensor(labels)
 
     def _item(self, number: int) -> Any:
         try:
             item = self.dataset[self._place(number)]
+            if item is None:
+                raise ValueError("the Dataset gives None for it")
             return item if self._each is None else self._each(item)
         except Exception as error:
             raise ValueError(
@@ -251,17 +293,35 @@ class Images:
         if step := random_step(self.source):
             raise ValueError(f"{rule}; found {step} in the data's transform. {way_out}")
         numbers = self._tried()
-        images, labels = _check_batch(*self._piece(numbers), numbers)
-        for _ in range(readings_of(len(numbers)) - 1):
-            again, others = self._piece(numbers)
-            if again.shape != images.shape or not torch.equal(again, images):
+        times = readings_of(len(numbers))
+        alone = [] if self._custom_collate is None else [[number] for number in numbers]
+        readings = self._trial([numbers] * times + alone)
+        images, labels = next(readings)
+        for again, others in islice(readings, times - 1):
+            if not torch.equal(again, images):
                 raise ValueError(f"{rule}; reading {_told(numbers)} twice gave others. {way_out}")
             if not torch.equal(others, labels):
                 raise ValueError(
                     f"Every reading of an image must give the same label; reading {_told(numbers)} "
                     "twice gave others."
                 )
+        for place, (image, label) in enumerate(readings):
+            same = torch.allclose(image[0], images[place], rtol=1e-4, atol=1e-5)
+            if not (same and label[0] == labels[place]):
+                raise ValueError(
+                    "collate_fn must give each image in its place, and the same whatever is read "
+                    f"with it; image {numbers[place]} alone becomes another than among "
+                    f"{_told(numbers)}. Let the Dataset do what collate_fn does (sorting, filling "
+                    "up, padding, normalising), or leave collate_fn out."
+                )
         self._first_labels = labels
+
+    def _trial(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._opens_in_workers:
+            yield from self._from_workers(chunks)
+        else:
+            for chunk in chunks:
+                yield self._checked(*self._piece(chunk), chunk)
 
     def _find_names(self, data: Any) -> None:
         """Take the names that the data has, if the labels of the tried images are theirs."""
@@ -282,34 +342,11 @@ class Images:
             )
 
 
-def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
-    """Raise ValueError if an image's label is outside the logits; `numbers` are the images'."""
-    outside = torch.nonzero(labels >= classes).flatten()
-    if len(outside):
-        bad = int(outside[0])
-        raise ValueError(
-            f"Labels number the network's {classes} logits, 0 to {classes - 1}; image "
-            f"{numbers[bad]} has label {int(labels[bad])}. Check that data and network have the "
-            "same classes."
-        )
-
-
-def _check_pair(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    if len(images) != len(labels):
-        raise ValueError(
-            f"Each image has one label; found {len(images)} images and {len(labels)} labels."
-        )
-    if len(images):
-        _check_kinds(images)
-    return images.detach(), whole_labels(labels.detach(), range(len(labels)))
-
-
-def _check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
-    if image.shape != first.shape:
-        raise ValueError(
-            f"Images must have one size; image {number} is {tuple(image.shape)}, image "
-            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
-        )
+def _collate_whole(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    """Collate in a worker; a collate_fn may leave None out, or put another image in its place."""
+    if any(item is None for item in items):
+        raise ValueError("the Dataset gives None for an image")
+    return collate(items)
 
 
 def _stack_or_leave(items: list[Any], each: Callable[[Any], Any] | None = None) -> Any:
@@ -328,41 +365,3 @@ def _told(numbers: Sequence[int]) -> str:
     some = ", ".join(str(number) for number in numbers[:8])
     more = f", … ({len(numbers)} of them)" if len(numbers) > 8 else ""
     return f"images {some}{more}"
-
-
-def _check_kinds(images: Tensor) -> None:
-    if images.ndim != 4:
-        raise ValueError(
-            "Images are (image, channel, height, width); found a tensor of shape "
-            f"{tuple(images.shape)}."
-        )
-    if not images.is_floating_point():
-        raise TypeError(
-            f"Images are floating point, preprocessed as the network expects; found "
-            f"{images.dtype}. Convert them, e.g. images.float() / 255, and normalise."
-        )
-
-
-def _check_batch(images: Tensor, labels: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Refuse what would measure nonsense, naming the first image at fault."""
-    _check_kinds(images)
-    if not len(images) == len(labels) == len(numbers):
-        raise ValueError(
-            f"Each image has one label; found {len(images)} images and {len(labels)} labels for "
-            f"{len(numbers)} items. A collate_fn that leaves items out cannot be measured; leave "
-            "them out before, with torch.utils.data.Subset(dataset, numbers)."
-        )
-    finite = torch.isfinite(images).flatten(1).all(1)
-    if not finite.all():
-        bad = int(torch.nonzero(~finite)[0])
-        raise ValueError(
-            f"Images must be finite; image {numbers[bad]} holds NaN or infinity. "
-            "Look at its file and at the transform."
-        )
-    if (labels < 0).any():
-        bad = int(torch.nonzero(labels < 0)[0])
-        raise ValueError(
-            f"Labels are 0 or more; image {numbers[bad]} has label {int(labels[bad])}. "
-            "Leave unlabelled images out."
-        )
-    return images, labels

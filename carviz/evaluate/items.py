@@ -42,14 +42,17 @@ def split(item: Any, number: int | None = None) -> tuple[Any, Any]:
     if isinstance(item, (tuple, list)) and len(item) == 2:
         return item[0], item[1]
     if isinstance(item, Mapping):
-        image = _named(item, IMAGE_NAMES) or _like(item, lambda x: _is_image(x, number is None))
+        image = _named(item, IMAGE_NAMES)
+        if len(image) != 1:  # a picture beside what a transform made of it, or other names
+            alike = _like(item, lambda x: _is_image(x, number is None))
+            image = [key for key in alike if key in image] or alike
         label = _named(item, LABEL_NAMES)
         if not label and len(item) == 2 and image:
             label = [key for key in item if key not in image]
     elif isinstance(item, (tuple, list)) and len(item) > 2:
-        item = dict(enumerate(item))
-        image = _like(item, lambda x: _is_image(x, number is None))
-        label = _like(item, lambda x: _is_label(x, number is None))
+        members = dict(enumerate(item))
+        image = _like(members, lambda x: _is_image(x, number is None))
+        label = _like(members, lambda x: _is_label(x, number is None))
     else:
         raise TypeError(f"{_rule(number)} is {_described(item)}. {WAY_OUT}")
     if len(image) != 1 or len(label) != 1:
@@ -105,6 +108,8 @@ def whole_label(label: Any, number: int) -> int:
         raise TypeError(f"Labels are integers, the class's number; image {number} has {label!r}.")
     if isinstance(label, float) and not label.is_integer():
         raise ValueError(_fraction(label, number))
+    if not -(2**63) <= label < 2**63:
+        raise ValueError(f"{ONE_LABEL}; image {number} has {label:.6g}.")
     return int(label)
 
 

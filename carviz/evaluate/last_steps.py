@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ REMEMBERED = 4
 """Steps that are remembered; the last one of a pass is among them."""
 MOST = 2**16
 """Numbers an image has at most in a step that could be the last; attention maps have more."""
+APART = 8
+"""How far probabilities may lie from those of a step done again, in units of the last place of
+1: it may have been done on another shape."""
 
 STEPS = {"softmax": "softmax", "sigmoid": "sigmoid", "sigmoid_": "sigmoid", "expit": "sigmoid"}
 """Functions that make probabilities of logits, in torch, torch.nn.functional, torch.special."""
@@ -27,20 +30,35 @@ SELECTING = frozenset({"__getitem__", "select"})
 """What may follow a sigmoid, which looks at each number alone; a softmax looks at all of them."""
 
 
+class _Step(NamedTuple):
+    """What a step made of what; `exact` is the last place of 1 in its numbers."""
+
+    made: Tensor
+    given: Tensor
+    step: str
+    exact: float
+
+
 class LastSteps(TorchFunctionMode):
     """Remembers what the last softmaxes and sigmoids of a forward pass were given."""
 
     def __init__(self) -> None:
         super().__init__()
         # Tensors are held, so that no later one can have an earlier one's identity.
-        self._steps: deque[tuple[Tensor, Tensor, str]] = deque(maxlen=REMEMBERED)
+        self._steps: deque[_Step] = deque(maxlen=REMEMBERED)
 
     def find(self, output: Any) -> tuple[Tensor, str] | None:
-        """Return what the step was given whose result an output is, and the step's name."""
-        for made, given, step in reversed(self._steps):
-            if made is output:
-                return given, step
-        return None
+        """Return what the step was given whose result an output is, and the step's name.
+
+        A result that was changed in place afterwards (weighted, limited, masked) is no step's.
+        """
+        found = self._made(output)
+        if found is None or not _is_result(output, found):
+            return None
+        return found.given, found.step
+
+    def _made(self, output: Any) -> _Step | None:
+        return next((found for found in reversed(self._steps) if found.made is output), None)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run a function, and note what a step was given."""
@@ -52,15 +70,17 @@ class LastSteps(TorchFunctionMode):
         step = STEPS.get(name)
         if step is None:
             made = func(*args, **kwargs)
-            found = self.find(first)
-            if found is not None and (name in RESHAPING or found[1] == "sigmoid"):
-                self._steps.append((made, func(found[0], *args[1:], **kwargs), found[1]))
+            found = self._made(first)
+            if found is not None and (name in RESHAPING or found.step == "sigmoid"):
+                given = func(found.given, *args[1:], **kwargs)
+                self._steps.append(found._replace(made=made, given=given))
             return made
         given = first.clone() if name == "sigmoid_" else first
         made = func(*args, **kwargs)
-        small = isinstance(made, Tensor) and made.ndim > 0 and made[:1].numel() <= MOST
+        # One image alone, squeezed, is a number without an axis.
+        small = isinstance(made, Tensor) and (made.ndim == 0 or made[:1].numel() <= MOST)
         if small and (step == "sigmoid" or _over_classes(made, args, kwargs)):
-            self._steps.append((made, given, step))
+            self._steps.append(_Step(made, given, step, torch.finfo(made.dtype).eps))
         return made
 
 
@@ -73,6 +93,19 @@ def _over_classes(made: Tensor, args: Any, kwargs: Any) -> bool:
         return True
     # torch itself takes axis 1 of (image, class) where none is said.
     return dim is None or dim % made.ndim == 1
+
+
+def _is_result(output: Tensor, found: _Step) -> bool:
+    """Whether numbers ``(image, class)``, or those of one image, are what a step makes of others.
+
+    Which tensor it is does not tell: it may have been written into, and so may what was given.
+    """
+    given = found.given.to(output.dtype)
+    if given.shape != output.shape:
+        return False
+    again = given.sigmoid() if found.step == "sigmoid" else given.softmax(min(1, given.ndim - 1))
+    apart = APART * max(found.exact, torch.finfo(output.dtype).eps)
+    return torch.allclose(again, output, rtol=0, atol=apart, equal_nan=True)
 
 
 def log_probability(share: Tensor) -> Tensor:

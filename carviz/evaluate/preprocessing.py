@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import ConcatDataset
 
 from carviz.evaluate.class_names import layers
 from carviz.evaluate.images import Images
@@ -46,7 +47,8 @@ def find_normalization(
 
     Looked at in this order: `normalize` = (mean, std); ``data.mean`` and ``data.std``; a Normalize
     in ``data.transform`` (torchvision's weights presets too); ``model.normalize``, as the models
-    of `carviz.load_model` carry it. Wrappers (DataLoader, Subset) are looked through.
+    of `carviz.load_model` carry it. Wrappers (DataLoader, Subset) are looked through; of chained
+    data sets that differ there is none.
 
     Raises
     ------
@@ -57,6 +59,10 @@ def find_normalization(
         return _checked(normalize, "normalize=(mean, std)")
     source = data.source if isinstance(data, Images) else data
     for layer in layers(source):
+        if isinstance(layer, ConcatDataset):
+            parts = [find_normalization(part, model) for part in layer.datasets]
+            ways = {None if part is None else (part.mean, part.std) for part in parts}
+            return parts[0] if len(ways) == 1 else None
         if _has_both(layer):
             return _checked((layer.mean, layer.std), "the data's mean and std")
         found = [t for t in flatten(getattr(layer, "transform", None)) if _has_both(t)]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 PIECE = 32
@@ -38,6 +39,7 @@ def read_pieces(read: Read, pieces: list[Piece], workers: int) -> Generator[tupl
         collate_fn=_as_given,
         num_workers=workers,
         multiprocessing_context=START,
+        generator=torch.Generator(),  # torch's own state stays as it is
     )
     stream = iter(loader)
     try:

@@ -15,11 +15,11 @@ shows in one of them in 99 of 100 tries: two readings differ with probability 0.
 
 RANDOM = frozenset(
     {
-        *("AugMix", "AutoAugment", "ColorJitter", "ElasticTransform", "RandAugment", "ScaleJitter"),
-        *("TrivialAugmentWide", "AugMixAugment"),
+        *("AugMix", "AugMixAugment", "AutoAugment", "ColorJitter", "ElasticTransform"),
+        *("ScaleJitter", "TrivialAugmentWide"),
     }
 )
-"""Random steps whose names do not begin with Random."""
+"""Random steps whose names do not begin with Rand."""
 CERTAIN = frozenset(
     {
         *("RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize", "RandomGrayscale"),
@@ -81,12 +81,12 @@ def _steps(transform: Any, depth: int = 0) -> Iterator[Any]:
 
 def _is_random(step: Any) -> bool:
     name = type(step).__name__
-    if not (name.startswith("Random") or name in RANDOM):
+    if not (name.startswith("Rand") or name in RANDOM):  # RandFlip in MONAI
         return False
     chance = _chance(step)
     return not (chance == 0 or (chance == 1 and name in CERTAIN))
 
 
 def _chance(step: Any) -> float | None:
-    chance = getattr(step, "p", getattr(step, "probability", None))
-    return float(chance) if isinstance(chance, (int, float)) else None
+    chances = (getattr(step, name, None) for name in ("p", "prob", "probability"))
+    return next((float(c) for c in chances if isinstance(c, (int, float))), None)

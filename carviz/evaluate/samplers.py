@@ -114,7 +114,7 @@ def _numbers_of(sampler: Any, loader: DataLoader[Any]) -> tuple[list[int], bool]
                 f"a {kind.__name__} of num_samples={sampler.num_samples} for {able} images, which "
                 "draws others each time"
             )
-    if kind is DistributedSampler:
+    if getattr(kind, "__iter__", None) is DistributedSampler.__iter__:  # MONAI's are a kind of it
         with _forked(0):
             given = [operator.index(number) for number in sampler]
         # A rank takes every so-manyth place; places behind the last image repeat the first ones.

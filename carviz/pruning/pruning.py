@@ -12,9 +12,10 @@ from torch import Tensor
 from carviz.ablation import Claim, Run, verify
 from carviz.banks import Network, copy_network
 from carviz.car import PASSING, Measurement
-from carviz.evaluate import placed
+from carviz.evaluate import check_kept_labels, placed
 from carviz.pruning.criteria import CRITERIA, Scores, Subject
 from carviz.pruning.kept import Kept, Ranking, Step, Whole
+from carviz.pruning.maps import HEAD
 from carviz.pruning.ranked import Ranked
 from carviz.pruning.search import Search
 from carviz.pruning.state import State
@@ -162,8 +163,20 @@ class _Pruner:
         self._ticks, self._usual = 0, 8
 
     def whole(self) -> Whole:
-        """Return what the whole network predicts."""
-        self._whole = self._kept.whole()
+        """Return what the whole network predicts.
+
+        Raises
+        ------
+        ValueError
+            If labels are others than those that are kept: where they are known by reading only,
+            not all of them enter the data's fingerprint.
+        """
+        self._whole, images = self._kept.whole(), self._of.banks[0].images
+        if self._whole is not None and images.hints is None:
+            for chunk, _, labels in images.in_batches(HEAD):
+                self._tick()
+                kept = self._whole.targets[chunk.start : chunk.stop]
+                check_kept_labels(kept, labels, self._of.run.checkpoint)
         if self._whole is None:
             state = self._new_state()
             changed = state.begin(len(self._of.banks[0].classes), self._tick)

@@ -14,7 +14,7 @@ PLAIN = {
 }  # fmt: skip
 """How a file stores what is no array, by its annotation: the kinds of NumPy's types."""
 LARGEST = 2**63 - 1
-HALVES = re.compile("[\ud800-\udfff]")
+UNWRITABLE = re.compile("[\ud800-\udfff\0]")
 NUMBERS = {"i": "iu", "f": "fiu", "b": "b", "U": "U"}
 """How a file stores an array, by the kind of its own type."""
 
@@ -32,6 +32,8 @@ def cast(value: Any, dtype: Any) -> NDArray[Any]:
         If that would change a value: 0.9 is no whole number, 2³¹ no int32.
     """
     wanted = np.dtype(dtype)
+    if np.ma.is_masked(value):  # what lies under a mask would be taken
+        raise UnfitError("an array without masked values", "some")
     try:
         found = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -88,8 +90,9 @@ def plain(value: Any, annotation: Any) -> Any:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise UnfitError("text", repr(value))
-    # Half a letter cannot be written; names of folders in another encoding have such.
-    return HALVES.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    # Half a letter cannot be written (names of folders in another encoding have such), and NumPy's
+    # text ends at the letter of number 0.
+    return UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def _whole(value: Any) -> int:

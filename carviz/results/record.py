@@ -50,10 +50,16 @@ class Record:
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if name == "passport":
-                kept: Any = MappingProxyType(json.loads(json.dumps(dict(value))))
+                kept: Any = MappingProxyType(self._as_json(value))
             else:
                 kept = self._kept(name, value, field.type)
             object.__setattr__(self, name, kept)
+
+    def _as_json(self, passport: Mapping[str, Any]) -> Any:
+        try:
+            return json.loads(json.dumps(dict(passport)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise self._reject("a passport is what JSON can hold", str(error)) from error
 
     def _kept(self, name: str, value: Any, annotation: Any) -> Any:
         """Return a field's value in the type that it is stored with."""

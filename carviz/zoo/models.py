@@ -239,11 +239,11 @@ def _class_names(model: nn.Module, saved: SavedWeights) -> tuple[str, ...] | Non
     """Return names for as many classes as the network has; None where they are ImageNet's."""
     last = last_layer(model)
     count = 0 if last is None else last[1]
-    count = 2 if count == 1 else count  # one logit tells two classes apart
+    count = 2 if count == 1 else count  # one logit tells class 1 from class 0
     if saved.classes is not None and len(saved.classes) != count:
         raise ValueError(
-            f'The metadata "classes" of a file of weights names each logit; {str(saved.path)!r} '
-            f"has {len(saved.classes)} names for {count} logits. Save it with one name each."
+            f'The metadata "classes" of a file of weights names each class; {str(saved.path)!r} '
+            f"has {len(saved.classes)} names for {count} classes. Save it with one name each."
         )
     if saved.classes is None and count != len(imagenet.SYNSETS):
         return tuple(str(number) for number in range(count))

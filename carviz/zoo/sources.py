@@ -10,6 +10,11 @@ import numpy as np
 
 WIDE = 65535
 """White, in 16 bits."""
+DARK = 4096
+"""Where no number of 16 bits reaches this, 12 or fewer were meant; 8 bits would keep 16 greys."""
+
+PHOTOMETRIC, SAMPLE_FORMAT, SIGNED = 262, 339, 2
+"""What TIFF calls its tags: whether 0 is white, and whether numbers may be below zero."""
 
 
 class UnreadableError(ValueError):
@@ -90,24 +95,30 @@ class Source:
 
 
 def _as_rgb(picture: Any) -> Any:
+    tags = getattr(picture, "tag_v2", {})  # of a TIFF file
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")  # the same colours, and Pillow does not warn
     if picture.mode.startswith("I") or picture.mode == "F":
-        picture = _as_grey(picture)
+        picture = _as_grey(picture, white_is_zero=tags.get(PHOTOMETRIC) == 0)
+    elif SIGNED in np.atleast_1d(tags.get(SAMPLE_FORMAT, 1)):
+        raise ValueError("of 8 bits, below zero as well, nobody knows the black. Save it unsigned")
     return picture.convert("RGB")
 
 
-def _as_grey(picture: Any) -> Any:
+def _as_grey(picture: Any, *, white_is_zero: bool) -> Any:
     """Bring wide numbers to 8 bits by their range; Pillow would cut off what is above 255."""
     from PIL import Image
 
     values = np.asarray(picture)
     least, most = float(values.min()), float(values.max())
     top = 1 if picture.mode == "F" else WIDE
-    if not 0 <= least <= most <= top:  # NaN fits nothing
-        kind = "floating-point numbers" if picture.mode == "F" else "32-bit whole numbers"
+    fits = 0 <= least <= most <= top  # NaN fits nothing
+    if not fits or (top == WIDE and 0 < most < DARK):
+        kind = "whole numbers" if top == WIDE else "floating-point numbers"
+        why = ": all but black, so that another number may be white" if fits else ""
         raise ValueError(
-            f"{kind} are read as 0 to {top:,} (black to white); found {least:.6g} to {most:.6g}. "
-            "Save it with 8 or 16 bits"
+            f"{kind} of more than 8 bits are read as 0 to {top:,} (black to white); found "
+            f"{least:.6g} to {most:.6g}{why}. Save it with 8 bits, or with 16 that it fills"
         )
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+    grey = np.rint(values * (255 / top)).astype(np.uint8)
+    return Image.fromarray(255 - grey if white_is_zero else grey)

@@ -130,13 +130,13 @@ class Unlabelled(torch.utils.data.Dataset):
     """Labels that nobody knows before an image is read."""
 
     def __init__(self, labels):
-        self.given = labels
+        self.told = labels
 
     def __len__(self):
         return len(IMAGES)
 
     def __getitem__(self, i):
-        return IMAGES[i], int(self.given[i])
+        return IMAGES[i], int(self.told[i])
 
 
 def test_labels_that_were_not_looked_at_are_compared_as_well(tmp_path):
@@ -147,6 +147,19 @@ def test_labels_that_were_not_looked_at_are_compared_as_well(tmp_path):
     labels[changed] = (labels[changed] + 1) % 5
     with pytest.raises(ValueError, match=r"labels that it began with; those in .* are others"):
         measure(tmp_path, data=Unlabelled(labels))
+
+
+@pytest.mark.parametrize("number", [99, 299])
+def test_the_labels_of_every_kept_part_are_compared_before_a_table_is_told(tmp_path, number):
+    measure(tmp_path, data=Unlabelled(LABELS))
+    labels = LABELS.clone()
+    number -= number in torch.linspace(0, len(IMAGES) - 1, 16).int()
+    labels[number] = (labels[number] + 1) % 5
+    tables = carviz.iter_car(
+        model(), Unlabelled(labels), "first", run=carviz.Run(checkpoint=tmp_path)
+    )
+    with pytest.raises(ValueError, match=r"labels that it began with"):
+        next(tables)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])

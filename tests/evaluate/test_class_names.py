@@ -75,6 +75,32 @@ def test_names_are_found(source):
     images.read(range(len(images)))
 
 
+class RelabelledSubset(Subset):
+    def __getitem__(self, number):
+        image, label = super().__getitem__(number)
+        return image, 2 - label
+
+    def __getitems__(self, numbers):
+        return [self[number] for number in numbers]
+
+
+class RelabelledChain(ConcatDataset):
+    def __getitem__(self, number):
+        image, label = super().__getitem__(number)
+        return image, 2 - label
+
+
+class HandingOn(Wrapper):
+    def __getattr__(self, name):
+        return getattr(self.__dict__["dataset"], name)
+
+
+class Boxes(Pictures):
+    def __getitem__(self, number):
+        image, label = super().__getitem__(number)
+        return image, {"label": label, "boxes": []}
+
+
 UNNAMED = {
     "relabelled": Wrapper(Pictures(), lambda y: y % 2),
     "relabelled, of known labels": Wrapper(Pictures(targets=LABELS), lambda y: y % 2),
@@ -82,6 +108,10 @@ UNNAMED = {
     "by a transform of its own": Pictures(targets=[2 - label for label in LABELS]),
     "chained, of other classes": ConcatDataset([Pictures(), Pictures(classes=("x", "y", "z"))]),
     "chained, relabelled": ConcatDataset([Pictures(), Wrapper(Pictures(), lambda y: 2 - y)]),
+    "relabelled by a kind of subset": RelabelledSubset(Pictures(), range(3, 50)),
+    "relabelled by a kind of chain": RelabelledChain([Pictures(), Pictures()]),
+    "relabelled by what hands all else on": HandingOn(Pictures(), lambda y: 2 - y),
+    "of what holds no plain label": Wrapper(Boxes(), lambda boxes: boxes["label"]),
     "no names": Bare(),
     "numbers with a gap": Bare(class_to_idx={"ant": 0, "cat": 2}),
     "nothing to be found inside": Wrapper(Bare()),

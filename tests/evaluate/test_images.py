@@ -10,9 +10,11 @@ from torch.utils.data import (
     IterableDataset,
     Subset,
     TensorDataset,
+    default_collate,
+    get_worker_info,
 )
 
-from carviz.evaluate import Images, check_labels
+from carviz.evaluate import Images
 
 IMAGES, LABELS = torch.rand(10, 3, 4, 4), torch.arange(10) % 3
 
@@ -157,7 +159,116 @@ def test_all_images_come_once_in_batches():
     assert torch.equal(torch.cat([found for _, _, found in batches]), labels)
 
 
-def test_a_label_outside_the_logits_names_its_image():
-    check_labels(torch.tensor([0, 4]), 5, [8, 9])
-    with pytest.raises(ValueError, match=r"5 logits, 0 to 4; image 9 has label 5\."):
-        check_labels(torch.tensor([0, 5]), 5, [8, 9])
+def _sorted(items):
+    return default_collate(sorted(items, key=lambda item: -item[1]))
+
+
+def _filled_up(items):
+    kept = [item for item in items if item[1] != 2]
+    return default_collate((kept * 3)[: len(items)] if kept else items)
+
+
+def _centred(items):
+    images, labels = default_collate(items)
+    return images - images.mean(0), labels
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("collate", [_sorted, _filled_up, _centred])
+def test_a_collate_fn_that_does_not_give_each_image_its_place_is_refused(collate, workers):
+    loader = DataLoader(Named(), 4, collate_fn=collate, num_workers=workers)
+    with pytest.raises(ValueError, match="collate_fn must give each image in its place"):
+        Images(loader)
+
+
+class Wider(Named):
+    """One image, which is none of those that are tried, is wider than the others."""
+
+    def __len__(self):
+        return 100
+
+    def __getitem__(self, index):
+        return torch.ones(3, 4, 5 if index == 50 else 4), 0
+
+
+def _padded(items):
+    widest = max(image.shape[-1] for image, _ in items)
+    images = [torch.nn.functional.pad(x, (0, widest - x.shape[-1])) for x, _ in items]
+    return torch.stack(images), torch.tensor([label for _, label in items])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_padded_to_the_widest_of_a_batch_are_refused(workers):
+    images = Images(DataLoader(Wider(), 10, collate_fn=_padded, num_workers=workers))
+    assert 50 not in images._tried()
+    assert images.read(range(50))[0].shape == (50, 3, 4, 4)
+    with pytest.raises(ValueError, match=r"Images must have one size; image 50 is \(3, 4, 5\)"):
+        images.read(range(50, 60))
+
+
+class Holed(Wider):
+    """As data does that answers None where a file cannot be read, or raises."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def __getitem__(self, index):
+        if index == 50 and self.error:
+            raise self.error
+        return None if index == 50 else (torch.full((3, 4, 4), float(index)), 0)
+
+
+def _without_none(items):
+    kept = [item for item in items if item is not None]
+    return default_collate((kept * 2)[: len(items)])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("error", [None, OSError("cut short")])
+def test_an_image_that_a_worker_or_a_collate_fn_passes_over_is_named(error, workers):
+    loader = DataLoader(Holed(error), 10, collate_fn=_without_none, num_workers=workers)
+    with pytest.raises(ValueError, match=r"image 50 is not: (OSError: cut short|.* gives None)"):
+        Images(loader).read(range(100))
+
+
+class Opened(Wider):
+    """As data is that opens its file in each worker (HDF5)."""
+
+    file = None
+
+    def __getitem__(self, index):
+        return self.file[index], 0
+
+
+def _open(worker):
+    get_worker_info().dataset.file = torch.arange(100.0)[:, None, None, None].expand(100, 3, 4, 4)
+
+
+def test_data_that_is_made_ready_in_workers_is_read_there():
+    images = Images(DataLoader(Opened(), 10, num_workers=1, worker_init_fn=_open))
+    assert images.read([7, 90])[0][:, 0, 0, 0].tolist() == [7, 90]
+
+
+def test_reading_with_workers_leaves_the_random_state():
+    state = torch.get_rng_state()
+    Images(DataLoader(Named(), 4, num_workers=1)).read(range(10))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Wary(torch.Tensor):
+    """As MONAI's tensors are: they refuse to be cut by a mask."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.__getitem__ or "flatten" in function.__name__:
+            raise ValueError("inconsistent metadata")
+        return super().__torch_function__(function, types, args, kwargs)
+
+
+def test_tensors_of_other_libraries_become_plain_ones():
+    def collate(items):
+        return default_collate(items)[0].as_subclass(Wary), torch.tensor([y for _, y in items])
+
+    found, _ = Images(DataLoader(Named(), 4, collate_fn=collate)).read(range(10))
+    assert type(found) is torch.Tensor
+    assert torch.equal(found, IMAGES)

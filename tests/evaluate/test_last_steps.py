@@ -46,13 +46,38 @@ OTHERS = {
     "a part of a softmax": lambda z: z.softmax(1)[:, 1],
     "a mean of two": lambda z: (z.softmax(1) + z.flip(1).softmax(1)) / 2,
     "a gate": lambda z: z * z.sigmoid(),
+    "weighted in place": lambda z: z.softmax(1).mul_(torch.tensor([0.05, 5.0, 1.0])),
+    "limited in place": lambda z: z.sigmoid().clamp_(0.45, 0.55),
+    "a class set to zero": lambda z: _without_class_0(z.softmax(1)),
+    "a class set to zero, reshaped": lambda z: _without_class_0(z.softmax(1)).flatten(1),
+    "over maps, flattened": lambda z: z[..., None].expand(5, 3, 2).softmax(1).flatten(1),
 }
+
+
+def _without_class_0(shares):
+    shares[:, 0] = 0
+    return shares
 
 
 @pytest.mark.parametrize("step", OTHERS.values(), ids=OTHERS.keys())
 def test_what_is_no_last_step_is_not_taken_for_one(step):
     with LastSteps() as steps:
         output = step(LOGITS)
+    assert steps.find(output) is None
+
+
+def test_a_sigmoid_of_one_image_alone_is_found_where_it_is_squeezed():
+    with LastSteps() as steps:
+        output = torch.sigmoid(ONE[:1].squeeze())
+    assert output.ndim == 0
+    assert steps.find(output) == (ONE[0, 0], "sigmoid")
+
+
+def test_logits_that_were_overwritten_afterwards_are_not_taken():
+    with LastSteps() as steps:
+        logits = LOGITS.clone()
+        output = logits.softmax(1)
+        logits.zero_()
     assert steps.find(output) is None
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 from transformed import with_transform
 
 from carviz.evaluate import find_normalization
@@ -38,6 +38,16 @@ def test_two_normalizations_are_none():
 
     twice = T.Compose([T.Normalize(MEAN, STD), T.Normalize(MEAN, STD)])
     assert find_normalization(with_transform(twice)) is None
+
+
+def test_chained_data_has_one_where_its_parts_agree():
+    from torchvision import transforms as T
+
+    part, other = with_transform(T.Normalize(MEAN, STD)), with_transform(T.Normalize(STD, STD))
+    assert find_normalization(DataLoader(ConcatDataset([part, Subset(part, [0])]))).mean == MEAN
+    model = nn.Conv2d(3, 3, 1)
+    model.normalize = (MEAN, STD)
+    assert find_normalization(ConcatDataset([part, other]), model) is None
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from carviz.evaluate import Images
+from carviz.evaluate import Images, random_step
 
 PICTURES = torch.rand(200, 3, 4, 4)
 
@@ -41,6 +41,33 @@ def test_a_random_transform_is_named_before_anything_is_read(transform):
     with pytest.raises(ValueError, match=r"found (Random\w+|ColorJitter) in the data's transform"):
         Images(Subset(data, range(100)))
     assert data.read == 0
+
+
+class RandFlip(nn.Module):
+    """As MONAI names it."""
+
+    def __init__(self, prob):
+        super().__init__()
+        self.prob = prob
+
+
+def test_random_steps_of_other_libraries_are_named():
+    with pytest.raises(ValueError, match="found RandFlip in the data's transform"):
+        Images(Transformed(v1.Compose([RandFlip(0.1)])))
+    assert random_step(Transformed(RandFlip(0.0))) == ""
+
+
+def test_every_part_of_chained_data_is_looked_at():
+    part = Transformed(v2.RandomHorizontalFlip(p=0.5), 1)
+    chained = ConcatDataset([Transformed(nn.Identity()), Subset(part, [0])])
+    for data in (chained, DataLoader(chained), StackDataset(image=part, label=[0])):
+        with pytest.raises(ValueError, match="found RandomHorizontalFlip in the data's transform"):
+            Images(data)
+
+
+def test_the_parts_of_stacked_data_may_have_names():
+    images = Images(StackDataset(image=PICTURES, label=torch.arange(200) % 3))
+    assert images.read([4])[1].tolist() == [1]
 
 
 CERTAIN = {

@@ -55,8 +55,12 @@ def drawn_by_numpy():
     return np.random.permutation(20)[:10].tolist()  # noqa: NPY002 (as older samplers draw)
 
 
-def rank(number, **options):
-    return DistributedSampler(DATA, num_replicas=3, rank=number, **options)
+class KindOfDistributed(DistributedSampler):
+    """As MONAI has one, which goes through the images as torch's does."""
+
+
+def rank(number, kind=DistributedSampler, **options):
+    return kind(DATA, num_replicas=3, rank=number, **options)
 
 
 GIVEN = {
@@ -85,6 +89,9 @@ GIVEN = {
     "rank 0 of 3, in order": (DataLoader(DATA, 4, sampler=rank(0, shuffle=False)), range(0, 20, 3)),
     # 20 images for three ranks: the last one's last image would be image 0 once more.
     "rank 2 of 3, in order": (DataLoader(DATA, 4, sampler=rank(2, shuffle=False)), range(2, 20, 3)),
+    "rank 2 of 3, of a kind of them": (
+        DataLoader(DATA, 4, sampler=rank(2, KindOfDistributed, shuffle=False)), range(2, 20, 3),
+    ),
     "rank 2 of 3, the last dropped": (
         DataLoader(DATA, 4, sampler=rank(2, shuffle=False, drop_last=True)), range(2, 18, 3),
     ),

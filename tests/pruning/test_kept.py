@@ -152,6 +152,16 @@ def test_another_pruning_is_refused_by_name(tmp_path, change, named, criterion):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_labels_that_are_known_by_reading_only_are_compared_as_well(tmp_path, count):
+    data = [(x, int(y)) for x, y in zip(IMAGES, LABELS, strict=True)]
+    prune(tmp_path, data=data, count=2)
+    assert 29 not in np.linspace(0, 59, 16).astype(int)  # what enters the fingerprint
+    data[29] = (IMAGES[29], 1 - min(1, data[29][1]))
+    with pytest.raises(ValueError, match=r"labels that it began with; those in .* are others"):
+        prune(tmp_path, data=data, count=count)
+
+
 def test_criteria_and_banks_share_a_folder(tmp_path):
     for criterion in ("car", "car-once", "l1"):
         prune(tmp_path, criterion=criterion, count=1)

@@ -48,6 +48,7 @@ def test_what_can_be_stored_is(value, dtype):
         ([True], np.float64, "numbers", "bool"),
         ([0, 1], np.bool_, "True and False", "int64"),
         ([[1], [1, 2]], np.int64, "an array", "inhomogeneous"),
+        (np.ma.array([1, 2], mask=[0, 1]), np.int64, "an array without masked values", "some"),
     ],
 )
 def test_what_would_change_is_refused(value, dtype, rule, found):
@@ -65,6 +66,7 @@ def test_plain_values():
     assert plain(np.array([4, 5]), "tuple[int, int]") == (4, 5)
     # Half a letter, as undecodable names of folders have it.
     assert plain("a\udcff", "str") == "a\N{REPLACEMENT CHARACTER}"
+    assert plain("a\0", "str") == "a\N{REPLACEMENT CHARACTER}"  # NumPy's text would end there
     assert plain(["\ud800", "b"], "tuple[str, ...]") == ("\N{REPLACEMENT CHARACTER}", "b")
     for value, annotation in (
         (2**63, "int"),

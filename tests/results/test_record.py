@@ -194,6 +194,12 @@ def test_a_missing_folder_is_told(tmp_path):
         car_table().save(tmp_path / "no" / "r.npz")
 
 
+@pytest.mark.parametrize("passport", [{"model": object()}, {"sizes": {1, 2}}, {("a", "b"): 1}])
+def test_a_passport_that_json_cannot_hold_is_refused(passport):
+    with pytest.raises(ValueError, match="CarTable: a passport is what JSON can hold; found"):
+        dataclasses.replace(car_table(), passport=passport)
+
+
 def test_a_passport_is_plain_and_read_only():
     table = car_table()
     json.dumps(dict(table.passport))

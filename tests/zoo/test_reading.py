@@ -99,6 +99,8 @@ def test_grey_pictures_of_more_than_8_bits_keep_their_range(tmp_path, name):
         (RAMP.astype(np.float32) * 255, r"0 to 1 \(black to white\); found 0 to 255"),
         (np.full((4, 4), np.nan, np.float32), "found nan to nan"),
         ((RAMP * 1e6).astype(np.int32), "0 to 65,535 .* found 0 to 1e\\+06"),
+        ((RAMP * 4095).astype(np.uint16), "found 0 to 4095: all but black"),  # of 12 bits
+        ((RAMP * 255).astype(np.int32), "found 0 to 255: all but black"),
     ],
 )
 def test_pictures_whose_white_nobody_knows_are_named(tmp_path, pixels, words):
@@ -107,6 +109,35 @@ def test_pictures_whose_white_nobody_knows_are_named(tmp_path, pixels, words):
     (tmp_path / "a").mkdir()
     Image.fromarray(pixels).save(tmp_path / "a" / "odd.tif")
     with pytest.raises(ValueError, match=rf"odd\.tif .*{words}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_pictures_whose_white_is_zero_are_turned(tmp_path, kind):
+    tifffile = pytest.importorskip("tifffile")
+    (tmp_path / "a").mkdir()
+    most = np.iinfo(kind).max
+    pixels = np.rint(RAMP * most).astype(kind)
+    tifffile.imwrite(tmp_path / "a" / "1.tif", most - pixels, photometric="miniswhite")
+    image, _ = load(tmp_path, transforms.ToTensor())[0]
+    torch.testing.assert_close(
+        image, torch.tensor(RAMP).float().expand(3, 64, 64), rtol=0, atol=0.004
+    )
+
+
+def test_a_black_picture_of_16_bits_is_black(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "a").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "a" / "1.png")
+    assert load(tmp_path, transforms.ToTensor())[0][0].max() == 0
+
+
+def test_numbers_of_8_bits_below_zero_are_named(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    (tmp_path / "a").mkdir()
+    tifffile.imwrite(tmp_path / "a" / "odd.tif", (RAMP * 200 - 100).astype(np.int8))
+    with pytest.raises(ValueError, match=r"odd\.tif .*below zero"):
         load(tmp_path)
 
 

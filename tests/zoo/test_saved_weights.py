@@ -110,6 +110,17 @@ def test_a_file_says_how_many_classes_and_which(tmp_path):
     torch.testing.assert_close(model(image), wanted(image))
 
 
+def test_one_logit_tells_two_classes_apart(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file(network(1).state_dict(), path)
+    assert carviz.load_model("squeezenet1_1", weights=path).classes == ("0", "1")
+    save_file(network(1).state_dict(), path, metadata={"classes": json.dumps(["cat", "dog"])})
+    assert carviz.load_model("squeezenet1_1", weights=path).classes == ("cat", "dog")
+    save_file(network(1).state_dict(), path, metadata={"classes": json.dumps(["dog"])})
+    with pytest.raises(ValueError, match="1 names for 2 classes"):
+        carviz.load_model("squeezenet1_1", weights=path)
+
+
 @pytest.mark.parametrize("stated", ['["cat"]', "cat and dog", "[1, 2, 3]", '{"cat": 0}'])
 def test_class_names_that_do_not_name_the_logits_are_refused(tmp_path, stated):
     path = tmp_path / "w.safetensors"

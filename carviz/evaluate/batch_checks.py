@@ -1,0 +1,92 @@
+"""What images and labels must be to be measured; the first at fault is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carviz.evaluate.items import whole_labels
+
+
+def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
+    """Raise ValueError if an image's label is outside the logits; `numbers` are the images'."""
+    outside = torch.nonzero(labels >= classes).flatten()
+    if len(outside):
+        bad = int(outside[0])
+        raise ValueError(
+            f"Labels number the network's {classes} logits, 0 to {classes - 1}; image "
+            f"{numbers[bad]} has label {int(labels[bad])}. Check that data and network have the "
+            "same classes."
+        )
+
+
+def check_kept_labels(kept: NDArray[Any], labels: Tensor, folder: object) -> None:
+    """Raise ValueError if images have other labels than a checkpoint keeps of them."""
+    if not np.array_equal(labels.numpy(), kept):
+        raise ValueError(
+            "A checkpoint is resumed with the labels that it began with; those in "
+            f"{str(folder)!r} are others than the data's. Take another folder, or remove this one."
+        )
+
+
+def check_pair(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a pair of images and whole labels, as many of each."""
+    if len(images) != len(labels):
+        raise ValueError(
+            f"Each image has one label; found {len(images)} images and {len(labels)} labels."
+        )
+    if len(images):
+        _check_kinds(images)
+    return images.detach(), whole_labels(labels.detach(), range(len(labels)))
+
+
+def check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
+    """Refuse an image of another size than the first, with both numbers."""
+    if image.shape != first.shape:
+        raise ValueError(
+            f"Images must have one size; image {number} is {tuple(image.shape)}, image "
+            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
+        )
+
+
+def check_batch(images: Tensor, labels: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Refuse what would measure nonsense, naming the first image at fault."""
+    _check_kinds(images)
+    if not len(images) == len(labels) == len(numbers):
+        raise ValueError(
+            f"Each image has one label; found {len(images)} images and {len(labels)} labels for "
+            f"{len(numbers)} items. A collate_fn that leaves items out cannot be measured; leave "
+            "them out before, with torch.utils.data.Subset(dataset, numbers)."
+        )
+    finite = torch.isfinite(images).flatten(1).all(1)
+    if not finite.all():
+        bad = int(torch.nonzero(~finite)[0])
+        raise ValueError(
+            f"Images must be finite; image {numbers[bad]} holds NaN or infinity. "
+            "Look at its file and at the transform."
+        )
+    if (labels < 0).any():
+        bad = int(torch.nonzero(labels < 0)[0])
+        raise ValueError(
+            f"Labels are 0 or more; image {numbers[bad]} has label {int(labels[bad])}. "
+            "Leave unlabelled images out."
+        )
+    return images, labels
+
+
+def _check_kinds(images: Tensor) -> None:
+    if images.ndim != 4:
+        raise ValueError(
+            "Images are (image, channel, height, width); found a tensor of shape "
+            f"{tuple(images.shape)}."
+        )
+    if not images.is_floating_point():
+        raise TypeError(
+            f"Images are floating point, preprocessed as the network expects; found "
+            f"{images.dtype}. Convert them, e.g. images.float() / 255, and normalise."
+        )
