@@ -72,7 +72,7 @@ class Images:
             self.__dict__.update(data.__dict__)
             return
         if isinstance(data, (tuple, list)) and len(data) == 2 and are_arrays(data):
-            self._pair = check_pair(torch.as_tensor(data[0]), torch.as_tensor(data[1]))
+            self._pair = check_pair(data[0], data[1])
             self._length = len(self._pair[0])
         else:
             self.dataset = self._find_dataset(data)
