@@ -92,8 +92,6 @@ def _text(value: Any) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         raise UnfitError("text that can be written", repr(value)) from error
-    if "\0" in value:  # NumPy's text ends there
-        raise UnfitError("text without the letter of number 0", repr(value))
     return str(value)
 
 

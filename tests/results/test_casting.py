@@ -66,7 +66,7 @@ def test_plain_values():
     assert plain(np.array([4, 5]), "tuple[int, int]") == (4, 5)
     for value, annotation in (
         (2**63, "int"),
-        (3, "str"), ("\ud800", "str"), ("a\0", "str"),
+        (3, "str"), ("\ud800", "str"),
         ("x", "int"), (True, "int"), (2.0, "int"), ("1", "float"),
         (False, "float"), ("cat", "tuple[str, ...]"), (3, "tuple[str, ...]"),
         ([1], "tuple[int, int]"), ([1, 2, 3], "tuple[int, int]"), ([1, 2.5], "tuple[int, int]"),
