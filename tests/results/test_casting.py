@@ -63,6 +63,7 @@ def test_plain_values():
     assert type(plain(np.int64(3), "int")) is int
     assert type(plain(1, "float")) is float
     assert plain([1, "b"], "tuple[str, ...]") == ("1", "b")
+    assert plain(["Ma\udce4use"], "tuple[str, ...]") == ("Ma?use",)  # a folder in Latin-1
     assert plain(np.array([4, 5]), "tuple[int, int]") == (4, 5)
     for value, annotation in (
         (2**63, "int"),
