@@ -34,15 +34,39 @@ def check_kept_labels(kept: NDArray[Any], labels: Tensor, folder: object) -> Non
         )
 
 
-def check_pair(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a pair of images and whole labels, as many of each."""
-    if len(images) != len(labels):
-        raise ValueError(
-            f"Each image has one label; found {len(images)} images and {len(labels)} labels."
-        )
-    if len(images):
+def check_pair(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
+    """Return a pair of arrays, images and their labels, as plain tensors; the labels whole."""
+    images, labels = _tensor(images, "images"), _tensor(labels, "labels")
+    count, told = (len(tensor) if tensor.ndim else 1 for tensor in (images, labels))
+    if count != told:
+        raise ValueError(f"Each image has one label; found {count} images and {told} labels.")
+    if count:
         _check_kinds(images)
-    return images.detach(), whole_labels(labels.detach(), range(len(labels)))
+    return images.detach(), whole_labels(labels.detach(), range(count))
+
+
+def _tensor(array: Any, what: str) -> Tensor:
+    """Return an array of torch or NumPy as a tensor; what torch cannot take is told in words."""
+    if isinstance(array, np.ndarray):
+        if array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"A pair (images, labels) is of numbers; found {what} of {array.dtype.name}. "
+                f"Convert them, e.g. {what}.astype({'int' if what == 'labels' else 'np.float32'})."
+            )
+        if np.ma.is_masked(array):
+            raise ValueError(
+                f"A pair (images, labels) has no gaps; found masked {what}. Leave those images out."
+            )
+        # torch takes no other order of bytes, and no array that is read backwards.
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    tensor: Tensor = torch.as_tensor(array)
+    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_meta:
+        kind = "on the meta device" if tensor.is_meta else "sparse or nested"
+        raise TypeError(
+            f"A pair (images, labels) is of dense tensors with values; found {what} that are "
+            f"{kind}. Convert them, e.g. with to_dense()."
+        )
+    return tensor
 
 
 def check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:

@@ -72,7 +72,7 @@ class Images:
             self.__dict__.update(data.__dict__)
             return
         if isinstance(data, (tuple, list)) and len(data) == 2 and are_arrays(data):
-            self._pair = check_pair(torch.as_tensor(data[0]), torch.as_tensor(data[1]))
+            self._pair = check_pair(data[0], data[1])
             self._length = len(self._pair[0])
         else:
             self.dataset = self._find_dataset(data)
@@ -124,7 +124,7 @@ class Images:
 
     def _read(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         if self._loader is not None and self._loader.num_workers > 0:
-            yield from self._from_workers(chunks)
+            yield from self._from_workers(chunks, self._loader.num_workers)
         elif (workers := self._workers(chunks)) > 0:
             yield from self._from_processes(chunks, workers)
         else:
@@ -137,7 +137,9 @@ class Images:
         for chunk, (images, labels) in zip(chunks, self.batches(chunks), strict=True):
             yield chunk, images, labels
 
-    def _from_workers(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _from_workers(
+        self, chunks: Sequence[Sequence[int]], workers: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Read with the DataLoader's own workers: several of its batches make one chunk."""
         assert self._loader is not None
         step = loader_size(self._loader)
@@ -148,7 +150,7 @@ class Images:
             collate_fn=partial(_stack_or_leave, each=self._each)
             if self._custom_collate is None
             else partial(_collate_whole, self._custom_collate),
-            num_workers=self._loader.num_workers,
+            num_workers=workers,
             multiprocessing_context=self._loader.multiprocessing_context,
             worker_init_fn=self._loader.worker_init_fn,
             generator=torch.Generator(),  # torch's own state stays as it is
@@ -318,7 +320,8 @@ class Images:
 
     def _trial(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         if self._opens_in_workers:
-            yield from self._from_workers(chunks)
+            # By one: what is random may be the same in each, if they are made ready alike.
+            yield from self._from_workers(chunks, 1)
         else:
             for chunk in chunks:
                 yield self._checked(*self._piece(chunk), chunk)

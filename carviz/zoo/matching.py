@@ -157,7 +157,7 @@ def match_classes(
         return list(range(len(found))), tuple(one.name for one in found)
     if unmatched and REST not in mapped:
         count = len(found) if filled is None else sum(n in filled for n in range(len(found)))
-        raise ValueError(_unmatched(count, unmatched, known))
+        raise ValueError(_unmatched(count, len(found), unmatched, known))
     if unmatched and mapped[REST] is not None:
         rest, names = _logit(REST, mapped[REST], known), {one.name for one, _ in unmatched}
         labels = [rest if o.name in names else n for o, n in zip(found, labels, strict=True)]
@@ -305,7 +305,9 @@ def _number(
     return labels, tuple(names.get(number, str(number)) for number in range(last + 1))
 
 
-def _unmatched(total: int, unmatched: list[tuple[Found, list[int]]], known: Known) -> str:
+def _unmatched(
+    total: int, all_classes: int, unmatched: list[tuple[Found, list[int]]], known: Known
+) -> str:
     some = ", ".join(_told(one.name, fitting, known) for one, fitting in unmatched[:NAMED])
     more = f", … {len(unmatched)} in all" if len(unmatched) > NAMED else ""
     first, meant = unmatched[0][0].name, unmatched[0][1]
@@ -316,6 +318,11 @@ def _unmatched(total: int, unmatched: list[tuple[Found, list[int]]], known: Know
         if len(unmatched) == total and not any(fitting for _, fitting in unmatched)
         else ""
     )
+    if known.unnamed and all_classes != count:
+        why = (
+            f" The network's classes have no names, and go by the data's where these are {count:,} "
+            f"as well; found {all_classes:,} (classes without images count)."
+        )
     example: str | int = (meant or known.nearest(first) or list(known.classes))[0]
     return (
         f"Each class of the data is one of the network's {count:,} "

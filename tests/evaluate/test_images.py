@@ -1,5 +1,7 @@
 """Every kind of data that crosses the front door, and what is refused."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -247,6 +249,20 @@ def _open(worker):
 def test_data_that_is_made_ready_in_workers_is_read_there():
     images = Images(DataLoader(Opened(), 10, num_workers=1, worker_init_fn=_open))
     assert images.read([7, 90])[0][:, 0, 0, 0].tolist() == [7, 90]
+
+
+class Augmented(Wider):
+    def __getitem__(self, index):
+        return torch.full((3, 4, 4), random.random()), 0
+
+
+def _seed(worker):
+    random.seed(1)
+
+
+def test_random_data_is_refused_where_all_workers_begin_alike():
+    with pytest.raises(ValueError, match="twice gave others"):
+        Images(DataLoader(Augmented(), 24, num_workers=2, worker_init_fn=_seed))
 
 
 def test_reading_with_workers_leaves_the_random_state():

@@ -169,6 +169,8 @@ def test_logits_without_names_take_as_many_classes_in_order():
     assert match(["2", "0"], unnamed)[0] == [2, 0]
     with pytest.raises(ValueError, match="2 of 2 are not"):
         match(["cat", "cow"], unnamed)
+    with pytest.raises(ValueError, match=r"have no names, .* where these are 3 as well; found 2"):
+        match(["cat", "cow"], unnamed)
 
 
 def test_classes_without_images_need_fit_nothing():
