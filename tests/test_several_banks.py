@@ -18,7 +18,9 @@ from woken import family, wake
 
 import carviz
 from carviz.ablation import Work, pool
+from carviz.banks import open_network
 from carviz.car import measure_together, prepare_banks
+from carviz.explorer.known import read_tables
 from carviz.results import CarTables
 
 IMAGES, LABELS = random_images(150, classes=5)
@@ -313,6 +315,18 @@ def test_a_worker_is_sent_the_plans_of_all_banks_once():
     assert not pool._kept
 
 
+def test_plans_are_packed_together_with_what_they_share():
+    model = wake(nn.Sequential(
+        nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 64, 3),
+        nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 5),
+    ), IMAGES[:24])  # fmt: skip
+    works = [bank.work() for bank in prepare_banks(model, (IMAGES, LABELS), None)]
+    alone = [len(pickle.dumps(pool.Parcel((work,)))) for work in works]
+    assert len(works) == 4
+    assert len(pickle.dumps(pool.Parcel(tuple(works)))) < 0.75 * sum(alone)
+
+
 def test_processes_find_the_same(tmp_path):
     model = pool_model()
     expected = one_by_one(model)
@@ -345,6 +359,32 @@ def test_a_samplers_images_are_measured():
 def test_low_precision_is_told_of_each_bank():
     found = measure(woken(Residual), None, precision="bf16")
     assert all("changed_by_precision" in table.passport for table in found.values())
+
+
+def test_an_image_that_breaks_a_bank_is_told_with_the_bank():
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(), nn.Conv2d(2, 2, 1, bias=False), nn.ReLU(),
+        nn.Flatten(), nn.Linear(2, 2),
+    )  # fmt: skip
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([1.0, 1.0]).view(2, 1, 1, 1))
+        # Two large numbers cancel, as long as both are there.
+        model[2].weight.copy_(torch.tensor([[1.0, -0.9], [1.0, -0.9]]).view(2, 2, 1, 1))
+    images = torch.ones(40, 1, 1, 1)
+    images[7] = 3e38
+    with torch.no_grad():
+        model[5].weight.copy_(torch.tensor([[3.0, -1.0], [1.0, 1.0]]))
+    with pytest.raises(ValueError, match=r"^Bank '0': Logits .* image 7 .* without filter 1"):
+        carviz.measure_car(model, (images, torch.arange(40) % 2), None, progress=False)
+
+
+def test_the_explorer_opens_the_folder(tmp_path):
+    model = woken(Branches)
+    tables = measure(model, None)
+    assert CarTables.load(tables.save(tmp_path)) == tables
+    cars, kinds = read_tables(tmp_path, open_network(model))
+    assert {table.layer: table for table in cars} == tables
+    assert kinds == []
 
 
 # -- what may be asked for

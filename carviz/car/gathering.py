@@ -48,9 +48,9 @@ class Gathered:
         self.seen += len(numbers)
 
     @property
-    def places(self) -> set[int]:
+    def places(self) -> Collection[int]:
         """The chunks that are finished."""
-        return set(self._parts)
+        return self._parts.keys()
 
     def table(self, places: Collection[int]) -> CarTable:
         """Return the table of the images of these chunks, finished ones."""

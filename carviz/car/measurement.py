@@ -162,14 +162,12 @@ def measure_together(
         Told the share done of all banks, after every batch.
     """
     together = _Together(banks, progress)
-    if shared := together.shared():
-        yield together.tables(shared)
+    if together.shared:
+        yield together.tables()
     together.check_kept()
     for chunk, facts in together.measured():
-        together.take(chunk, facts)
-        if (grown := together.shared()) != shared:
-            shared = grown
-            yield together.tables(shared)
+        if together.take(chunk, facts):
+            yield together.tables()
 
 
 class _Together:
@@ -191,6 +189,8 @@ class _Together:
         self.first_kept: list[tuple[int, Facts] | None] = [self._load(b) for b in range(len(banks))]
         every = range(len(self.chunks))
         self.missing = [[p for p in every if p not in done.places] for done in self.done]
+        self.shared = [p for p in every if not any(p in missing for missing in self.missing)]
+        """Chunks that are finished for every bank: what tables are of."""
 
     def _load(self, bank: int) -> tuple[int, Facts] | None:
         """Take in what an earlier run has finished of a bank; return the first part of it."""
@@ -202,13 +202,9 @@ class _Together:
                 first = first or (place, facts)
         return first
 
-    def shared(self) -> set[int]:
-        """Return the chunks that are finished for every bank."""
-        return set.intersection(*(done.places for done in self.done))
-
-    def tables(self, places: set[int]) -> list[CarTable]:
-        """Return the table of each bank, of the images of these chunks."""
-        return [done.table(places) for done in self.done]
+    def tables(self) -> list[CarTable]:
+        """Return the table of each bank, all of the same images."""
+        return [done.table(self.shared) for done in self.done]
 
     def check_kept(self) -> None:
         """Look at what earlier runs have finished; of a bank that is complete, let it be verified.
@@ -235,8 +231,11 @@ class _Together:
             if not self.missing[b]:
                 bank.verify(self.claims[b], lambda: None)
 
-    def take(self, chunk: Chunk, facts: Facts) -> None:
-        """Take in a chunk that was finished for a bank, and keep it; verify a bank at its end."""
+    def take(self, chunk: Chunk, facts: Facts) -> bool:
+        """Take in a chunk that was finished for a bank, and keep it; verify a bank at its end.
+
+        Return whether it was the last bank for which the chunk was missing.
+        """
         b, progress = chunk.bank, self.progress
         bank, done, checkpoint = self.banks[b], self.done[b], self.checkpoints[b]
         if checkpoint is not None:
@@ -250,6 +249,9 @@ class _Together:
             bank.verify(self.claims[b], lambda: progress(self._share()) if progress else None)
         if progress is not None:
             progress(self._share())
+        last = all(chunk.place in done.places for done in self.done)
+        self.shared += [chunk.place] if last else []
+        return last
 
     def measured(self) -> Iterator[tuple[Chunk, Facts]]:
         """Yield each chunk that is missing with its facts, for one bank after the other."""
@@ -266,7 +268,13 @@ class _Together:
         moved = works[0].moved(chunk) if len(works) > 1 else chunk
         for task in self._tasks(chunk):
             bank, work = self.banks[task.bank], works[task.bank]
-            yield task, bank.facts(work, moved, self._tick())
+            try:
+                facts = bank.facts(work, moved, self._tick())
+            except ValueError as error:
+                if len(works) == 1:
+                    raise
+                raise ValueError(f"Bank {bank.layer!r}: {error}") from error
+            yield task, facts
 
     def _read(self) -> Iterator[Chunk]:
         """Read the chunks that are missing for any bank."""
