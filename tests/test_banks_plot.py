@@ -74,7 +74,7 @@ def test_the_filters_that_cost_most_are_named_and_their_banks_bold():
     frame = tables.to_frame().sort_values("car", ascending=False, kind="stable")
     top = frame.iloc[0]
     line = next(t.get_text() for t in texts(found) if t.get_text().startswith("Do not prune"))
-    assert f"filter {top['filter']} of {top.layer} ({100 * top.car:+.1f} points)" in line
+    assert f"filters {top['filter']} of {top.layer} ({100 * top.car:+.1f} points); " in line
     bold = {t.get_text() for t in texts(found) if t.get_weight() == "bold"}
     for name in tables:
         assert (name in bold) is (f" of {name} " in line)
@@ -89,7 +89,10 @@ def test_filled_dots_cost_and_hollow_ones_may_not():
     predictions %= 4
     planted = CarTables([dataclasses.replace(one, predictions=predictions)])
     figure = plot_banks(planted)
-    assert "Do not prune: filter 3 of layer1.0.conv1 (+30.0 points); filter 5" in words(figure)
+    assert (
+        "Do not prune: filters 3 of layer1.0.conv1 (+30.0 points); 5 of layer1.0.conv1 (+15.0)."
+        in words(figure)
+    )
     dots = [
         (tuple(offset), tuple(c.get_facecolor()[0][:3]) == (1, 1, 1))
         for axes in figure.axes

@@ -171,11 +171,11 @@ def _not_to_prune(banks: list[_Bank], figure: Figure, room: float) -> list[tuple
 def _keep_words(keep: list[tuple[_Bank, int]]) -> str:
     if not keep:
         return "No filter is shown to cost accuracy: no interval lies above 0."
-    told = (
-        f"filter {bank.table.filters[row]} of {bank.name} ({points(bank.table.car[row])})"
-        for bank, row in keep
-    )
-    return f"Do not prune: {'; '.join(told)}."
+    told = [
+        f"{bank.table.filters[row]} of {bank.name} ({points(bank.table.car[row], unit=not i)})"
+        for i, (bank, row) in enumerate(keep)
+    ]
+    return f"Do not prune: filter{'s' if len(told) > 1 else ''} {'; '.join(told)}."
 
 
 def _lines(banks: list[_Bank], keep: list[tuple[_Bank, int]]) -> list[str]:
