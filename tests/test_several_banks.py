@@ -419,6 +419,21 @@ def test_a_network_without_banks_is_told():
         carviz.measure_car(model, (IMAGES, LABELS), None, progress=False)
 
 
+def test_convolutions_that_are_never_called_are_left_out_unless_they_are_named():
+    class Unused(Stubborn):
+        def __init__(self):
+            super().__init__()
+            self.more = nn.Conv2d(6, 4, 1)
+
+    model, data = wake(Unused(), IMAGES[:24]), (IMAGES[:40], LABELS[:40])
+    with pytest.warns(UserWarning) as told:  # noqa: PT030 - two of them
+        found = carviz.measure_car(model, data, None, progress=False)
+    assert list(found) == ["conv"]
+    assert "left out, since the forward pass never calls them: 'more'" in str(told[0].message)
+    with pytest.raises(ValueError, match="'more' is in the model, but never called"):
+        carviz.measure_car(model, data, ["conv", "more"], progress=False)
+
+
 def test_a_remark_on_the_network_is_told_once():
     class Two(Stubborn):
         def __init__(self):

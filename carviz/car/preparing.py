@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from carviz.evaluate import (
     stratified_order,
     versions,
 )
+from carviz.reference import NeverCalledError
 
 Layers = list[str] | list[nn.Module] | list[str | nn.Module] | tuple[str | nn.Module, ...] | None
 """Several banks; None for every bank that is no gate."""
@@ -88,7 +90,7 @@ def prepare_banks(
             "filters=…)."
         )
     chosen = {name: list(range(network.convolution(name).out_channels)) for name in names}
-    return _prepare(network, model, data, chosen, run, tick, answers)
+    return _prepare(network, model, data, chosen, run, tick, answers, asked=layers is not None)
 
 
 def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
@@ -114,9 +116,13 @@ def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
 
 def _prepare(
     network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
-    tick: Callable[[float], None] | None, answers: str | None,
+    tick: Callable[[float], None] | None, answers: str | None, *, asked: bool = True,
 ) -> list[Measurement]:  # fmt: skip
-    """Prepare banks, each with its filters."""
+    """Prepare banks, each with its filters.
+
+    Without a graph it shows only now which convolutions the forward pass never calls: where nobody
+    `asked` for these very banks, they are left out, and told.
+    """
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     check_answers(answers)
@@ -127,13 +133,20 @@ def _prepare(
     alike: dict[str, Any] = {}
     folded: Folded = {}
     prepared: list[Measurement] = []
+    unused: list[str] = []
     for place, (name, filters) in enumerate(chosen.items()):
         check = None if tick is None else partial(tick, place / len(chosen))
-        plan, audit = choose_plan(
-            network, name, sample, subtract=run.precision != "bf16", tick=check,
-            small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-            folded=folded,
-        )  # fmt: skip
+        try:
+            plan, audit = choose_plan(
+                network, name, sample, subtract=run.precision != "bf16", tick=check,
+                small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
+                folded=folded,
+            )  # fmt: skip
+        except NeverCalledError:
+            if asked or len(unused) + 1 == len(chosen):
+                raise
+            unused.append(name)
+            continue
         classes = _class_names(images, model, network, plan.classes)
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
@@ -144,6 +157,12 @@ def _prepare(
                 network, plan, name, filters, images, order, classes, run, needs, passport, audit
             )
         ]
+    if unused:
+        warnings.warn(
+            "carviz: left out, since the forward pass never calls them: "
+            f"{', '.join(repr(name) for name in unused)}.",
+            stacklevel=4,
+        )
     return prepared
 
 
