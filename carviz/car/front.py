@@ -78,9 +78,10 @@ def measure_car(
         "1", ….
     layer
         The bank: a convolution's name, or the module itself. Or several banks in one call, a list
-        of these; None for every bank that is no gate, in the order of `carviz.list_banks`. They
-        share the traced network, the images as they are read and moved, one checkpoint and one
-        executor, and find what single calls find.
+        of these; None for every bank that is no gate and that the forward pass calls, in the order
+        of `carviz.list_banks`. They share the traced network, the images as they are read and
+        moved, one checkpoint and one executor, and find what single calls find. The facts of all
+        of them, 4 bytes a filter and image, are held at once.
     filters
         Numbers of the filters to measure; None for the whole bank. Several banks are measured
         whole.
