@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 _WHERE = {
     "CarImportance": "carviz.compression",
     "CarTable": "carviz.results",
+    "CarTables": "carviz.results",
     "Explorer": "carviz.explorer",
     "PruningPath": "carviz.results",
     "Run": "carviz.ablation",
@@ -37,6 +38,7 @@ _WHERE = {
     "plan_car": "carviz.car",
     "plot_agreement": "carviz.plots",
     "plot_bank": "carviz.plots",
+    "plot_banks": "carviz.plots",
     "plot_classes": "carviz.plots",
     "plot_clusters": "carviz.plots",
     "plot_filter": "carviz.plots",
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from carviz.pictures import top_patches as top_patches
     from carviz.plots import plot_agreement as plot_agreement
     from carviz.plots import plot_bank as plot_bank
+    from carviz.plots import plot_banks as plot_banks
     from carviz.plots import plot_classes as plot_classes
     from carviz.plots import plot_clusters as plot_clusters
     from carviz.plots import plot_filter as plot_filter
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from carviz.plots import plot_siblings as plot_siblings
     from carviz.pruning import prune_filters as prune_filters
     from carviz.results import CarTable as CarTable
+    from carviz.results import CarTables as CarTables
     from carviz.results import PruningPath as PruningPath
     from carviz.results import SelectivityTable as SelectivityTable
     from carviz.results import SiblingTable as SiblingTable

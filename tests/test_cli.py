@@ -8,7 +8,7 @@ from photographs import folder_of_photographs
 from typer.testing import CliRunner
 
 import carviz
-from carviz import CarTable
+from carviz import CarTable, CarTables
 from carviz.cli import app, printing
 from carviz.cli.shell import save_figure
 
@@ -50,6 +50,26 @@ def test_car_saves_the_table(tmp_path):
     table = CarTable.load(path)
     assert table.filters.tolist() == [5, 0]
     assert table.complete
+
+
+def test_car_of_all_banks_is_a_table_of_them_and_a_folder(tmp_path):
+    folder = tmp_path / "all"
+    out = run("car", "--limit", 2, "--layer", "all", "--save", folder)
+    assert "all banks, 32 images" in out.replace("\n", " ")
+    tables = CarTables.load(folder)
+    assert list(tables) == carviz.list_banks(carviz.load_model("shapes")).layer.tolist()
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.startswith("feat")}
+    for layer, table in tables.items():
+        best = int(table.order[0])
+        points = printing.points_words(table.car.max())
+        nothing = str((table.car <= 0).sum())
+        assert rows[layer] == [layer, str(len(table.filters)), points, str(best), nothing]
+    assert "Filter " not in out
+    again = run("car", "--layer", "all", "--save", next(folder.iterdir()), code=2)
+    assert "is a file" in again
+    assert "numbers in one bank" in run(
+        "car", "--limit", 1, "--layer", "all", "--filters", "1", code=2
+    )
 
 
 def test_car_on_a_folder_of_photographs(tmp_path):

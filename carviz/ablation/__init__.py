@@ -9,6 +9,7 @@ from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.run import Chunk, Facts, Work, layout_of, run_chunk
 from carviz.ablation.settings import Run
+from carviz.ablation.tidy import Folded
 from carviz.ablation.verifying import Claim, telling_pairs, verify
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Chunk",
     "Claim",
     "Facts",
+    "Folded",
     "GraphPlan",
     "HookPlan",
     "Needs",

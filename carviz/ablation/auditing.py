@@ -37,6 +37,7 @@ from carviz.ablation.plan import (
     sets_of,
 )
 from carviz.ablation.run import batches, layout_of, rows_of
+from carviz.ablation.tidy import Folded
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
 from carviz.evaluate import arithmetic, inference_mode, sets_attributes, shadow
@@ -95,6 +96,7 @@ def choose_plan(
     small: bool = False,
     tick: Tick | None = None,
     answers: str | None = None,
+    folded: Folded | None = None,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -115,6 +117,9 @@ def choose_plan(
         Called between two passes.
     answers
         What the network's output is, where somebody says it; see `carviz.evaluate.find_logits`.
+    folded
+        What plans of other banks of this network have folded, for plans to share; see
+        `carviz.ablation.tidy.fold`.
 
     Raises
     ------
@@ -124,6 +129,7 @@ def choose_plan(
     """
     with inference_mode(), arithmetic("float32", sample.device.type):
         auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None))
+        auditor.folded = folded
         return auditor.choose(answers)
 
 
@@ -135,6 +141,7 @@ class _Auditor:
         self.subtract, self.small, self.tick = subtract, small, tick
         self.reference = Reference(network.model)
         self.pick = AS_IS
+        self.folded: Folded | None = None
         self.words = ""
         self.making = 0.0  # seconds that making plans took, which is no part of judging them
 
@@ -192,8 +199,9 @@ class _Auditor:
         begun = time.perf_counter()
         try:
             plan = plan_by_graph(
-                network, self.layer, images, subtract=self.subtract, pick=self.pick
-            )
+                network, self.layer, images,
+                subtract=self.subtract, pick=self.pick, folded=self.folded,
+            )  # fmt: skip
             self.making += time.perf_counter() - begun
         except Exception as error:  # a traced constant may not fit these images' size
             yield None, f"its graph fails on these images ({type(error).__name__}: {error})"

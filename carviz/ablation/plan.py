@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 
 from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, share_of, take
 from carviz.ablation.steps import moves_into_head
-from carviz.ablation.tidy import fold, tidy
+from carviz.ablation.tidy import Folded, fold, tidy
 from carviz.banks import PLUS, HookedEnds, Network, cut, hooked_ends, zero_channels
 from carviz.evaluate import Pick, quiet_call, shadow
 from carviz.reference import Reference
@@ -284,8 +284,9 @@ def describe_modules(ends: HookedEnds) -> str:
 
 
 def plan_by_graph(
-    network: Network, layer: str, sample: Tensor, *, subtract: bool = True, pick: Pick = AS_IS
-) -> GraphPlan:
+    network: Network, layer: str, sample: Tensor, *,
+    subtract: bool = True, pick: Pick = AS_IS, folded: Folded | None = None,
+) -> GraphPlan:  # fmt: skip
     """Return the plan that cuts the traced network; whether its rows are images is looked at.
 
     Parameters
@@ -295,11 +296,13 @@ def plan_by_graph(
     subtract
         Whether the next layer's output without a channel may be had by subtracting its share,
         which wants float32.
+    folded
+        What plans of other banks of this network have folded; see `fold`.
     """
     assert network.graph is not None
     ends = network.unit_ends(layer)
     places = {node: place for place, node in enumerate(network.graph.graph.nodes)}
-    graph, nodes = fold(network.graph, keep=set(network.calls(layer)))
+    graph, nodes = fold(network.graph, set(network.calls(layer)), folded)
     parts = cut(
         graph, layer, [nodes[places[end]] for end in ends], moves_into_head,
         find_readers if subtract else None,
@@ -311,7 +314,7 @@ def plan_by_graph(
     )  # fmt: skip
     axes = _look_at_rows(plan, sample)
     if plan.shares and axes != 4:  # a call without a batch axis
-        return plan_by_graph(network, layer, sample, subtract=False, pick=pick)
+        return plan_by_graph(network, layer, sample, subtract=False, pick=pick, folded=folded)
     return plan
 
 

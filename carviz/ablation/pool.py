@@ -1,7 +1,8 @@
 """Chunks on other processes or machines: any `concurrent.futures.Executor`.
 
-The plan holds the network's weights, so it is not sent with every chunk: a worker keeps the last
-plan that it was sent, and says so when it has none yet (it is new, or another took its place).
+The plans of a measurement, one a bank, hold the network's weights, so they are not sent with every
+chunk: a worker keeps the plans of the last measurement, all packed together, since they share most
+weights, and says so when it has none yet (it is new, or others took their place).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pickle
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from typing import Any
 
@@ -24,75 +25,78 @@ from carviz.interrupts import uninterrupted
 WAITING = 2
 """Chunks that wait at each worker, so that none is idle and few are in memory."""
 
-_kept: dict[str, Work] = {}
-"""In a worker: the plan that it was sent last."""
+Works = tuple[Work, ...]
+"""What is done with a chunk for each of the banks that are measured together."""
+
+_kept: dict[str, Works] = {}
+"""In a worker: the plans that it was sent last."""
 
 
 class Parcel:
-    """A plan on its way to a worker.
+    """The plans of a measurement on their way to a worker.
 
-    It is opened there and nowhere else, Dask's scheduler for instance: to unpickle a graph is to
-    trace it again, which other threads must be kept out of. It is packed once for all workers,
-    when the first process asks for it; threads take it as it is.
+    They are opened there and nowhere else, Dask's scheduler for instance: to unpickle a graph is to
+    trace it again, which other threads must be kept out of. They are packed once for all workers,
+    when the first process asks for them; threads take them as they are.
     """
 
-    def __init__(self, work: Work) -> None:
-        self._work: Work | None = work
+    def __init__(self, works: Works) -> None:
+        self._works: Works | None = works
         self._packed: bytes | None = None
         self._lock = threading.Lock()
 
     def __getstate__(self) -> bytes:
-        """Pack the plan; what a notebook defines travels too, where cloudpickle is installed."""
+        """Pack the plans; what a notebook defines travels too, where cloudpickle is installed."""
         with self._lock:
             if self._packed is None:
                 try:
                     from cloudpickle import dumps
                 except ImportError:
                     from pickle import dumps
-                self._packed = bytes(dumps(self._work))
+                self._packed = bytes(dumps(self._works))
             return self._packed
 
     def __setstate__(self, packed: bytes) -> None:
-        """Take the plan as it was packed."""
-        self._work, self._packed, self._lock = None, packed, threading.Lock()
+        """Take the plans as they were packed."""
+        self._works, self._packed, self._lock = None, packed, threading.Lock()
 
-    def open(self) -> Work:
-        """Return the plan; what it came packed in is let go."""
+    def open(self) -> Works:
+        """Return the plans; what they came packed in is let go."""
         with self._lock:
-            if self._work is None:
+            if self._works is None:
                 assert self._packed is not None
                 with TRACING, uninterrupted(patches_undone):
-                    work = pickle.loads(self._packed)
-                assert isinstance(work, Work)
-                self._work, self._packed = work, None
-            return self._work
+                    works = pickle.loads(self._packed)
+                assert isinstance(works, tuple)
+                self._works, self._packed = works, None
+            return self._works
 
 
 def run_kept(name: str, parcel: Parcel | None, chunk: Chunk) -> Facts | None:
-    """Run a chunk in a worker by the plan that it keeps; None when the plan must be sent first."""
-    work = _kept.get(name) if parcel is None else parcel.open()
-    if work is None:
+    """Run a chunk in a worker by a plan that it keeps; None when the plans must be sent first."""
+    works = _kept.get(name) if parcel is None else parcel.open()
+    if works is None:
         return None
     if name not in _kept:
         _kept.clear()
-        _kept[name] = work
-    return work.run(chunk)
+        _kept[name] = works
+    return works[chunk.bank].run(chunk)
 
 
 def run_elsewhere(
-    work: Work, chunks: Iterator[Chunk], executor: Executor
+    works: Sequence[Work], chunks: Iterator[Chunk], executor: Executor
 ) -> Iterator[tuple[Chunk, Facts]]:
-    """Yield each chunk with its facts, as workers finish them.
+    """Yield each chunk with its facts, as workers finish them; `works` has the work of each bank.
 
     Whatever comes of a chunk elsewhere but its facts (its worker was lost, the pool is broken or
     took nothing, the chunk was cancelled, an answer has another form than facts have), it is run in
     this process. What is wrong with the data or the network (a ValueError) is raised from there.
     """
-    pool = _Pool(work, executor)
+    pool = _Pool(tuple(works), executor)
     try:
         for chunk in chunks:
             if not pool.take(chunk):
-                yield chunk, work.run(chunk)
+                yield chunk, works[chunk.bank].run(chunk)
             elif pool.full:
                 yield from pool.finished()
         while pool.running:
@@ -104,10 +108,10 @@ def run_elsewhere(
 class _Pool:
     """Chunks that are with the workers."""
 
-    def __init__(self, work: Work, executor: Executor) -> None:
+    def __init__(self, works: Works, executor: Executor) -> None:
         self.running: dict[Future[Facts | None], tuple[Chunk, bool]] = {}
-        self._work, self._executor = work, executor
-        self._parcel = Parcel(work)
+        self._works, self._executor = works, executor
+        self._parcel = Parcel(works)
         self._name = uuid.uuid4().hex
         self._workers = _workers(executor)
         self._sent = itertools.count()
@@ -139,10 +143,11 @@ class _Pool:
             chunk, with_plan = self.running.pop(future)
             error = _error(future)
             answer = future.result() if error is None else None
+            work = self._works[chunk.bank]
             if error is None and answer is None and not with_plan:
                 if self.take(chunk, with_plan=True):
                     continue
-            elif error is None and (error := _nonsense(answer, chunk, self._work)) is None:
+            elif error is None and (error := _nonsense(answer, chunk, work)) is None:
                 assert answer is not None
                 yield chunk, answer
                 continue
@@ -150,13 +155,13 @@ class _Pool:
 
     def _here(self, chunk: Chunk, error: BaseException | None) -> Facts:
         """Run a chunk in this process; tell of the worker that failed, and not of the data."""
-        facts = self._work.run(chunk)
+        facts = self._works[chunk.bank].run(chunk)
         if error is not None:
             _tell(error)
         return facts
 
     def close(self) -> None:
-        """Call off what still runs; in this process, forget the plan."""
+        """Call off what still runs; in this process, forget the plans."""
         for future in self.running:
             future.cancel()
         _kept.pop(self._name, None)

@@ -56,13 +56,16 @@ class Chunk:
     numbers
         (m,) the images' numbers in the data.
     images, targets
-        ``(image, channel, height, width)`` and ``(image,)``, on the CPU.
+        ``(image, channel, height, width)`` and ``(image,)``, on the CPU, or where they will run.
+    bank
+        Which of the banks that are measured together it is run for: its place among them.
     """
 
     place: int
     numbers: list[int]
     images: Tensor
     targets: Tensor
+    bank: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,6 +95,22 @@ class Work:
     device: torch.device
     dtype: torch.dtype
     precision: str = "float32"
+
+    def moved(self, chunk: Chunk) -> Chunk:
+        """Return a chunk whose images are where they will run, for the works of several banks.
+
+        Where they do not fit there beside what runs, they stay where they are.
+        """
+        if self.device.type == "cpu":
+            return chunk  # each block is laid out anew as it runs
+        try:
+            return dataclasses.replace(
+                chunk,
+                images=chunk.images.to(self.device, self.dtype),
+                targets=chunk.targets.to(self.device),
+            )
+        except torch.OutOfMemoryError:
+            return chunk
 
     def run(self, chunk: Chunk, tick: Tick | None = None) -> Facts:
         """Return the facts of a chunk; where memory runs out, in smaller and smaller batches."""

@@ -28,8 +28,12 @@ FRESH = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 RELUS = {F.relu, torch.relu, "relu"}
 
 
+Folded = dict[tuple[str, str], nn.Module]
+"""Convolutions with their BatchNorms folded in, by the names of both."""
+
+
 def fold(
-    graph: fx.GraphModule, keep: Collection[fx.Node] = ()
+    graph: fx.GraphModule, keep: Collection[fx.Node] = (), known: Folded | None = None
 ) -> tuple[fx.GraphModule, list[fx.Node]]:
     """Return a network whose BatchNorms are folded into the convolutions that they alone read.
 
@@ -37,6 +41,9 @@ def fold(
     ----------
     keep
         Calls of convolutions that keep theirs: those of the bank.
+    known
+        What was folded before of this very network, and is taken again; what is folded now comes
+        to it. So plans of many banks share their weights instead of having a copy each.
 
     Returns
     -------
@@ -45,10 +52,11 @@ def fold(
         folded it is the convolution.
     """
     folded = fx.GraphModule(graph, copy.deepcopy(graph.graph))
+    known = {} if known is None else known
     nodes = list(folded.graph.nodes)
     kept = {twin for twin, node in zip(nodes, graph.graph.nodes, strict=True) if node in keep}
     for place, node in enumerate(nodes):
-        nodes[place] = _fold_batch_norm(folded, node, kept)
+        nodes[place] = _fold_batch_norm(folded, node, kept, known)
     _finish(folded)
     return folded, nodes
 
@@ -68,7 +76,9 @@ def _finish(module: fx.GraphModule) -> fx.GraphModule:
     return module
 
 
-def _fold_batch_norm(graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.Node]) -> fx.Node:
+def _fold_batch_norm(
+    graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.Node], known: Folded
+) -> fx.Node:
     """Fold a BatchNorm into the convolution that it alone reads; return what stands for it."""
     if not _is(graph, node, (nn.BatchNorm2d,)):
         return node
@@ -82,8 +92,10 @@ def _fold_batch_norm(graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.N
         return node  # folded weights are rounded once more than half precision can bear
     if norm.num_features != conv.out_channels:
         return node  # a batch of channels: the convolution was called without a batch axis
-    folded = fuse_conv_bn_eval(conv, norm).to(memory_format=torch.channels_last)
-    _give(graph, before, folded)
+    names = str(before.target), str(node.target)
+    if names not in known:
+        known[names] = fuse_conv_bn_eval(conv, norm).to(memory_format=torch.channels_last)
+    _give(graph, before, known[names])
     node.replace_all_uses_with(before)
     graph.graph.erase_node(node)
     return before

@@ -1,12 +1,13 @@
 """Floor 3: measure CAR, the accuracy that a network loses without each filter of a bank.
 
-`iter_car` is the one way through; `measure_car` is the last table that it yields. Both prepare in
-the caller's thread (tracing belongs there) and only then run.
+`iter_car` is the one way through; `measure_car` is the last table that it yields. Several banks are
+measured together, chunk by chunk, and a single one is the case of one bank. Both prepare in the
+caller's thread (tracing belongs there) and only then run.
 """
 
 from carviz.car.front import iter_car, measure_car, plan_car
-from carviz.car.measurement import PASSING, SEED, Measurement
-from carviz.car.preparing import prepare_car, sample_of
+from carviz.car.measurement import PASSING, SEED, Measurement, measure_together
+from carviz.car.preparing import prepare_banks, prepare_car, sample_of
 
 __all__ = [
     "PASSING",
@@ -14,7 +15,9 @@ __all__ = [
     "Measurement",
     "iter_car",
     "measure_car",
+    "measure_together",
     "plan_car",
+    "prepare_banks",
     "prepare_car",
     "sample_of",
 ]

@@ -5,29 +5,60 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from torch import nn
 
 from carviz.ablation import CarPlan, Run, count_costs, layout_of
-from carviz.car.measurement import FIRST_CHUNK, Measurement
-from carviz.car.preparing import prepare_car
+from carviz.car.measurement import FIRST_CHUNK, Measurement, measure_together
+from carviz.car.preparing import Layers, prepare_banks, prepare_car
 from carviz.evaluate import Progress, placed, telling
-from carviz.results import CarTable
+from carviz.results import CarTable, CarTables
+
+REMARKS = 3
+"""Different remarks on banks that one warning tells at most."""
+
+
+@overload
+def measure_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+    answers: Literal["logits", "probabilities"] | None = ...,
+) -> CarTable: ...
+
+
+@overload
+def measure_car(
+    model: Any,
+    data: Any,
+    layer: Layers,
+    *,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+    answers: Literal["logits", "probabilities"] | None = ...,
+) -> CarTables: ...
 
 
 def measure_car(
     model: Any,
     data: Any,
-    layer: str | nn.Module,
+    layer: str | nn.Module | Layers,
     *,
     filters: Sequence[int] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
     answers: Literal["logits", "probabilities"] | None = None,
-) -> CarTable:
+) -> CarTable | CarTables:
     """Measure the CAR of a bank's filters, whole and class by class.
 
     The ablation makes the filter's channel zero for every later layer, at each call of the
@@ -46,9 +77,14 @@ def measure_car(
         Class names come from ``data.classes``, else from ``model.classes``, else they are "0",
         "1", ….
     layer
-        The bank: a convolution's name, or the module itself.
+        The bank: a convolution's name, or the module itself. Or several banks in one call, a list
+        of these; None for every bank that is no gate and that the forward pass calls, in the order
+        of `carviz.list_banks`. They share the traced network, the images as they are read and
+        moved, one checkpoint and one executor, and find what single calls find. The facts of all
+        of them, 4 bytes a filter and image, are held at once.
     filters
-        Numbers of the filters to measure; None for the whole bank.
+        Numbers of the filters to measure; None for the whole bank. Several banks are measured
+        whole.
     device
         Where to run; None for where the model is.
     progress
@@ -66,6 +102,7 @@ def measure_car(
     Returns
     -------
     CarTable
+        Of several banks `CarTables`, a mapping from the bank's name to its `CarTable`.
 
     Raises
     ------
@@ -85,42 +122,111 @@ def measure_car(
     >>> model, labels = nn.Sequential(conv, nn.ReLU(), head), torch.tensor([0, 0, 1, 1])
     >>> measure_car(model, (images, labels), "0", progress=False).car.tolist()
     [0.0, 0.5, 0.0]
+    >>> measure_car(model, (images, labels), None, progress=False)
+    <CarTables of 1 bank: 3 filters, 4 images, 2 classes>
     """
-    tables = iter_car(
+    tables: Iterator[Any] = iter_car(
         model, data, layer,
         filters=filters, device=device, progress=progress, run=run, answers=answers,
     )  # fmt: skip
-    return deque(tables, maxlen=1).pop()
+    last: CarTable | CarTables = deque(tables, maxlen=1).pop()
+    return last
+
+
+@overload
+def iter_car(
+    model: Any,
+    data: Any,
+    layer: str | nn.Module,
+    *,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+    answers: Literal["logits", "probabilities"] | None = ...,
+) -> Iterator[CarTable]: ...
+
+
+@overload
+def iter_car(
+    model: Any,
+    data: Any,
+    layer: Layers,
+    *,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+    answers: Literal["logits", "probabilities"] | None = ...,
+) -> Iterator[CarTables]: ...
 
 
 def iter_car(
     model: Any,
     data: Any,
-    layer: str | nn.Module,
+    layer: str | nn.Module | Layers,
     *,
     filters: Sequence[int] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
     answers: Literal["logits", "probabilities"] | None = None,
-) -> Iterator[CarTable]:
+) -> Iterator[CarTable] | Iterator[CarTables]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
     After the first chunk every filter has an estimate with an interval, and each further chunk
-    narrows it: images are visited in a seeded order stratified by class. Arguments and errors are
-    those of `measure_car`; they are checked at once, before the first table is asked for.
+    narrows it: images are visited in a seeded order stratified by class. Of several banks all are
+    measured on a chunk before the next one is read. Arguments and errors are those of
+    `measure_car`; they are checked at once, before the first table is asked for.
     """
+    if layer is None or isinstance(layer, (list, tuple)):
+        banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers)
+        _warn(banks)
+        return _tables_of_banks(banks, progress)
     measurement = prepare_car(
         model, data, layer, filters=filters, device=device, run=run, answers=answers
     )
-    if remark := measurement.passport["remark"]:
-        warnings.warn(f"carviz: {remark}", stacklevel=2)
+    _warn([measurement])
     return _tables(measurement, progress)
+
+
+def _prepare_banks(
+    model: Any, data: Any, layers: Layers, filters: Sequence[int] | None,
+    device: str | torch.device | None, progress: Progress, run: Run | None,
+    answers: Literal["logits", "probabilities"] | None,
+) -> list[Measurement]:  # fmt: skip
+    """Prepare several banks, which takes a while where there are many: a bar of its own says so."""
+    # A function is told the share of what is measured, and of that nothing is done yet.
+    told: Progress = (lambda _share: progress(0.0)) if callable(progress) else progress
+    with telling(told, "Preparing the banks") as tell:
+        banks = prepare_banks(
+            model, data, layers,
+            filters=filters, device=device, run=run, tick=tell, answers=answers,
+        )  # fmt: skip
+        tell(1.0)
+    return banks
+
+
+def _warn(banks: list[Measurement]) -> None:
+    """Warn of what a reader should know, in one warning for all banks."""
+    remarks = list(dict.fromkeys(r for bank in banks if (r := bank.passport["remark"])))
+    if len(remarks) > REMARKS:
+        more = len(remarks) - REMARKS
+        remarks[REMARKS:] = [f"({more} more: see passport['remark'] of each bank's table.)"]
+    if remarks:
+        warnings.warn(f"carviz: {' '.join(remarks)}", stacklevel=3)
 
 
 def _tables(measurement: Measurement, progress: Progress) -> Iterator[CarTable]:
     with telling(progress, f"CAR of {measurement.layer}") as tell:
         yield from measurement.tables(tell)
+
+
+def _tables_of_banks(banks: list[Measurement], progress: Progress) -> Iterator[CarTables]:
+    several = f"{len(banks)} bank{'s' if len(banks) > 1 else ''}"
+    with telling(progress, f"CAR of {several}") as tell:
+        for tables in measure_together(banks, tell):
+            yield CarTables(tables)
 
 
 def plan_car(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,14 @@ class Gathered:
         self._sums[place] = total
         self.seen += len(numbers)
 
-    def table(self) -> CarTable:
-        """Return the table of the images so far."""
-        places = sorted(self._parts)
+    @property
+    def places(self) -> Collection[int]:
+        """The chunks that are finished."""
+        return self._parts.keys()
+
+    def table(self, places: Collection[int]) -> CarTable:
+        """Return the table of the images of these chunks, finished ones."""
+        places = sorted(places)
         numbers = np.concatenate([self._parts[p][0] for p in places])
         facts = [self._parts[p][1] for p in places]
         order = np.argsort(numbers)

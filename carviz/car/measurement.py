@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,34 +62,10 @@ class Measurement:
 
     def tables(self, progress: Callable[[float], None] | None = None) -> Iterator[CarTable]:
         """Yield ever fuller tables; see `iter_car`."""
-        chunks, total = self._chunks(), len(self.images)
-        done = Gathered(self.layer, self.filters, self.classes, total, self.passport)
-        checkpoint = self._checkpoint()
-        kept = [] if checkpoint is None else [checkpoint.load(*p) for p in enumerate(chunks)]
-        for place, facts in enumerate(kept):
-            if facts is not None:
-                done.add(place, chunks[place], facts)
-        claims = self._claims_of_kept(chunks, kept)
-        if done.seen:
-            yield done.table()
-        missing = [p for p in range(len(chunks)) if not kept or kept[p] is None]
-        for chunk, facts in self._measured(chunks, missing, done, progress):
-            if checkpoint is not None:
-                self._check_weights()
-                checkpoint.save(chunk.place, facts, chunk.numbers)
-            done.add(chunk.place, chunk.numbers, facts)
-            if chunk.place in (missing[0], missing[-1]):
-                claims += self._claims(chunk.numbers, facts, chunk.images)
-            if done.seen == total:
-                self._check_weights()
-                self._verify(claims, lambda: progress(1.0) if progress is not None else None)
-            if progress is not None:
-                progress(done.seen / total)
-            yield done.table()
-        if not missing:
-            self._verify(claims, lambda: None)
+        for (table,) in measure_together([self], progress):
+            yield table
 
-    def _claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
+    def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
         few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
@@ -106,35 +82,13 @@ class Measurement:
             for f, m in (pairs[:1] if few else pairs)
         ]
 
-    def _claims_of_kept(self, chunks: list[list[int]], kept: list[Facts | None]) -> list[Claim]:
-        """Return a few facts of the first part that was kept by an earlier run.
-
-        Labels that are known by reading only do not enter the data's fingerprint: then all images
-        of kept parts are read.
-
-        Raises
-        ------
-        ValueError
-            If labels of a part are not those of the data.
-        """
-        places = [place for place, facts in enumerate(kept) if facts is not None]
-        if self.images.hints is not None:
-            places = places[:1]
-        claims: list[Claim] = []
-        read = self.images.batches([chunks[place] for place in places])
-        for place, (images, labels) in zip(places, read, strict=True):
-            facts = kept[place]
-            assert facts is not None
-            check_kept_labels(facts.targets, labels, self.run.checkpoint)
-            claims = claims or self._claims(chunks[place], facts, images)
-        return claims
-
-    def _check_weights(self) -> None:
+    def check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""
         if self.network.watch is not None:
             self.network.watch.check()
 
-    def _verify(self, claims: list[Claim], tick: Callable[[], None]) -> None:
+    def verify(self, claims: list[Claim], tick: Callable[[], None]) -> None:
+        """Have the reference look at claims; the passport tells what it took."""
         reference, begun = self.audit.reference, time.perf_counter()
         verify(
             reference, claims, rounding=self.audit.rounding, precision=self.run.precision, tick=tick
@@ -147,7 +101,7 @@ class Measurement:
             "seconds": round(audit["seconds"] + time.perf_counter() - begun, 3),
         }
 
-    def _chunks(self) -> list[list[int]]:
+    def chunks(self) -> list[list[int]]:
         """Cut the order into chunks that double until they are large; settings alone decide."""
         numbers, chunks, size = self.order.tolist(), [], FIRST_CHUNK
         while numbers:
@@ -155,7 +109,8 @@ class Measurement:
             numbers, size = numbers[size:], min(2 * size, LARGEST_CHUNK)
         return chunks
 
-    def _checkpoint(self) -> Checkpoint[Facts] | None:
+    def checkpoint(self) -> Checkpoint[Facts] | None:
+        """Open the bank's folder of finished chunks, where the run has one."""
         if self.run.checkpoint is None:
             return None
         decides = {k: v for k, v in self.passport.items() if k not in PASSING}
@@ -163,30 +118,8 @@ class Measurement:
         identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
         return Checkpoint(Path(self.run.checkpoint), self.layer, identity, Facts)
 
-    def _read(self, chunks: list[list[int]], places: list[int]) -> Iterator[Chunk]:
-        read = self.images.batches([chunks[place] for place in places])
-        for place, (images, targets) in zip(places, read, strict=True):
-            check_labels(targets, len(self.classes), chunks[place])
-            yield Chunk(place, chunks[place], images, targets)
-
-    def _measured(
-        self, chunks: list[list[int]], places: list[int], done: Gathered,
-        progress: Callable[[float], None] | None,
-    ) -> Iterator[tuple[Chunk, Facts]]:  # fmt: skip
-        work = self._work()
-        reading = self._read(chunks, places)
-        if self.run.executor is not None:
-            yield from run_elsewhere(work, reading, self.run.executor)
-            return
-        for chunk in reading:
-            facts = work.run(chunk, self._tick(done, chunk, progress))
-            if self.run.precision != "float32" and "changed_by_precision" not in self.passport:
-                exact = dataclasses.replace(work, precision="float32").run(chunk)
-                changed = np.mean(exact.predictions != facts.predictions)
-                self.passport["changed_by_precision"] = float(changed)
-            yield chunk, facts
-
-    def _work(self) -> Work:
+    def work(self) -> Work:
+        """Return what is done with every chunk, in batches for the memory that there is now."""
         device, dtype = placement(self.network.model)
         block, rows = self.needs.sizes(self.run.budget())
         if not self.plan.rows_independent:
@@ -201,17 +134,182 @@ class Measurement:
             dtype=dtype,
         )
 
-    def _tick(
-        self, done: Gathered, chunk: Chunk, progress: Callable[[float], None] | None
-    ) -> Callable[[int], None] | None:
-        if progress is None:
+    def facts(self, work: Work, chunk: Chunk, tick: Callable[[int], None] | None) -> Facts:
+        """Return the facts of a chunk, run in this process."""
+        facts = work.run(chunk, tick)
+        if self.run.precision != "float32" and "changed_by_precision" not in self.passport:
+            exact = dataclasses.replace(work, precision="float32").run(chunk)
+            changed = np.mean(exact.predictions != facts.predictions)
+            self.passport["changed_by_precision"] = float(changed)
+        return facts
+
+
+def measure_together(
+    banks: Sequence[Measurement], progress: Callable[[float], None] | None = None
+) -> Iterator[list[CarTable]]:
+    """Yield ever fuller tables of several banks, one of each, all of the same images.
+
+    Chunks of images are the outer loop and banks the inner one: an image is read and moved once for
+    all banks, and every bank has an estimate after the first chunk. Of one bank at a time what its
+    head gave is held. Whole runs of the network are not shared among banks: each plan's rounding is
+    its own, so log p with all filters is the plan's own as well.
+
+    Parameters
+    ----------
+    banks
+        Of one network and the same images, prepared alike; see `prepare_banks`.
+    progress
+        Told the share done of all banks, after every batch.
+    """
+    together = _Together(banks, progress)
+    together.check_kept()
+    if together.shared:
+        yield together.tables()
+    together.verify_kept()
+    for chunk, facts in together.measured():
+        if together.take(chunk, facts):
+            yield together.tables()
+
+
+class _Together:
+    """Several banks while they are measured: what is done of each, and what is missing."""
+
+    def __init__(
+        self, banks: Sequence[Measurement], progress: Callable[[float], None] | None
+    ) -> None:
+        self.banks, self.progress = banks, progress
+        self.images, self.run = banks[0].images, banks[0].run
+        self.chunks = banks[0].chunks()
+        self.total = len(self.images)
+        self.done = [
+            Gathered(bank.layer, bank.filters, bank.classes, self.total, bank.passport)
+            for bank in banks
+        ]
+        self.checkpoints = [bank.checkpoint() for bank in banks]
+        self.claims: list[list[Claim]] = [[] for _ in banks]
+        self.kept = [self._load(b) for b in range(len(banks))]
+        every = range(len(self.chunks))
+        self.missing = [[p for p in every if p not in done.places] for done in self.done]
+        self.shared = [p for p in every if not any(p in missing for missing in self.missing)]
+        """Chunks that are finished for every bank: what tables are of."""
+
+    def _load(self, bank: int) -> dict[int, Facts]:
+        """Take in what an earlier run has finished of a bank; return the parts to look at.
+
+        Labels that are known by reading only do not enter the data's fingerprint: then all parts
+        are looked at, else the first.
+        """
+        kept, checkpoint = {}, self.checkpoints[bank]
+        for place, numbers in enumerate(self.chunks):
+            facts = None if checkpoint is None else checkpoint.load(place, numbers)
+            if facts is not None:
+                self.done[bank].add(place, numbers, facts)
+                if not kept or self.images.hints is None:
+                    kept[place] = facts
+        return kept
+
+    def tables(self) -> list[CarTable]:
+        """Return the table of each bank, all of the same images."""
+        return [done.table(self.shared) for done in self.done]
+
+    def check_kept(self) -> None:
+        """Look at what earlier runs have finished, and claim a few facts of each bank.
+
+        Raises
+        ------
+        ValueError
+            If labels of a part are not those of the data.
+        """
+        places = sorted({place for kept in self.kept for place in kept})
+        read = self.images.batches([self.chunks[place] for place in places])
+        for place, (images, labels) in zip(places, read, strict=True):
+            for b, kept in enumerate(self.kept):
+                if (facts := kept.get(place)) is None:
+                    continue
+                check_kept_labels(facts.targets, labels, self.run.checkpoint)
+                if not self.claims[b]:
+                    self.claims[b] = self.banks[b].claims(self.chunks[place], facts, images)
+        self.kept = []
+
+    def verify_kept(self) -> None:
+        """Verify the banks that earlier runs have completed."""
+        for b, bank in enumerate(self.banks):
+            if not self.missing[b]:
+                bank.verify(self.claims[b], lambda: None)
+
+    def take(self, chunk: Chunk, facts: Facts) -> bool:
+        """Take in a chunk that was finished for a bank, and keep it; verify a bank at its end.
+
+        Return whether it was the last bank for which the chunk was missing.
+        """
+        b, progress = chunk.bank, self.progress
+        bank, done, checkpoint = self.banks[b], self.done[b], self.checkpoints[b]
+        if checkpoint is not None:
+            bank.check_weights()
+            checkpoint.save(chunk.place, facts, chunk.numbers)
+        done.add(chunk.place, chunk.numbers, facts)
+        if chunk.place in (self.missing[b][0], self.missing[b][-1]):
+            self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images)
+        if done.seen == self.total:
+            bank.check_weights()
+            bank.verify(self.claims[b], lambda: progress(self._share()) if progress else None)
+        if progress is not None:
+            progress(self._share())
+        last = all(chunk.place in done.places for done in self.done)
+        self.shared += [chunk.place] if last else []
+        return last
+
+    def measured(self) -> Iterator[tuple[Chunk, Facts]]:
+        """Yield each chunk that is missing with its facts, for one bank after the other."""
+        works = [bank.work() for bank in self.banks]
+        if self.run.executor is not None:
+            tasks = (task for chunk in self._read() for task in self._tasks(chunk))
+            yield from run_elsewhere(works, tasks, self.run.executor)
+            return
+        for chunk in self._read():
+            yield from self._run_here(works, chunk)
+
+    def _run_here(self, works: list[Work], chunk: Chunk) -> Iterator[tuple[Chunk, Facts]]:
+        """Run a chunk in this process, for all banks for which it is missing."""
+        moved = works[0].moved(chunk) if len(works) > 1 else chunk
+        for task in self._tasks(chunk):
+            bank, work = self.banks[task.bank], works[task.bank]
+            try:
+                facts = bank.facts(work, moved, self._tick())
+            except ValueError as error:
+                if len(works) == 1:
+                    raise
+                raise ValueError(f"Bank {bank.layer!r}: {error}") from error
+            yield task, facts
+
+    def _read(self) -> Iterator[Chunk]:
+        """Read the chunks that are missing for any bank."""
+        places = sorted(set().union(*self.missing))
+        read = self.images.batches([self.chunks[place] for place in places])
+        for place, (images, targets) in zip(places, read, strict=True):
+            check_labels(targets, len(self.banks[0].classes), self.chunks[place])
+            yield Chunk(place, self.chunks[place], images, targets)
+
+    def _tasks(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Yield a chunk once for each bank for which it is missing."""
+        for b, missing in enumerate(self.missing):
+            if chunk.place in missing:
+                yield dataclasses.replace(chunk, bank=b)
+
+    def _share(self, more: float = 0.0) -> float:
+        """Return the share of all (filter, image) pairs that is done, with some more pairs."""
+        sizes = [len(bank.filters) for bank in self.banks]
+        pairs = sum(size * done.seen for size, done in zip(sizes, self.done, strict=True))
+        return (pairs + more) / (sum(sizes) * self.total)
+
+    def _tick(self) -> Callable[[int], None] | None:
+        if (progress := self.progress) is None:
             return None
-        pairs, seen, images = 0, done.seen, len(chunk.numbers)
+        pairs = 0
 
         def tick(count: int) -> None:
             nonlocal pairs
             pairs += count
-            share = pairs / (len(self.filters) * images)
-            progress((seen + images * share) / len(self.images))
+            progress(self._share(pairs))
 
         return tick

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ from torch import Tensor, nn
 from carviz.ablation import (
     AUDITED_IMAGES,
     Audit,
+    Folded,
     Plan,
     Run,
     choose_plan,
     find_needs,
     layout_of,
 )
-from carviz.banks import DEFINITION, Network, find_layer, open_network
+from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
 from carviz.evaluate import (
     Images,
@@ -31,6 +34,10 @@ from carviz.evaluate import (
     stratified_order,
     versions,
 )
+from carviz.reference import NeverCalledError
+
+Layers = list[str] | list[nn.Module] | list[str | nn.Module] | tuple[str | nn.Module, ...] | None
+"""Several banks; None for every bank that is no gate."""
 
 
 def prepare_car(
@@ -53,6 +60,69 @@ def prepare_car(
     network = open_network(model, device, watch=True)
     name = find_layer(network, model, layer)
     chosen = _check_filters(filters, network.convolution(name).out_channels, name)
+    told = None if tick is None else lambda _share: tick()
+    return _prepare(network, model, data, {name: chosen}, run, told, answers)[0]
+
+
+def prepare_banks(
+    model: Any,
+    data: Any,
+    layers: Layers,
+    *,
+    filters: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    run: Run | None = None,
+    tick: Callable[[float], None] | None = None,
+    answers: str | None = None,
+) -> list[Measurement]:
+    """Prepare several banks as `prepare_car` does one; what they can share is made once.
+
+    That is the traced network, its weights with the BatchNorms folded in, the images and their
+    order, and the fingerprints. `tick` is told the share of the banks that are prepared, between
+    two passes of an audit; what it raises ends it.
+    """
+    network = open_network(model, device, watch=True)
+    names = _bank_names(network, model, layers)
+    if filters is not None:
+        raise ValueError(
+            f"filters are numbers in one bank; found {len(names)} banks. Measure all filters of "
+            "several banks, or some filters of one bank: measure_car(model, data, layer, "
+            "filters=…)."
+        )
+    chosen = {name: list(range(network.convolution(name).out_channels)) for name in names}
+    return _prepare(network, model, data, chosen, run, tick, answers, asked=layers is not None)
+
+
+def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
+    """Return the names of the banks that are asked for, each of them once."""
+    if layers is None:
+        names = [bank.layer for bank in banks_of(network) if not bank.gate]
+        if not names:
+            raise ValueError(
+                "A network with banks of filters is needed; this one has no convolution that its "
+                "forward pass uses, or gates alone. carviz.list_banks(model) lists them."
+            )
+        return names
+    names = [find_layer(network, model, layer) for layer in layers]
+    if not names:
+        raise ValueError(
+            "Several banks are a list of their names, or None for all of them; found an empty list."
+        )
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"Each bank is measured once; found {twice[0]!r} more than once.")
+    return names
+
+
+def _prepare(
+    network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
+    tick: Callable[[float], None] | None, answers: str | None, *, asked: bool = True,
+) -> list[Measurement]:  # fmt: skip
+    """Prepare banks, each with its filters.
+
+    Without a graph it shows only now which convolutions the forward pass never calls: where nobody
+    `asked` for these very banks, they are left out, and told.
+    """
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     check_answers(answers)
@@ -60,18 +130,40 @@ def prepare_car(
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run = run or Run()
-    plan, audit = choose_plan(
-        network, name, sample, subtract=run.precision != "bf16", tick=tick,
-        small=len(chosen) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-    )  # fmt: skip
-    classes = _class_names(images, model, network, plan.classes)
-    one = sample[:1].contiguous(memory_format=layout_of(plan))
-    return Measurement(
-        network, plan, name, chosen, images, order, classes, run,
-        find_needs(plan, one, chosen[0]),
-        _passport(network, plan, images, data, run, audit),
-        audit,
-    )  # fmt: skip
+    alike: dict[str, Any] = {}
+    folded: Folded = {}
+    prepared: list[Measurement] = []
+    unused: list[str] = []
+    for place, (name, filters) in enumerate(chosen.items()):
+        check = None if tick is None else partial(tick, place / len(chosen))
+        try:
+            plan, audit = choose_plan(
+                network, name, sample, subtract=run.precision != "bf16", tick=check,
+                small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
+                folded=folded,
+            )  # fmt: skip
+        except NeverCalledError:
+            if asked or len(unused) + 1 == len(chosen):
+                raise
+            unused.append(name)
+            continue
+        classes = _class_names(images, model, network, plan.classes)
+        one = sample[:1].contiguous(memory_format=layout_of(plan))
+        needs = find_needs(plan, one, filters[0])
+        alike = alike or _alike(network, images, data, run)
+        passport = _passport(plan, audit, alike)
+        prepared += [
+            Measurement(
+                network, plan, name, filters, images, order, classes, run, needs, passport, audit
+            )
+        ]
+    if unused:
+        warnings.warn(
+            "carviz: left out, since the forward pass never calls them: "
+            f"{', '.join(repr(name) for name in unused)}.",
+            stacklevel=4,
+        )
+    return prepared
 
 
 def sample_of(images: Images, order: list[int], network: Network) -> Tensor:
@@ -116,22 +208,14 @@ def _class_names(images: Images, model: Any, network: Network, count: int) -> tu
     return tuple(str(i) for i in range(count))
 
 
-def _passport(
-    network: Network, plan: Plan, images: Images, data: Any, run: Run, audit: Audit
-) -> dict[str, Any]:
+def _alike(network: Network, images: Images, data: Any, run: Run) -> dict[str, Any]:
+    """Return what the passports of all banks say alike."""
     found = find_normalization(data, network.model)
     device, dtype = placement(network.model)
-    # Only what is not plain is told: parts kept by an earlier carviz say nothing of it.
-    answers = plan.pick.answers
     return {
         "model": network.watch.fingerprint if network.watch else fingerprint_model(network.model),
         "data": fingerprint_images(images),
         "definition": DEFINITION,
-        "ablation": plan.where,
-        **({} if answers == "logits" else {"answers": answers}),
-        "engine": plan.how,
-        "remark": audit.remark,
-        "audit": audit.passport(),
         "device": device.type,
         "dtype": str(dtype),
         "precision": run.precision,
@@ -140,4 +224,17 @@ def _passport(
         else {"mean": found.mean, "std": found.std, "source": found.source},
         "seed": SEED,
         "versions": versions(),
+    }
+
+
+def _passport(plan: Plan, audit: Audit, alike: dict[str, Any]) -> dict[str, Any]:
+    # Only what is not plain is told: parts kept by an earlier carviz say nothing of it.
+    answers = plan.pick.answers
+    return {
+        **alike,
+        "ablation": plan.where,
+        **({} if answers == "logits" else {"answers": answers}),
+        "engine": plan.how,
+        "remark": audit.remark,
+        "audit": audit.passport(),
     }

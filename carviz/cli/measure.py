@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from carviz.cli.printing import print_bank, print_banks, print_filter, print_models
+from carviz.cli.printing import print_all_banks, print_bank, print_banks, print_filter, print_models
 from carviz.cli.shell import (
     Data,
     Device,
@@ -32,8 +33,12 @@ from carviz.cli.shell import (
 )
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from carviz.results import CarTable, SelectivityTable
 
+ALL = "all"
+"""Stands for every bank that is no gate."""
 DEMO_IMAGES = 50
 """Images a class that `carviz demo` looks at."""
 
@@ -95,7 +100,9 @@ def banks(
 def car(
     model: Model = "shapes",
     data: Data = "shapes",
-    layer: Annotated[str | None, typer.Option(help="The bank; else the first.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="The bank, or 'all' for every bank; else the first.")
+    ] = None,
     filters: Filters = None,
     limit: Limit = None,
     weights: Weights = "default",
@@ -107,7 +114,10 @@ def car(
         str | None,
         typer.Option(help="What the network gives, logits or probabilities; else it is found out."),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Save the table there (.npz).")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Save the table there (.npz); of all banks a folder, a file a bank."),
+    ] = None,
     shown: Annotated[int, typer.Option(min=0, help="Filters to tell about.")] = 3,
 ) -> None:
     """Measure CAR: the accuracy that the network loses without each filter of a bank."""
@@ -116,7 +126,18 @@ def car(
     with errors():
         check_folder(save, "The table")
         network = carviz.load_model(model, weights=weights_of(weights))
+        whole = layer == ALL and ALL not in set(carviz.list_banks(network).layer)
+        if whole and save is not None and save.exists() and not save.is_dir():
+            raise NotADirectoryError(
+                f"The tables of all banks are saved into a folder; {str(save)!r} is a file. "
+                "Choose another path."
+            )
         images = images_of(data, network, limit, unreadable, root, download)
+        if whole:
+            console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")
+            options = {"filters": numbers(filters), "device": device, "answers": answers}
+            _all_banks(network, images, save, options)
+            return
         chosen = layer or first_bank(network)
         count = len(images)
         console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
@@ -132,6 +153,19 @@ def car(
         print_bank(table, selectivity)
         for filter in table.order[:shown]:
             print_filter(table, int(filter), selectivity)
+
+
+def _all_banks(network: nn.Module, images: Any, save: Path | None, options: Any) -> None:
+    """Measure every bank of a network, and print a row for each."""
+    import carviz
+
+    tables = carviz.measure_car(network, images, None, **options)
+    for remark in dict.fromkeys(str(table.passport["remark"] or "") for table in tables.values()):
+        if remark:
+            console.print(f"[yellow]Note:[/] {escape(remark)}")
+    if save is not None:
+        console.print(f"Saved the tables into the folder: [bold]{tables.save(save)}[/]")
+    print_all_banks(tables)
 
 
 def _telling(table: CarTable, selectivity: SelectivityTable, count: int) -> list[int]:

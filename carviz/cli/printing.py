@@ -12,7 +12,7 @@ from carviz.cli.shell import console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from carviz.results import CarTable, SelectivityTable
+    from carviz.results import CarTable, CarTables, SelectivityTable
 
 
 def print_banks(frame: pd.DataFrame, gates: bool) -> None:
@@ -79,6 +79,29 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
             + (f", {counts.dead:.0f} are dead" if counts.dead else "")
             + f" (colour index above {selectivity.threshold:g} is colour)."
         )
+
+
+def print_all_banks(tables: CarTables) -> None:
+    """Print the banks of a network, a row each: its largest CAR, and what costs nothing."""
+    first = next(iter(tables.values()))
+    filters = sum(len(table.filters) for table in tables.values())
+    console.print(
+        f"\nAccuracy [bold]{100 * first.accuracy:.1f}%[/] on {len(first.images):,} images. "
+        f"{filters:,} filters in {len(tables)} bank{'s' if len(tables) > 1 else ''}; CAR in points."
+    )
+    rows = Table("layer", box=None, header_style="bold", pad_edge=False)
+    for name in ("filters", "largest CAR", "of filter", "CAR 0 or below"):
+        rows.add_column(name, justify="right")
+    for layer, table in tables.items():
+        best = int(table.order[0])
+        rows.add_row(
+            escape(layer),
+            f"{len(table.filters):,}",
+            points_words(table.car[table.row(best)]),
+            str(best),
+            f"{int((table.car <= 0).sum()):,}",
+        )
+    console.print(rows)
 
 
 def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | None) -> None:

@@ -2,6 +2,7 @@
 
 from carviz.plots.agreement import plot_agreement
 from carviz.plots.bank import plot_bank
+from carviz.plots.banks import plot_banks
 from carviz.plots.classes import plot_classes
 from carviz.plots.clusters import plot_clusters
 from carviz.plots.filter import plot_filter
@@ -16,6 +17,7 @@ __all__ = [
     "CarvizFigure",
     "plot_agreement",
     "plot_bank",
+    "plot_banks",
     "plot_classes",
     "plot_clusters",
     "plot_filter",

@@ -146,7 +146,7 @@ def test_a_plan_is_packed_once_for_all_workers(expected, monkeypatch):
 
 
 def test_many_threads_pack_a_plan_once(monkeypatch):
-    work, packed = prepare_car(model(), (IMAGES, LABELS), "0")._work(), []
+    work, packed = prepare_car(model(), (IMAGES, LABELS), "0").work(), []
 
     def slow(value):
         packed.append(value)
@@ -154,7 +154,7 @@ def test_many_threads_pack_a_plan_once(monkeypatch):
         return Work.__reduce_ex__(value, 4)
 
     monkeypatch.setitem(copyreg.dispatch_table, Work, slow)
-    parcel = pool.Parcel(work)
+    parcel = pool.Parcel((work,))
     with ThreadPoolExecutor(6) as executor:
         sent = set(executor.map(pickle.dumps, [parcel] * 6))
     assert (len(sent), packed) == (1, [work])
@@ -162,13 +162,13 @@ def test_many_threads_pack_a_plan_once(monkeypatch):
 
 def test_a_plan_is_opened_by_the_worker_alone():
     """What passes it on, a scheduler for instance, must not trace its graph again."""
-    work = prepare_car(model(), (IMAGES, LABELS), "0")._work()
-    parcel = pool.Parcel(work)
-    assert parcel.open() is work  # nothing is packed for a thread of this process
+    work = prepare_car(model(), (IMAGES, LABELS), "0").work()
+    parcel = pool.Parcel((work,))
+    assert parcel.open() == (work,)  # nothing is packed for a thread of this process
     arrived = pickle.loads(pickle.dumps(parcel))
-    assert arrived._work is None
+    assert arrived._works is None
     chunk = pool.Chunk(0, [0, 1], IMAGES[:2], LABELS[:2])
-    facts, expected = arrived.open().run(chunk), work.run(chunk)
+    facts, expected = arrived.open()[0].run(chunk), work.run(chunk)
     np.testing.assert_array_equal(facts.predictions, expected.predictions)
     assert arrived.open() is arrived.open()
 
