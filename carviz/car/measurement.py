@@ -199,7 +199,8 @@ class _Together:
         Labels that are known by reading only do not enter the data's fingerprint: then all parts
         are looked at, else the first.
         """
-        kept, checkpoint = {}, self.checkpoints[bank]
+        kept: dict[int, Facts] = {}
+        checkpoint = self.checkpoints[bank]
         for place, numbers in enumerate(self.chunks):
             facts = None if checkpoint is None else checkpoint.load(place, numbers)
             if facts is not None:

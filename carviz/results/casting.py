@@ -80,8 +80,7 @@ def plain(value: Any, annotation: Any) -> Any:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise UnfitError("several values", repr(value))
     if annotation == "tuple[str, ...]":
-        # A folder's name may hold bytes that are no text; a file could not keep them.
-        return tuple(str(one).encode("utf-8", "replace").decode() for one in value)
+        return tuple(_text(str(one)) for one in value)
     pair = tuple(_whole(one) for one in value)
     if len(pair) != 2:
         raise UnfitError("two whole numbers", repr(value))
