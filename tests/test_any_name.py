@@ -15,7 +15,7 @@ from test_pruning_plots import random_path
 from test_seen_plots import patches_of, random_readings
 from test_sibling_plots import random_siblings
 
-from carviz import plots
+from carviz import CarTables, plots
 from carviz.cards import bank_page, filter_page, pruning_page, save_page
 from carviz.explorer.classes import class_content
 from carviz.explorer.pruning_panels import lost_panel
@@ -49,6 +49,7 @@ def figures(names, layer):
     return {
         "plot_filter": plots.plot_filter(table, 3, picture=pictures[0], selectivity=kinds),
         "plot_classes": plots.plot_classes(table, 2, k=len(names)),
+        "plot_banks": plots.plot_banks(CarTables([table, with_layer(table, f"{layer}, another")])),
         "plot_bank": plots.plot_bank(table, selectivity=kinds, pictures=pictures),
         "plot_lost": plots.plot_lost(path, 4, k=len(names)),
         "plot_order": plots.plot_order(path, pictures, selectivity=kinds),

@@ -8,6 +8,8 @@ from woken import family
 
 from carviz.compression import compress, removal
 
+pytestmark = pytest.mark.slow
+
 BLOCK = "features.denseblock1.denselayer1"
 CASES = [
     # Before a flattening, among others.
