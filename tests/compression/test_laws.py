@@ -29,7 +29,8 @@ def check(kind, plan, seed):
     small = compress(model, plan, data)
     sites = {kind.sites[bank]: filters for bank, filters in plan.items() if filters}
     expected = ablated_logits(model, sites, data[0])
-    assert relative(logits(small, data[0]), expected) < 1e-6
+    # Constants that are folded are rounded to the float32 of a bias; what follows may widen that.
+    assert relative(logits(small, data[0]), expected) < 5e-6
     if sites:
         assert parameters(small) < parameters(model)
         assert relative(logits(model, data[0]), expected) > 1e-3, "the ablation moved nothing"
