@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from carviz.ablation.plan import (
-    AS_IS,
     NOTHING,
     GraphPlan,
     HookPlan,
@@ -40,7 +39,7 @@ from carviz.ablation.run import batches, layout_of, rows_of
 from carviz.ablation.tidy import Folded
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
-from carviz.evaluate import arithmetic, inference_mode, sets_attributes, shadow
+from carviz.evaluate import AS_IS, OutputKind, arithmetic, inference_mode, sets_attributes, shadow
 from carviz.reference import Reference
 
 SAMPLE = 3
@@ -95,7 +94,7 @@ def choose_plan(
     subtract: bool = True,
     small: bool = False,
     tick: Tick | None = None,
-    answers: str | None = None,
+    answers: OutputKind | None = None,
     folded: Folded | None = None,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
@@ -128,24 +127,23 @@ def choose_plan(
         or no logits ``(image, class)``.
     """
     with inference_mode(), arithmetic("float32", sample.device.type):
-        auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None))
-        auditor.folded = folded
+        auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None), folded)
         return auditor.choose(answers)
 
 
 class _Auditor:
     def __init__(
-        self, network: Network, layer: str, sample: Tensor, subtract: bool, small: bool, tick: Tick
-    ) -> None:
+        self, network: Network, layer: str, sample: Tensor, subtract: bool, small: bool,
+        tick: Tick, folded: Folded | None,
+    ) -> None:  # fmt: skip
         self.network, self.layer, self.sample = network, layer, sample
-        self.subtract, self.small, self.tick = subtract, small, tick
+        self.subtract, self.small, self.tick, self.folded = subtract, small, tick, folded
         self.reference = Reference(network.model)
         self.pick = AS_IS
-        self.folded: Folded | None = None
         self.words = ""
         self.making = 0.0  # seconds that making plans took, which is no part of judging them
 
-    def choose(self, answers: str | None) -> tuple[Plan, Audit]:
+    def choose(self, answers: OutputKind | None) -> tuple[Plan, Audit]:
         begun = time.perf_counter()
         truth = find_truth(
             self.reference, self.sample, self.layer,

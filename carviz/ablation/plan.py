@@ -21,13 +21,11 @@ from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, 
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import Folded, fold, tidy
 from carviz.banks import PLUS, HookedEnds, Network, cut, hooked_ends, zero_channels
-from carviz.evaluate import Pick, quiet_call, shadow
+from carviz.evaluate import AS_IS, Pick, quiet_call, shadow
 from carviz.reference import Reference
 
 Values = tuple[Any, ...]
 """What a head gives: first the bank's maps, one a unit (or the images, where there is no head)."""
-AS_IS = Pick(None, 0)
-"""Takes what a model gives for its logits."""
 
 NOTHING = -1
 """The filter's number that stands for none."""
@@ -256,7 +254,7 @@ class ReferencePlan:
     @property
     def pick(self) -> Pick:
         """Finds the logits."""
-        return self.reference.pick or AS_IS
+        return self.reference.pick
 
     def head(self, images: Tensor) -> Values:
         """Nothing is shared."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from carviz.evaluate import LastSteps, Pick, find_logits, misfit
+from carviz.evaluate import LastSteps, OutputKind, Pick, find_logits, misfit
 from carviz.interrupts import whole
 from carviz.reference import NeverCalledError, Reference
 
@@ -62,7 +62,7 @@ class Truth:
 
 def find_truth(
     reference: Reference, images: Tensor, layer: str, *,
-    small: bool = False, tick: Tick, answers: str | None = None,
+    small: bool = False, tick: Tick, answers: OutputKind | None = None,
 ) -> Truth:  # fmt: skip
     """Ask the reference what removing some filters of a bank changes.
 

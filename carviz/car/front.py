@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 from carviz.ablation import CarPlan, Run, count_costs, layout_of
 from carviz.car.measurement import FIRST_CHUNK, Measurement, measure_together
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
-from carviz.evaluate import Progress, placed, telling
+from carviz.evaluate import OutputKind, Progress, placed, telling
 from carviz.results import CarTable, CarTables
 
 REMARKS = 3
@@ -30,7 +30,7 @@ def measure_car(
     device: str | torch.device | None = ...,
     progress: Progress = ...,
     run: Run | None = ...,
-    answers: Literal["logits", "probabilities"] | None = ...,
+    answers: OutputKind | None = ...,
 ) -> CarTable: ...
 
 
@@ -44,7 +44,7 @@ def measure_car(
     device: str | torch.device | None = ...,
     progress: Progress = ...,
     run: Run | None = ...,
-    answers: Literal["logits", "probabilities"] | None = ...,
+    answers: OutputKind | None = ...,
 ) -> CarTables: ...
 
 
@@ -57,7 +57,7 @@ def measure_car(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
-    answers: Literal["logits", "probabilities"] | None = None,
+    answers: OutputKind | None = None,
 ) -> CarTable | CarTables:
     """Measure the CAR of a bank's filters, whole and class by class.
 
@@ -143,7 +143,7 @@ def iter_car(
     device: str | torch.device | None = ...,
     progress: Progress = ...,
     run: Run | None = ...,
-    answers: Literal["logits", "probabilities"] | None = ...,
+    answers: OutputKind | None = ...,
 ) -> Iterator[CarTable]: ...
 
 
@@ -157,7 +157,7 @@ def iter_car(
     device: str | torch.device | None = ...,
     progress: Progress = ...,
     run: Run | None = ...,
-    answers: Literal["logits", "probabilities"] | None = ...,
+    answers: OutputKind | None = ...,
 ) -> Iterator[CarTables]: ...
 
 
@@ -170,7 +170,7 @@ def iter_car(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
-    answers: Literal["logits", "probabilities"] | None = None,
+    answers: OutputKind | None = None,
 ) -> Iterator[CarTable] | Iterator[CarTables]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
@@ -193,7 +193,7 @@ def iter_car(
 def _prepare_banks(
     model: Any, data: Any, layers: Layers, filters: Sequence[int] | None,
     device: str | torch.device | None, progress: Progress, run: Run | None,
-    answers: Literal["logits", "probabilities"] | None,
+    answers: OutputKind | None,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare several banks, which takes a while where there are many: a bar of its own says so."""
     # A function is told the share of what is measured, and of that nothing is done yet.
@@ -237,7 +237,7 @@ def plan_car(
     filters: Sequence[int] | None = None,
     device: str | torch.device | None = None,
     run: Run | None = None,
-    answers: Literal["logits", "probabilities"] | None = None,
+    answers: OutputKind | None = None,
 ) -> CarPlan:
     """Tell how a bank will be measured and what that saves; nothing is measured yet.
 

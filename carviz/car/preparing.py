@@ -25,6 +25,7 @@ from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
 from carviz.evaluate import (
     Images,
+    OutputKind,
     check_answers,
     find_normalization,
     fingerprint_images,
@@ -49,7 +50,7 @@ def prepare_car(
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
-    answers: str | None = None,
+    answers: OutputKind | None = None,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
@@ -73,7 +74,7 @@ def prepare_banks(
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[float], None] | None = None,
-    answers: str | None = None,
+    answers: OutputKind | None = None,
 ) -> list[Measurement]:
     """Prepare several banks as `prepare_car` does one; what they can share is made once.
 
@@ -116,7 +117,7 @@ def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
 
 def _prepare(
     network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
-    tick: Callable[[float], None] | None, answers: str | None, *, asked: bool = True,
+    tick: Callable[[float], None] | None, answers: OutputKind | None, *, asked: bool = True,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare banks, each with its filters.
 

@@ -122,6 +122,7 @@ def car(
 ) -> None:
     """Measure CAR: the accuracy that the network loses without each filter of a bank."""
     import carviz
+    from carviz.evaluate import check_answers
 
     with errors():
         check_folder(save, "The table")
@@ -143,10 +144,10 @@ def car(
         console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
         table = carviz.measure_car(
             network, images, chosen,
-            filters=numbers(filters), device=device, answers=answers,  # type: ignore[arg-type]
+            filters=numbers(filters), device=device, answers=check_answers(answers),
         )  # fmt: skip
         if table.passport["remark"]:
-            console.print(f"[yellow]Note:[/] {table.passport['remark']}")
+            console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")
         if save is not None:
             console.print(f"Saved the table: [bold]{table.save(save)}[/]")
         selectivity = selectivity_of(network, chosen)

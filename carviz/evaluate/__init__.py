@@ -19,7 +19,7 @@ from carviz.evaluate.modes import (
     set_grad_enabled,
 )
 from carviz.evaluate.order import stratified_order
-from carviz.evaluate.outputs import Pick, check_answers, find_logits
+from carviz.evaluate.outputs import AS_IS, OutputKind, Pick, check_answers, find_logits
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
 from carviz.evaluate.repeated_readings import TWICE, random_step
@@ -27,10 +27,12 @@ from carviz.evaluate.watching import Watch, watch_model, weights_changed
 from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 
 __all__ = [
+    "AS_IS",
     "TWICE",
     "Images",
     "LastSteps",
     "Normalization",
+    "OutputKind",
     "Pick",
     "Progress",
     "Watch",

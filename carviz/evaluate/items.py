@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from carviz.evaluate.describing import brief, described
+
 IMAGE_NAMES = ("pixel_values", "image", "img", "images", "x")
 """What image members are called in rows that are mappings (Hugging Face's data sets)."""
 LABEL_NAMES = ("labels", "label", "targets", "target", "class", "y")
@@ -54,12 +56,12 @@ def split(item: Any, number: int | None = None) -> tuple[Any, Any]:
         image = _like(members, lambda x: _is_image(x, number is None))
         label = _like(members, lambda x: _is_label(x, number is None))
     else:
-        raise TypeError(f"{_rule(number)} is {_described(item)}. {WAY_OUT}")
+        raise TypeError(f"{_rule(number)} is {described(item)}. {WAY_OUT}")
     if len(image) != 1 or len(label) != 1:
         what = "image" if len(image) != 1 else "label"
         count = len(image) if what == "image" else len(label)
         raise TypeError(
-            f"{_rule(number)} is {_described(item)}, of which {count or 'no'} members could be the "
+            f"{_rule(number)} is {described(item)}, of which {count or 'no'} members could be the "
             f"{what}. {WAY_OUT}"
         )
     return item[image[0]], item[label[0]]
@@ -98,12 +100,12 @@ def whole_label(label: Any, number: int) -> int:
         try:
             tensor = torch.as_tensor(label)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"{ONE_LABEL}; image {number} has {_brief(label)}.") from error
+            raise TypeError(f"{ONE_LABEL}; image {number} has {brief(label)}.") from error
         if tensor.numel() == 1:
             return whole_label(tensor.item(), number)
         if tensor.ndim == 1:
             return int(_hot(tensor[None], [number])[0])
-        raise TypeError(f"{ONE_LABEL}; image {number} has {_brief(label)}.")
+        raise TypeError(f"{ONE_LABEL}; image {number} has {brief(label)}.")
     if not isinstance(label, (bool, int, float)):
         raise TypeError(f"Labels are integers, the class's number; image {number} has {label!r}.")
     if isinstance(label, float) and not label.is_integer():
@@ -199,20 +201,3 @@ def _is_label(value: Any, batch: bool) -> bool:
     if isinstance(value, (Tensor, np.ndarray)):
         return value.ndim == 0 or tuple(value.shape) == (1,)
     return isinstance(value, (bool, int, float, np.integer, np.floating))
-
-
-def _described(item: Any) -> str:
-    if isinstance(item, Mapping):
-        members = [f"{key!r}: {_brief(value)}" for key, value in item.items()]
-    elif isinstance(item, (tuple, list)):
-        members = [_brief(value) for value in item]
-    else:
-        return _brief(item) if isinstance(item, Tensor) else type(item).__name__
-    more = ", …" if len(members) > 6 else ""
-    return f"{type(item).__name__} of {len(members)} ({', '.join(members[:6])}{more})"
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, (Tensor, np.ndarray)):
-        return f"{type(value).__name__} {tuple(value.shape)}"
-    return type(value).__name__

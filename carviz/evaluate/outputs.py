@@ -6,19 +6,19 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from carviz.evaluate.describing import brief, described
 from carviz.evaluate.last_steps import LastSteps, log_probability
 from carviz.interrupts import whole
 
 WAY_OUT = "Wrap it in a module that returns the logits alone."
 
 
-LOGITS, PROBABILITIES = "logits", "probabilities"
-ANSWERS = (LOGITS, PROBABILITIES)
+OutputKind = Literal["logits", "probabilities"]
 """What `answers` may say of a model's output."""
 
 Form = Literal["logits", "one logit", "probabilities", "one probability"]
@@ -100,6 +100,10 @@ class Pick:
         return taken
 
 
+AS_IS = Pick(None, 0)
+"""Takes what a model gives for its logits."""
+
+
 def _two_classes(numbers: Tensor, form: str) -> Tensor:
     """Return logits (image, 2) of one number an image: class 1 is predicted above 0, or above ½."""
     if form == "one logit":
@@ -122,7 +126,7 @@ def _are_probabilities(rows: Tensor) -> bool:
 
 
 def find_logits(
-    output: Any, rows: int, steps: LastSteps | None = None, answers: str | None = None
+    output: Any, rows: int, steps: LastSteps | None = None, answers: OutputKind | None = None
 ) -> Pick:
     """Return how to take the logits out of a model's output.
 
@@ -153,7 +157,7 @@ def find_logits(
         says.
     """
     pick, taken = _find_member(output, rows)
-    found = None if steps is None or answers == LOGITS else steps.find(taken)
+    found = None if steps is None or answers == "logits" else steps.find(taken)
     one = taken.ndim == 1 or taken.shape[1] == 1
     if found is not None and (found[1] == "sigmoid" or not one):
         form: Form = "one logit" if one else "logits"
@@ -161,10 +165,10 @@ def find_logits(
         return _with(pick, words, step=found[1], form=form)
     if one:
         return _one_number(pick, taken, answers)
-    if answers != LOGITS and _are_probabilities(taken):
+    if answers != "logits" and _are_probabilities(taken):
         words = "logs of the model's output, whose rows sum to 1, as probabilities do"
         return _with(pick, words, form="probabilities")
-    if answers == PROBABILITIES:
+    if answers == "probabilities":
         raise ValueError(
             "answers='probabilities' says that each image's numbers are 0 or more and sum to 1; "
             f"found {float(taken.min()):.3g} to {float(taken.max()):.3g}, with sums of "
@@ -182,8 +186,8 @@ def _with(pick: Pick, words: str, **changes: Any) -> Pick:
     return dataclasses.replace(pick, words=words, classes=classes, **changes)
 
 
-def _one_number(pick: Pick, numbers: Tensor, answers: str | None) -> Pick:
-    if answers == PROBABILITIES:
+def _one_number(pick: Pick, numbers: Tensor, answers: OutputKind | None) -> Pick:
+    if answers == "probabilities":
         words = "those of one probability an image, that of class 1, which is predicted above 0.5"
         return _with(pick, words, form="one probability")
     words = "one an image, that of class 1 against class 0: class 1 is predicted above 0"
@@ -198,12 +202,12 @@ def _one_number(pick: Pick, numbers: Tensor, answers: str | None) -> Pick:
 def _find_member(output: Any, rows: int) -> tuple[Pick, Tensor]:
     if isinstance(output, Tensor):
         if not _fits(output, rows):
-            raise ValueError(_refusal(rows, _shape(output), WAY_OUT))
+            raise ValueError(_refusal(rows, brief(output), WAY_OUT))
         return Pick(None, _width(output)), output
     named = _member(output, "logits")
     if isinstance(named, Tensor):
         if not _fits(named, rows):
-            raise ValueError(_refusal(rows, f"'logits' as {_shape(named)}", WAY_OUT))
+            raise ValueError(_refusal(rows, f"'logits' as {brief(named)}", WAY_OUT))
         return Pick("logits", _width(named), "the output's 'logits'"), named
     if isinstance(output, (tuple, list)):
         fitting = [i for i, member in enumerate(output) if _fits(member, rows)]
@@ -214,19 +218,21 @@ def _find_member(output: Any, rows: int) -> tuple[Pick, Tensor]:
             words = f"output {number + 1} of {len(output)}" if len(output) > 1 else ""
             return Pick(number, _width(output[number]), words), output[number]
         count = "no member" if not fitting else f"{len(fitting)} members"
-        found = f"{_described(output)}, of which {count} could be the logits"
+        found = f"{described(output)}, of which {count} could be the logits"
         raise ValueError(_refusal(rows, found, WAY_OUT))
     way_out = "Return the logits alone, or under the name 'logits', from a module around the model."
-    raise ValueError(_refusal(rows, _described(output), way_out))
+    raise ValueError(_refusal(rows, described(output), way_out))
 
 
-def check_answers(answers: Any) -> None:
-    """Raise ValueError if `answers` is neither None nor one of `ANSWERS`."""
-    if answers is not None and answers not in ANSWERS:
+def check_answers(answers: Any) -> OutputKind | None:
+    """Return `answers`; ValueError if it is neither None nor an `OutputKind`."""
+    if answers is not None and answers not in get_args(OutputKind):
         raise ValueError(
             "answers says what the model's output is, 'logits' or 'probabilities', or None to "
             f"find out; found {answers!r}."
         )
+    kind: OutputKind | None = answers
+    return kind
 
 
 def _member(output: Any, key: str | int) -> Any:
@@ -254,34 +260,3 @@ def _refusal(rows: int, found: str, way_out: str) -> str:
         f"The model maps {rows} images to logits ({rows}, class), floating-point numbers; "
         f"found {found}. {way_out}"
     )
-
-
-def _described(output: Any) -> str:
-    kind = type(output).__name__
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
-    if isinstance(output, Mapping):
-        members = [f"{key!r}: {_brief(value)}" for key, value in output.items()]
-    elif isinstance(output, (tuple, list)):
-        names = getattr(output, "_fields", None)
-        members = [
-            f"{names[i]}: {_brief(value)}" if names else _brief(value)
-            for i, value in enumerate(output)
-        ]
-    elif dataclasses.is_dataclass(output):
-        members = [
-            f"{field.name}: {_brief(getattr(output, field.name))}"
-            for field in dataclasses.fields(output)
-        ]
-    else:
-        return f"{article} {kind}"
-    shown = ", ".join(members[:6]) + (", …" if len(members) > 6 else "")
-    return f"{article} {kind} of {len(members)} ({shown})"
-
-
-def _brief(value: Any) -> str:
-    return _shape(value) if isinstance(value, Tensor) else f"{type(value).__name__}"
-
-
-def _shape(tensor: Tensor) -> str:
-    kind = "" if tensor.is_floating_point() else f" of {str(tensor.dtype).removeprefix('torch.')}"
-    return f"a tensor of shape {tuple(tensor.shape)}{kind}"

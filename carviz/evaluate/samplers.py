@@ -22,6 +22,9 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
+from carviz.evaluate.modes import fork_rng
+from carviz.interrupts import Whole, whole
+
 READINGS = 3
 """How often an unknown sampler is asked which images it gives, each time from other random
 numbers: what is drawn anew for each epoch shows."""
@@ -190,11 +193,15 @@ def _copy(sampler: Any, loader: DataLoader[Any]) -> Any:
         return sampler
 
 
-@contextmanager
-def _forked(seed: int) -> Iterator[None]:
+def _forked(seed: int) -> Whole[None]:
     """Draw from other random numbers, and leave the random states as they were."""
+    return whole(lambda: _forking(seed))
+
+
+@contextmanager
+def _forking(seed: int) -> Iterator[None]:
     states = random.getstate(), np.random.get_state()  # noqa: NPY002 (what old samplers draw from)
-    with torch.random.fork_rng(devices=[]):
+    with fork_rng():
         torch.default_generator.manual_seed(seed)  # torch.manual_seed reaches every GPU
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from carviz.banks import Network, find_layer
 from carviz.evaluate import fingerprint_model
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable, SelectivityTable, read_folder
 
 
 class Known:
@@ -72,22 +72,18 @@ def read_tables(
     own = fingerprint_model(network.model)
     cars: list[CarTable] = []
     kinds: list[SelectivityTable] = []
-    bad: list[str] = []
-    for path in sorted(folder.glob("*.npz")):
-        try:
-            table = _load(path)
-        except (ValueError, OSError) as error:
-            bad.append(str(error))
-            continue
+    records, bad = read_folder(folder, [CarTable, SelectivityTable])
+    for name, table in records.items():
+        assert isinstance(table, (CarTable, SelectivityTable))
         found = table.passport.get("model")
         if found != own:
             raise ValueError(
                 f"Tables are shown beside the model that they were measured on, {own}; "
-                f"{path.name} is of another one, {found}. "
+                f"{name} is of another one, {found}. "
                 "Load that model, or take the file out of the folder."
             )
         if problem := _misfit(table, network):
-            bad.append(f"{path.name}: {problem}")
+            bad.append(f"{name}: {problem}")
         elif isinstance(table, CarTable):
             cars.append(table)
         else:
@@ -120,12 +116,3 @@ def _misfit(table: CarTable | SelectivityTable, network: Network) -> str:
     else:
         fits, found = len(table.energy) == count, f"{len(table.energy)} filters"
     return "" if fits else f"{table.layer!r} has {count} filters; the table tells of {found}."
-
-
-def _load(path: Path) -> CarTable | SelectivityTable:
-    try:
-        return CarTable.load(path)
-    except ValueError as error:
-        if "SelectivityTable" not in str(error):
-            raise
-        return SelectivityTable.load(path)

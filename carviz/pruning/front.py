@@ -6,7 +6,7 @@ import difflib
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import nn
 from carviz.ablation import Run
 from carviz.banks import Network, find_layer, open_network
 from carviz.car import SEED, Measurement, prepare_car, sample_of
-from carviz.evaluate import Images, Progress, telling
+from carviz.evaluate import Images, OutputKind, Progress, telling
 from carviz.pruning.criteria import CRITERIA
 from carviz.pruning.given import read_order
 from carviz.pruning.pruning import Pruning
@@ -36,7 +36,7 @@ def prune_filters(
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
-    answers: Literal["logits", "probabilities"] | None = None,
+    answers: OutputKind | None = None,
 ) -> PruningPath:
     """Prune the filters of a bank one after another, and tell what is left of the accuracy.
 
@@ -124,7 +124,7 @@ def prepare_pruning(
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
-    answers: str | None = None,
+    answers: OutputKind | None = None,
 ) -> Pruning:
     """Check everything, trace, and try the plans on a few images; nothing is pruned yet.
 

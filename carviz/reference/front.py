@@ -9,14 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from carviz.evaluate import Pick, arithmetic, inference_mode, shadow
+from carviz.evaluate import AS_IS, Pick, arithmetic, inference_mode, shadow
 from carviz.interrupts import Whole, whole
 from carviz.reference.functions import CHANNEL, PLUS
 from carviz.reference.removing import Remover, whole_sum, zeroed
 from carviz.reference.watching import Call, End, Watcher, end_of
-
-AS_IS = Pick(None, 0)
-"""Takes what a model gives for its logits."""
 
 Removals = Mapping[str, Sequence[int]]
 """Numbers of the filters that are gone, by bank."""
@@ -34,7 +31,7 @@ class Reference:
     model
         The model; a copy of its structure is run, which shares its parameters.
     pick
-        Finds the logits in what the model gives; None where it gives them alone.
+        Finds the logits in what the model gives.
 
     Attributes
     ----------
@@ -44,7 +41,7 @@ class Reference:
         Forward passes so far.
     """
 
-    def __init__(self, model: nn.Module, pick: Pick | None = None) -> None:
+    def __init__(self, model: nn.Module, pick: Pick = AS_IS) -> None:
         self.model = shadow(model)
         self.pick = pick
         self.passes = 0
@@ -106,7 +103,7 @@ class Reference:
             return read(self.model(images.clone()))
 
     def _reading(self) -> AbstractContextManager[Callable[[Any], Tensor]]:
-        return (self.pick or AS_IS).reading()
+        return self.pick.reading()
 
     # -- watching
 

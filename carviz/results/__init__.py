@@ -6,6 +6,7 @@ from carviz.results.car_tables import CarTables
 from carviz.results.class_comparison import compare_classes
 from carviz.results.clusters import Clusters
 from carviz.results.files import UNFINISHED, write_whole
+from carviz.results.folder import read_folder
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -25,6 +26,7 @@ __all__ = [
     "compare_classes",
     "compare_paths",
     "pack",
+    "read_folder",
     "seal",
     "write_whole",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,9 +13,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from carviz.results.archive import Archive
 from carviz.results.car_table import CarTable
-from carviz.results.record import KIND
+from carviz.results.folder import read_folder
 from carviz.results.statistics import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -194,27 +192,22 @@ class CarTables(Mapping[str, CarTable]):
             )
         tables: dict[str, CarTable] = {}
         files: dict[str, str] = {}
-        bad: list[str] = []
-        for path in sorted(folder.glob("*.npz"), key=_natural):
-            try:
-                table = CarTable.load(path)
-            except (ValueError, OSError) as error:
-                if _kind(path) not in OTHERS:
-                    bad.append(str(error))
-                continue
+        records, bad = read_folder(folder, [CarTable], OTHERS)
+        for name, table in records.items():
+            assert isinstance(table, CarTable)
             if table.layer in tables:
                 raise ValueError(
-                    f"Each bank has one table; {files[table.layer]} and {path.name} in "
+                    f"Each bank has one table; {files[table.layer]} and {name} in "
                     f"{str(folder)!r} are both of {table.layer!r}. Take one of them out."
                 )
             first = next(iter(tables), table.layer)
             if tables and (problem := _apart(tables[first], table)):
                 raise ValueError(
                     "The tables of a folder are of one network and the same images; "
-                    f"{path.name} in {str(folder)!r} is of {problem} than {files[first]}. "
+                    f"{name} in {str(folder)!r} is of {problem} than {files[first]}. "
                     "Take one of them out."
                 )
-            tables[table.layer], files[table.layer] = table, path.name
+            tables[table.layer], files[table.layer] = table, name
         if bad and not tables:
             raise ValueError(f"{str(folder)!r} holds no table that can be read. {' '.join(bad)}")
         if bad:
@@ -265,20 +258,3 @@ def _file_name(layer: str) -> str:
     if len(name) > LONGEST:
         name = f"{name[:LONGEST]}-{hashlib.sha256(layer.encode()).hexdigest()[:12]}"
     return f"{name}.npz"
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort "features.10.npz" behind "features.2.npz", where a folder was filled table by table."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
-def _kind(path: Path) -> str:
-    """Return the kind of record that a file holds; empty where it cannot be told."""
-    try:
-        with path.open("rb") as file:
-            archive = Archive(file)
-            small = archive.header("record").size <= 4 * KIND
-            return str(archive.read("record")) if small else ""
-    except Exception:  # a damaged file may bring about any
-        return ""

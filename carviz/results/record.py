@@ -147,7 +147,7 @@ class Record:
         with path.open("rb") as file:
             try:
                 archive = Archive(file)
-                kind, schema = _kind(archive), _schema(archive)
+                kind, schema = kind_of(archive), _schema(archive)
                 if kind == cls.__name__ and schema <= SCHEMA:
                     return cls(**cls._parse(cls._read(archive, schema)))
             except Exception as error:  # a damaged file may bring about any
@@ -198,8 +198,8 @@ class Record:
         return parsed
 
 
-def _kind(archive: Archive) -> str:
-    """Return what a file says that it holds."""
+def kind_of(archive: Archive) -> str:
+    """Return which record a file says that it holds; ValueError if that is no name."""
     if "record" not in archive.names:
         return "no carviz record"
     header = archive.header("record")

@@ -14,15 +14,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
+
+from turns import print_about, told, turn_of
 
 NETWORKS = ["alexnet"]
 WAYS = {"together": "now, together", "alone": "now, one by one", "then": "then, one by one"}
@@ -71,19 +70,12 @@ def take_turn(networks: list[str], images: int, threads: int, together: bool) ->
     return turn
 
 
-def turn_of(way: str, options: argparse.Namespace) -> Turn:
+def turn_by(way: str, options: argparse.Namespace) -> Turn:
     """Return what an interpreter finds in a process of its own."""
     python = options.then if way == "then" else sys.executable
-    command = [
-        python, str(Path(__file__).resolve()), *options.networks, "--turn", way,
-        "--images", str(options.images), "--threads", str(options.threads),
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    if python != sys.executable:
-        environment.pop("PYTHONPATH", None)  # it may name this build
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    turn: Turn = json.loads(done.stdout.splitlines()[-1])
-    return turn
+    words = [*options.networks, "--turn", way, "--images", options.images,
+             "--threads", options.threads]  # fmt: skip
+    return turn_of(python, __file__, words, options.threads)
 
 
 def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[str, Any]]:
@@ -103,13 +95,6 @@ def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[st
             }
         )  # fmt: skip
     return rows
-
-
-def told(found: list[float] | None) -> str:
-    """Return seconds as median [least–most]; a dash where there are none."""
-    if not found:
-        return "–"
-    return f"{statistics.median(found):.2f} [{min(found):.2f}–{max(found):.2f}]"
 
 
 def main() -> None:
@@ -132,13 +117,9 @@ def main() -> None:
     turns: dict[str, list[Turn]] = {way: [] for way in ways}
     for _ in range(options.turns):
         for way in ways:
-            turns[way].append(turn_of(way, options))
+            turns[way].append(turn_by(way, options))
     rows = summarize(turns, options.networks)
-    about = {
-        "machine": platform.processor() or platform.machine(), "threads": options.threads,
-        "images": options.images, "turns": options.turns, "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    about = print_about(threads=options.threads, images=options.images, turns=options.turns)
     heads = " | ".join(f"{words}, s" for words in WAYS.values())
     print(f"| network | banks | {heads} | of now's | of then's | same tables |")
     print("|---" * (len(WAYS) + 5) + "|")

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from turns import print_about, told, turn_of
 
 NETWORKS = ["alexnet", "vgg16", "resnet50"]
 KINDS = {"first": "first bank", "next": "next bank", "audit": "audit of a bank"}
@@ -68,19 +67,11 @@ def take_turn(networks: list[str], images: int, banks: int, threads: int) -> Tur
     return turn
 
 
-def turn_of(python: str, options: argparse.Namespace) -> Turn:
+def turn_by(python: str, options: argparse.Namespace) -> Turn:
     """Return what an interpreter finds in a process of its own."""
-    command = [
-        python, str(Path(__file__).resolve()), *options.networks, "--turn",
-        "--images", str(options.images), "--banks", str(options.banks),
-        "--threads", str(options.threads),
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    if python != sys.executable:
-        environment.pop("PYTHONPATH", None)  # it may name this build
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    turn: Turn = json.loads(done.stdout.splitlines()[-1])
-    return turn
+    words = [*options.networks, "--turn", "--images", options.images, "--banks", options.banks,
+             "--threads", options.threads]  # fmt: skip
+    return turn_of(python, __file__, words, options.threads)
 
 
 def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[str, Any]]:
@@ -93,13 +84,6 @@ def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[st
             ratio = middle["now"] / middle["then"] if middle.get("then") else None
             rows.append({"network": name, "kind": kind, "seconds": seconds, "ratio": ratio})
     return rows
-
-
-def told(found: list[float] | None) -> str:
-    """Return seconds as median [least–most]; a dash where nothing took time."""
-    if not found or not any(found):
-        return "–"
-    return f"{statistics.median(found):.2f} [{min(found):.2f}–{max(found):.2f}]"
 
 
 def main() -> None:
@@ -122,13 +106,9 @@ def main() -> None:
     turns: dict[str, list[Turn]] = {build: [] for build in builds}
     for _ in range(options.repeats):
         for build, python in builds.items():
-            turns[build].append(turn_of(python, options))
+            turns[build].append(turn_by(python, options))
     rows = summarize(turns, options.networks)
-    about = {
-        "machine": platform.processor() or platform.machine(), "threads": options.threads,
-        "images": options.images, "repeats": options.repeats, "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    about = print_about(threads=options.threads, images=options.images, repeats=options.repeats)
     print("| network | | now, s | then, s | now / then |\n|---|---|---|---|---|")
     for row in rows:
         seconds, ratio = row["seconds"], row["ratio"]

@@ -8,17 +8,15 @@ networks the data is of a kind that must be refused.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import random
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from random_networks import Sample, own, random_network
+from random_networks import Sample, campaign, own, random_network
 from torch import Tensor, nn
 from torch.utils.data import (
     ConcatDataset,
@@ -209,26 +207,7 @@ def _faults(
     return found
 
 
-def main() -> None:
-    """Run the campaign and print what was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=50000)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+if __name__ == "__main__":
     # What was taken for the logits, and that a network cannot be traced, is told.
     warnings.filterwarnings("ignore", message="carviz: ")
-    total: Counts = collections.Counter()
-    wrong = 0
-    for seed in range(arguments.seed, arguments.seed + arguments.networks):
-        faults, how = faults_of(seed)
-        total += how
-        wrong += bool(faults)
-        for fault in faults:
-            print(fault, flush=True)
-    print(f"{arguments.networks} networks, {wrong} with a fault; {dict(sorted(total.items()))}")
-    sys.exit(bool(wrong))
-
-
-if __name__ == "__main__":
-    main()
+    campaign(faults_of, __doc__.splitlines()[0], 1000, 50000)

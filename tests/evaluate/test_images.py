@@ -117,7 +117,7 @@ def items(change):
         ((IMAGES[:, 0], LABELS), ValueError, r"\(10, 4, 4\)"),
         ((IMAGES, LABELS + 0.5), ValueError, r"image 0 has 0\.5"),
         ((IMAGES, torch.ones(10, 10)), ValueError, "with 10 ones"),
-        (items(lambda i, x, y: x), TypeError, r"item \d is Tensor"),
+        (items(lambda i, x, y: x), TypeError, r"item \d is a tensor of shape"),
         (items(lambda i, x, y: (x.numpy(), y)), TypeError, "is a ndarray"),
         (items(lambda i, x, y: (x, "cat")), TypeError, "has 'cat'"),
         (items(lambda i, x, y: (x, 0.5)), ValueError, r"has 0\.5"),
