@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from woken import wake
 
 import carviz
-from carviz.banks import cut, open_network
+from carviz.banks import Cut, cut, open_network
 from carviz.car import prepare_car
 
 
@@ -104,8 +104,14 @@ def hook_loop(case: Case, layer: str) -> Callable[[], Tensor]:
 
 def site_of(case: Case, layer: str) -> str:
     """Return the module at whose output the channel is zeroed."""
-    where = cut(open_network(case.model), layer).where
-    return where.split("'")[1]
+    return parts_of(case, layer).where.split("'")[1]
+
+
+def parts_of(case: Case, layer: str) -> Cut:
+    """Return the network cut at a bank."""
+    network = open_network(case.model)
+    assert network.graph is not None
+    return cut(network.graph, layer, network.unit_ends(layer))
 
 
 @torch.inference_mode()
@@ -134,9 +140,7 @@ def cached_head(case: Case, layer: str) -> Callable[[], Tensor]:
 
     @torch.inference_mode()
     def run() -> Tensor:
-        network = open_network(case.model)
-        assert network.graph is not None
-        parts = cut(network.graph, layer, network.unit_ends(layer))
+        parts = parts_of(case, layer)
         found: list[list[Tensor]] = [[] for _ in case.numbers(layer)]
         for batch in case.images.split(128):
             values = parts.head(batch)

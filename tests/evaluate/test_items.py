@@ -56,7 +56,7 @@ REFUSED = {
     "several classes": (lambda x, y: (x, torch.tensor([1.0, 0, 1])), ValueError, "multi-label"),
     "no class": (lambda x, y: (x, torch.zeros(3)), ValueError, "multi-label"),
     "mixed classes": (lambda x, y: (x, torch.tensor([0.7, 0.3])), ValueError, "row of 2 values"),
-    "a map of classes": (lambda x, y: (x, torch.zeros(3, 3)), TypeError, r"a tensor of shape \(3, 3\)"),
+    "a map of classes": (lambda x, y: (x, torch.zeros(3, 3)), TypeError, r"of shape \(3, 3\)"),
     "a name": (lambda x, y: (x, "cat"), TypeError, "'cat'"),
     "nothing": (lambda x, y: (x, None), TypeError, "None"),
     "a number of no type": (lambda x, y: (x, 1e20), ValueError, r"image \d has 1e\+20"),
