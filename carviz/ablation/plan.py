@@ -129,6 +129,10 @@ class GraphPlan:
                 quiet_call(self.cut_tail, batch.channels, value, *banks, *without, *carried)
             )
 
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Return what holds its weights."""
+        return self.cut_head, self.cut_tail, *(share.module for share in self.shares)
+
     def row_bytes(self, values: Values) -> int:
         """Return the bytes of the largest tensor that a row's losses take, beside the maps."""
         _, planes, wholes, _ = self._parts(values)
@@ -223,6 +227,10 @@ class HookPlan:
         """Not known without a graph: who reads the channel cannot be seen."""
         return None
 
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Return what holds its weights."""
+        return (self.model,)
+
 
 @dataclasses.dataclass(eq=False)
 class ReferencePlan:
@@ -265,6 +273,10 @@ class ReferencePlan:
     def active(self, values: Values) -> Tensor | None:
         """Not known."""
         return None
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Return what holds its weights."""
+        return (self.reference.model,)
 
 
 Plan = GraphPlan | HookPlan | ReferencePlan
