@@ -30,8 +30,10 @@ from carviz.ablation.plan import (
     Plan,
     RowsError,
     Values,
-    layout_for,
     layout_of,
+)
+from carviz.ablation.planning import (
+    layout_for,
     plan_by_graph,
     plan_by_hooks,
     plan_by_reference,

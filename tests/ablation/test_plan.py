@@ -6,10 +6,9 @@ from small import Fork, Pooled, Residual, Twice, random_images
 from woken import wake
 
 from carviz.ablation.batches import Batch
-from carviz.ablation.plan import (
-    RowsError,
+from carviz.ablation.plan import RowsError, layout_of
+from carviz.ablation.planning import (
     layout_for,
-    layout_of,
     plan_by_graph,
     plan_by_hooks,
     plan_by_reference,

@@ -15,7 +15,7 @@ from woken import wake
 
 import carviz
 from carviz.ablation import choose_plan, run_chunk
-from carviz.ablation.plan import plan_by_hooks
+from carviz.ablation.planning import plan_by_hooks
 from carviz.banks import open_network
 
 READS = (
