@@ -6,9 +6,12 @@ else does; else it is the convolution itself.
 """
 
 import functools
+import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from reference import baseline, reference_logits
 from torch import Tensor, nn
 from torch.nn import functional
 from woken import family
@@ -79,6 +82,47 @@ def _output(model: nn.Module, images: Tensor, module: nn.Module) -> Tensor:
     finally:
         hook.remove()
     return seen[0]
+
+
+class Truth(NamedTuple):
+    """What the slow reference says of one row of the table."""
+
+    unablated: Tensor
+    """Logits (image, class)."""
+    ablated: Tensor
+    """Logits (filter, image, class)."""
+    untouched: bool
+    """Whether the network was, after the ablations, as it was before any."""
+
+
+@functools.cache
+def truth(row: Row) -> Truth:
+    """Run the reference once, for all who judge by it."""
+    model, images, _ = family(row.family)
+    fresh, unablated = _before(row.family)
+    ablated = reference_logits(model, images, row.site, row.filters)
+    return Truth(unablated, ablated, fingerprint(model) == fresh)
+
+
+@functools.cache
+def _before(name: str) -> tuple[object, Tensor]:
+    """State of the network before the reference first ran an ablation, and its logits."""
+    model, images, _ = family(name)
+    return fingerprint(model), baseline(model, images)
+
+
+def fingerprint(model: nn.Module) -> tuple[str, list[bool], list[int]]:
+    """Every bit of the weights, the training flags, and how many hooks hang on each module."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.numpy())
+    modules = list(model.modules())
+    return (
+        digest.hexdigest(),
+        [module.training for module in modules],
+        [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules],
+    )
 
 
 # First, middle and last convolution in the order of the forward pass. The middle ones are chosen
