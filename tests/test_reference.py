@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from families import ROWS, Row, fingerprint, truth
+from families import ROWS, Row, cases, fingerprint, truth
 from reference import TOLERANCE, agree, baseline, own_log_probs, reference_logits
 from torch import Tensor, nn
 from woken import CLASSES, NAMES, family, smooth_images, wake
@@ -35,7 +35,7 @@ class Judged(NamedTuple):
     untouched: bool
 
 
-@pytest.fixture(scope="module", params=ROWS, ids=lambda row: row.id)
+@pytest.fixture(scope="module", params=cases())
 def judged(request: pytest.FixtureRequest) -> Judged:
     row: Row = request.param
     model, images, targets = family(row.family)
@@ -168,7 +168,7 @@ def test_the_table_is_true_of_the_networks(name: str) -> None:
         assert norms == ([row.site] if row.has_own_norm else [])
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.has_own_norm], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", cases(row for row in ROWS if row.has_own_norm))
 def test_nothing_but_its_batchnorm_reads_the_bank(row: Row) -> None:
     model, images, _ = family(row.family)
     images = images[:2]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from families import ROWS, Row, truth
+from families import Row, cases, truth
 from reference import agree, own_log_probs
 from woken import family
 
@@ -10,7 +10,7 @@ from carviz.ablation import run_chunk
 from carviz.car import prepare_car
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", cases())
 def test_the_engine_agrees_with_the_slow_reference(row: Row):
     model, images, targets = family(row.family)
     filters, expected = list(row.filters), truth(row)
