@@ -95,9 +95,9 @@ def test_they_find_what_single_calls_find(network):
 
 
 def test_a_large_network_with_gates_shares_what_it_has_folded():
-    model, images, labels = family("efficientnet_b0")
+    model, images, labels = family("mobilenet_v3_small")
     data = images[:4], labels[:4]
-    layers = ["features.0.0", "features.1.0.block.0.0", "features.8.0"]
+    layers = ["features.0.0", "features.1.block.0.0", "features.12.0"]
     expected = {name: measure(model, name, data) for name in layers}
     assert dict(measure(model, layers, data)) == expected
     banks = prepare_banks(model, data, layers)
@@ -109,7 +109,7 @@ def test_a_large_network_with_gates_shares_what_it_has_folded():
 
 
 def test_gates_are_left_out_unless_they_are_named():
-    model, images, labels = family("efficientnet_b0")
+    model, images, labels = family("mobilenet_v3_small")
     frame = carviz.list_banks(model)
     gate = frame.layer[frame.gate].iloc[0]
     found = prepare_banks(model, (images[:2], labels[:2]), [gate, "features.0.0"])
