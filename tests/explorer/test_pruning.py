@@ -20,7 +20,7 @@ from carviz.explorer.pruned import GOOD, RIVALS, good_place
 from carviz.pruning import CRITERIA, prune_filters
 
 WAIT = 60
-SMALL = Run(batch_size=4)
+SMALL = Run(batch_size=16)
 
 
 @pytest.fixture
