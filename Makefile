@@ -23,7 +23,7 @@ notebooks:
 screenshot:
 	$(PYTHON) tests/browser/screenshot.py
 
-# An hour on two cores that do nothing else; THEN=PYTHON is an interpreter with another build.
+# More than an hour on two cores that do nothing else; THEN=PYTHON is an interpreter with another build.
 RESULTS = tests/benchmarks/results
 benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py $(THEN:%=--then %) --json $(RESULTS)/compare.json

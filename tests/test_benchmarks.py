@@ -154,6 +154,7 @@ def test_everything_for_a_gpu_runs(tmp_path, capsys):
     assert titles[:3] == ["Rates", "tiny: one call a bank", "tiny: tables beside float32's"]
     assert {"Layouts: the rule", "Waits", "CUDA graphs"} < set(titles)
     assert all(f"## {title}" in text for title in titles)
+    assert "all 3 tables that were judged agree" in text
     assert sheet["tables"][-2]["rows"] == [{"section": "nothing", "why": "all was run"}]
     by = {table["title"]: table["rows"] for table in sheet["tables"]}
     costs = sheet["tables"][1]["rows"]
@@ -231,6 +232,20 @@ def test_ranks_tell_what_a_precision_changed():
     assert differences.audited({"precision": "bf16", "precision_audit": {"τ": 0.1}, "x": 1}) == {
         "precision_audit τ": 0.1
     }
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_peers_compute_as_asked_and_put_the_switches_back(precision):
+    def switches():
+        operators = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+        return (torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(),
+                *(operator.fp32_precision for operator in operators))  # fmt: skip
+
+    before = switches()
+    with peers.computing(precision):
+        inside = switches()
+    assert switches() == before
+    assert inside[:2] == ((True, "high") if precision == "tf32" else (False, "highest"))
 
 
 def test_rows_as_a_table():

@@ -44,7 +44,7 @@ def cell(value: Any) -> str:
         size = abs(value)
         if size >= 100 or value == 0:
             return f"{value:,.0f}"
-        if 0.99 < size < 1:
+        if 0.99 < size < 0.999995:
             return f"{value:.5f}"  # a share or a correlation that must not read 1
         return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 0.1 else f"{value:.2g}"
     return str(value).replace("|", "\\|").replace("\n", " ")

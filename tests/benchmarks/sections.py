@@ -33,6 +33,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, scale: Scale) -> None:
         self.device, self.scale, self.json = options.device, scale, options.json
         self.start, self.seconds = time.perf_counter(), options.seconds
+        self.judged = 0
         self.wrong: list[str] = []
         self.failed: list[str] = []
         self.left_out: list[Row] = []
