@@ -72,15 +72,18 @@ def case_of(name: str, images: int | None, device: str, layers: list[str] | None
     generator = torch.Generator().manual_seed(0)
     filters = None
     if name == "small":
-        data = torch.randn(images or 500, 3, 32, 32, generator=generator)
+        data = torch.randn(max(images or 500, 32), 3, 32, 32, generator=generator)
         model = wake(small_network(), data[:32])
+        data = data[: images or 500]
     elif name == "shapes":
         data = carviz.load_data("shapes", limit=images or 16).images
         model = carviz.load_model("shapes")
     else:
         count = images or PHOTOGRAPHS.get(name, FEW)
-        data = torch.randn(count, 3, 224, 224, generator=generator)
+        # Woken on a few whatever the number: on two, some class would be rounding made large.
+        data = torch.randn(max(count, 4), 3, 224, 224, generator=generator)
         model = wake(carviz.load_model(name, weights=None), data[:4])
+        data = data[:count]
         filters = None if name == "alexnet" else 16
     layers = layers or _banks(name, model)
     return Case(name, model.to(device), data.to(device), layers, filters, device)
