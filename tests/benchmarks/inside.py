@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from carviz.ablation import Run, layout_of
+from carviz.ablation.batches import Batch
 from carviz.car import prepare_car
 
 
@@ -47,7 +49,7 @@ def bytes_made(
         with Made() as head:
             values = plan.head(_moved(plan, images[:1], device))
         with Made() as tail:
-            plan.tail(values, None, torch.tensor([filters[:1]], device=device))
+            plan.tail(values, Batch.together(filters[:1], device))
     return head.bytes, tail.bytes
 
 
@@ -58,9 +60,9 @@ def tail_of(
     plan = prepare_car(model, (images, _labels(images)), layer).plan
     with torch.no_grad():
         values = plan.head(_moved(plan, images, device))
-    places = torch.arange(rows, device=device)
-    numbers, filters = places % len(images), (places // len(images))[:, None]
-    return lambda: plan.tail(values, numbers, filters)
+    places = np.arange(rows)
+    batch = Batch.of(places % len(images), (places // len(images))[:, None], device)
+    return lambda: plan.tail(values, batch)
 
 
 def measuring(
