@@ -27,11 +27,14 @@ from carviz.ablation.run import read_logits
 from carviz.ablation.silence import silence
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
+from carviz.pruning.known import BYTES, find_wakers
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
 from carviz.reference import Reference
 
 WHOLE = -1
 """The filter's number that stands for none."""
+KNOWN = 8
+"""An eighth of the memory budget, at most, holds answers of earlier steps."""
 
 
 class Answers(NamedTuple):
@@ -81,6 +84,10 @@ class State:
         the true class is ahead.
     left
         For each bank, (filter,) whether the filter is still there.
+    wakes
+        (bank, other) whether the loss of a filter may change what filters of another bank do.
+    known_room
+        Bytes that answers of earlier steps may take.
     """
 
     def __init__(
@@ -95,10 +102,14 @@ class State:
         self._ends: dict[str, HookedEnds] = {}
         self._gone: dict[str, list[int]] = {bank.layer: [] for bank in self.banks}
         self._stale = False
+        self.wakes = find_wakers(self.network, plans)
         needs, kept = _needs(own, sample[:1])
         rows = run.batch_size or ROWS
-        count = len(images)
-        self.sizes = Sizes.within(run.budget(), needs, kept, sample[0].nbytes, count, rows)
+        count, budget = len(images), run.budget()
+        pairs = count * sum(bank.filters for bank in self.banks)
+        self.known_room = min(pairs * BYTES, budget // KNOWN)
+        budget -= self.known_room
+        self.sizes = Sizes.within(budget, needs, kept, sample[0].nbytes, count, rows)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
         self.maps = Maps(images, own, self.sizes, self.device, dtype)
         self.left = [np.ones(bank.filters, np.bool_) for bank in self.banks]
