@@ -185,10 +185,13 @@ class Search:
         """Return the filter that goes next."""
         candidates = self._candidates(tick)
         evaluated = 0
+        # Bounds only fall. Who leads by `_rank` with nothing left to see leaves exactly its bound
+        # right; filters of lower bounds leave fewer, and those of equal ones come behind it.
         while (winner := min(candidates, key=_rank)).unseen:
             reached = max((c.bound for c in candidates if not c.unseen), default=0)
             evaluated += self._advance(candidates, reached, tick)
-        # Whatever may still leave as many right is looked at until one does, or none can.
+        # Whether another one ties with it is another question: whatever may still leave as many
+        # right is looked at until one does, or none can.
         rivals = [c for c in candidates if c is not winner and c.bound == winner.bound]
         while rivals and all(c.unseen for c in rivals):
             evaluated += self._advance(rivals, winner.bound, tick)
