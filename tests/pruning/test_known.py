@@ -144,11 +144,11 @@ def test_out_of_memory_in_smaller_batches(monkeypatch):
     model, (images, labels) = quiet(5, 6, 8), some_data(5, 80)
     original, refused = GraphPlan.tail, []
 
-    def tail(self, values, rows, channels, value=0):
-        if rows is not None and len(rows) > 9:
-            refused.append(len(rows))
+    def tail(self, values, batch, value=0):
+        if batch.rows is not None and len(batch.rows) > 9:
+            refused.append(len(batch.rows))
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return original(self, values, rows, channels, value)
+        return original(self, values, batch, value)
 
     monkeypatch.setattr(GraphPlan, "tail", tail)
     path = prune_filters(model, (images, labels), ["0", "2"], progress=False)
