@@ -30,6 +30,7 @@ benchmark:
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3 --json $(RESULTS)/prune.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/banks.py $(THEN:%=--then %) --json $(RESULTS)/banks.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/preparing.py $(THEN:%=--then %) --json $(RESULTS)/preparing.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/busy.py $(THEN:%=--then %) --json $(RESULTS)/busy.json
 	$(PYTHON) tests/benchmarks/report.py
 
 # Eight minutes on a machine with a GPU, of which a copied tree is all that must be there.
