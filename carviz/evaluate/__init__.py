@@ -23,6 +23,7 @@ from carviz.evaluate.outputs import AS_IS, OutputKind, Pick, check_answers, find
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
 from carviz.evaluate.repeated_readings import TWICE, random_step
+from carviz.evaluate.tf32 import imitated_tf32, is_coarser
 from carviz.evaluate.watching import Watch, watch_model, weights_changed
 from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 
@@ -52,7 +53,9 @@ __all__ = [
     "fork_rng",
     "free_memory",
     "hooks_remark",
+    "imitated_tf32",
     "inference_mode",
+    "is_coarser",
     "misfit",
     "name_in_copy",
     "names_in_copy",

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from carviz.evaluate.tf32 import imitation
 from carviz.interrupts import Whole, whole
 
 _LOCK = threading.RLock()
@@ -52,7 +53,10 @@ def _computing(asked: _Asked, device: str) -> Iterator[None]:
     try:
         _enter(asked)
         bf16 = asked.precision == "bf16"
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
+        with (
+            torch.autocast(device, dtype=torch.bfloat16, enabled=bf16),
+            imitation(asked.precision, device),
+        ):
             yield
     finally:
         _leave(asked)
