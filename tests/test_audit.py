@@ -77,22 +77,28 @@ def nothing_removed(monkeypatch):
 
 def a_wrong_share(monkeypatch):
     share = plan.ConvolutionShare
-    whole = share.subtract
-
-    def subtract(self, whole_output, maps, filter, out):
-        whole(self, whole_output, maps * 0.97, filter, out)
-
-    monkeypatch.setattr(share, "subtract", subtract)
+    whole = share._subtract
+    monkeypatch.setattr(
+        share, "_subtract", lambda s, room, seen, *more: whole(s, room, seen * 0.97, *more)
+    )
 
 
 def the_neighbours_share(monkeypatch):
     share = plan.ConvolutionShare
-    whole = share.subtract
+    whole = share._subtract
+    monkeypatch.setattr(
+        share, "_subtract", lambda s, room, seen, gone, last: whole(s, room, seen, gone ^ 1, last)
+    )
 
-    def subtract(self, whole_output, maps, filter, out):
-        whole(self, whole_output, maps, (filter + 1) % 9, out)
 
-    monkeypatch.setattr(share, "subtract", subtract)
+def pieces_mixed_up(monkeypatch):
+    whole = plan.Batch.pieces
+
+    def pieces(self, images):
+        found = whole(self, images)
+        return dataclasses.replace(found, back=found.back.roll(1))
+
+    monkeypatch.setattr(plan.Batch, "pieces", pieces)
 
 
 def one_reader_forgotten(monkeypatch):
@@ -126,6 +132,18 @@ def the_value_is_not_zero(monkeypatch):
     monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, _v=0: whole(s, m, c, 0.05))
 
 
+class Flat(nn.Module):
+    """A linear layer reads the bank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.hidden = nn.Conv2d(3, 9, 3), nn.Linear(900, 12)
+        self.last = nn.Linear(12, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(torch.relu(self.hidden(torch.relu(self.first(images)).flatten(1))))
+
+
 class Gated(nn.Module):
     """A sigmoid, which makes one half of nothing."""
 
@@ -145,6 +163,7 @@ MUTATIONS = [
     (nothing_removed, Residual, "first"),
     (a_wrong_share, Normed, "first"),
     (the_neighbours_share, Normed, "first"),
+    (pieces_mixed_up, Flat, "first"),
     (one_reader_forgotten, Normed, "first"),
     (everything_skipped, Normed, "first"),
     (a_step_moved_that_keeps_no_zero, Gated, "first"),

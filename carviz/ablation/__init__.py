@@ -5,9 +5,9 @@ from carviz.ablation.auditing import Audit, choose_plan
 from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.costs import CarPlan, count_costs
 from carviz.ablation.memory import Needs, find_needs
-from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
 from carviz.ablation.pool import run_elsewhere
-from carviz.ablation.run import Chunk, Facts, Work, layout_of, run_chunk
+from carviz.ablation.run import Chunk, Facts, Work, run_chunk
 from carviz.ablation.settings import Run
 from carviz.ablation.tidy import Folded
 from carviz.ablation.verifying import Claim, telling_pairs, verify

@@ -19,23 +19,25 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from carviz.ablation.batches import NOTHING, Batch, needed
 from carviz.ablation.plan import (
-    NOTHING,
     GraphPlan,
     HookPlan,
     Plan,
     RowsError,
     Values,
+    layout_for,
+    layout_of,
     plan_by_graph,
     plan_by_hooks,
     plan_by_reference,
     plan_like,
-    sets_of,
 )
-from carviz.ablation.run import batches, layout_of, rows_of
+from carviz.ablation.run import batches
 from carviz.ablation.tidy import Folded
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
@@ -96,6 +98,7 @@ def choose_plan(
     tick: Tick | None = None,
     answers: OutputKind | None = None,
     folded: Folded | None = None,
+    precision: str = "float32",
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -119,6 +122,8 @@ def choose_plan(
     folded
         What plans of other banks of this network have folded, for plans to share; see
         `carviz.ablation.tidy.fold`.
+    precision
+        In which the plan will run, which decides how its maps lie in memory.
 
     Raises
     ------
@@ -127,17 +132,21 @@ def choose_plan(
         or no logits ``(image, class)``.
     """
     with inference_mode(), arithmetic("float32", sample.device.type):
-        auditor = _Auditor(network, layer, sample, subtract, small, tick or (lambda: None), folded)
+        layout = layout_for(sample.device.type, precision)
+        auditor = _Auditor(
+            network, layer, sample, subtract, small, tick or (lambda: None), folded, layout
+        )
         return auditor.choose(answers)
 
 
 class _Auditor:
     def __init__(
         self, network: Network, layer: str, sample: Tensor, subtract: bool, small: bool,
-        tick: Tick, folded: Folded | None,
+        tick: Tick, folded: Folded | None, layout: torch.memory_format,
     ) -> None:  # fmt: skip
         self.network, self.layer, self.sample = network, layer, sample
         self.subtract, self.small, self.tick, self.folded = subtract, small, tick, folded
+        self.layout = layout
         self.reference = Reference(network.model)
         self.pick = AS_IS
         self.words = ""
@@ -193,12 +202,11 @@ class _Auditor:
     def _by_graph(self, network: Network) -> Iterator[tuple[GraphPlan | None, str]]:
         if network.graph is None:
             return
-        images = self.sample.to(memory_format=torch.channels_last)
         begun = time.perf_counter()
         try:
             plan = plan_by_graph(
-                network, self.layer, images,
-                subtract=self.subtract, pick=self.pick, folded=self.folded,
+                network, self.layer, self.sample, subtract=self.subtract, pick=self.pick,
+                folded=self.folded, layout=self.layout,
             )  # fmt: skip
             self.making += time.perf_counter() - begun
         except Exception as error:  # a traced constant may not fit these images' size
@@ -251,30 +259,33 @@ class _Auditor:
         self, plan: Plan, truth: Truth, values: Values
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run a plan as a measurement does: mixed batches of different sizes."""
-        images = truth.images
-        nothing = torch.full((1, 1), -1, device=images.device)
-        whole = plan.tail(values, None, nothing)
+        device = truth.images.device
+        whole = plan.tail(values, Batch.together([], device))
         without = {filter: whole[places].clone() for filter, places in truth.removed.items()}
-        sets = sets_of(list(truth.removed), images.device)
         filters = list(truth.removed)
-        for places, rows, logits in self._batches(plan, values, sets, len(images)):
-            for row, (place, image) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
+        for places, rows, logits in self._batches(plan, values, filters, truth.images):
+            for row, (place, image) in enumerate(zip(places, rows, strict=True)):
                 filter = filters[place]
                 if image in truth.removed[filter]:
                     without[filter][truth.removed[filter].index(image)] = logits[row]
         return whole, without
 
     def _batches(
-        self, plan: Plan, values: Values, sets: Tensor, images: int
-    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        self, plan: Plan, values: Values, filters: list[int], images: Tensor
+    ) -> list[tuple[list[int], list[int], Tensor]]:
         """Run all pairs in batches of different sizes, in smaller ones where memory runs out."""
-        size = 2 * images - 1
+        size = 2 * len(images) - 1
+        sets = np.asarray(filters, np.int64).reshape(-1, 1)
+        active = plan.active(values) if plan.rows_independent else None
+        places, rows = needed(active, sets, len(images))
         while True:
             try:
-                return [
-                    (places, rows, plan.tail(values, *rows_of(plan, rows, sets[places])))
-                    for places, rows in batches(plan, values, sets, images, size)
-                ]
+                found, start = [], 0
+                for batch in batches(plan, rows, sets[places], len(images), size, images.device):
+                    logits = plan.tail(values, batch)
+                    part = slice(start, start := start + (batch.count or len(images)))
+                    found.append((places[part].tolist(), rows[part].tolist(), logits))
+                return found
             except torch.OutOfMemoryError:
                 if size == 1 or not plan.rows_independent:
                     raise
@@ -285,12 +296,12 @@ class _Auditor:
         if not plan.rows_independent:
             return ""
         images = truth.images
-        rows = torch.arange(len(images), device=images.device)
+        rows = np.arange(len(images))
         for filter, places in truth.removed.items():
-            sets = torch.full((len(images), 1), NOTHING, device=images.device)
+            sets = np.full((len(images), 1), NOTHING)
             sets[places[0]] = filter
             try:
-                moved = plan.tail(values, rows, sets) - whole
+                moved = plan.tail(values, Batch.of(rows, sets, images.device)) - whole
             except torch.OutOfMemoryError:  # batches of one row mix nothing up
                 return ""
             expected = torch.zeros_like(moved)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from carviz.ablation.plan import Plan, sets_of
+from carviz.ablation.batches import Batch
+from carviz.ablation.plan import Plan
 from carviz.banks import Network
 from carviz.evaluate import inference_mode
 from carviz.interrupts import whole
@@ -92,7 +93,7 @@ def count_costs(
 ) -> CarPlan:
     """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
     one = sample[:1]
-    first = sets_of(filters[:1], sample.device)
+    first = Batch.together(filters[:1], sample.device)
     whole = count_multiply_adds(lambda: network.model(one))
     values = plan.head(sample)
     alone = plan.head(one)
@@ -106,7 +107,7 @@ def count_costs(
         plan.how,
         network=whole,
         head=count_multiply_adds(lambda: plan.head(one)),
-        tail=count_multiply_adds(lambda: plan.tail(alone, None, first)),
+        tail=count_multiply_adds(lambda: plan.tail(alone, first)),
         active=share,
         cached=sum(v.nbytes for v in alone if isinstance(v, Tensor)),
     )

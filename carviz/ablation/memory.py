@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from carviz.ablation.plan import GraphPlan, HookPlan, Plan, sets_of
+from carviz.ablation.batches import Batch
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan
 from carviz.evaluate import arithmetic, no_grad
 from carviz.interrupts import whole
 
@@ -19,10 +20,11 @@ ALIVE = 3
 
 LEAST_ROWS, ROWS, MOST_ROWS = 8, 128, 1024
 """Rows of the tail that run together: fewest, where weights are large, and most."""
+MOST_ROWS_ON_GPU = 2048
 CACHE = 24 * 2**20
 """Bytes that rows which run together may take on a CPU: more of them only push one another out."""
-CORES = 2 * 2**30
-"""The same on a GPU, which wants many rows to be busy."""
+CORES = 8 * 2**30
+"""The same on a GPU, which wants many rows to be busy; free memory bounds them before."""
 
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -83,7 +85,8 @@ class Needs:
         """
         row = max(1, self.tail)
         share = min(ROWS, ALIVE * self.weights // row)
-        return max(LEAST_ROWS, min(self.batch // row, MOST_ROWS), share)
+        most = MOST_ROWS if self.batch == CACHE else MOST_ROWS_ON_GPU
+        return max(LEAST_ROWS, min(self.batch // row, most), share)
 
 
 @no_grad()
@@ -92,12 +95,17 @@ def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     with arithmetic("float32", image.device.type):
         with whole(_Largest) as head:
             values = plan.head(image)
+        # What a graph's row loses is counted apart: of a single row it would be too much, as rows
+        # that lose the same share the weights that are fetched.
+        by_graph = isinstance(plan, GraphPlan) and plan.shares
+        lost = [] if by_graph else [filter]
         with whole(_Largest) as tail:
-            plan.tail(values, None, sets_of([filter], image.device))
+            plan.tail(values, Batch.together(lost, image.device))
+    largest = max(tail.bytes, plan.row_bytes(values) if isinstance(plan, GraphPlan) else 0)
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
     weights = sum(p.nbytes for p in _part(plan).parameters())
     batch = CORES if image.device.type == "cuda" else CACHE
-    return Needs(kept + ALIVE * head.bytes, ALIVE * tail.bytes, weights, batch)
+    return Needs(kept + ALIVE * head.bytes, ALIVE * largest, weights, batch)
 
 
 def _part(plan: Plan) -> nn.Module:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation.plan import NOTHING, GraphPlan, Plan, Values, sets_of
+from carviz.ablation.batches import NOTHING, Batch, cut_into_batches, needed
+from carviz.ablation.plan import Plan, Values, layout_of
 from carviz.evaluate import arithmetic, inference_mode
 
 Tick = Callable[[int], None]
@@ -104,13 +106,10 @@ class Work:
         if self.device.type == "cpu":
             return chunk  # each block is laid out anew as it runs
         try:
-            return dataclasses.replace(
-                chunk,
-                images=chunk.images.to(self.device, self.dtype),
-                targets=chunk.targets.to(self.device),
-            )
+            images = _there(chunk.images, self.device).to(self.dtype)
         except torch.OutOfMemoryError:
             return chunk
+        return dataclasses.replace(chunk, images=images, targets=_there(chunk.targets, self.device))
 
     def run(self, chunk: Chunk, tick: Tick | None = None) -> Facts:
         """Return the facts of a chunk; where memory runs out, in smaller and smaller batches."""
@@ -137,14 +136,13 @@ class Work:
         parts = []
         for start in range(0, len(chunk.numbers), block):
             part = slice(start, start + block)
-            images = chunk.images[part].to(
-                device=self.device, dtype=self.dtype, memory_format=layout_of(self.plan)
-            )
+            images = _there(chunk.images[part], self.device)
+            images = images.to(dtype=self.dtype, memory_format=layout_of(self.plan))
             parts.append(
                 run_chunk(
                     self.plan,
                     images,
-                    chunk.targets[part].to(self.device),
+                    _there(chunk.targets[part], self.device),
                     self.filters,
                     numbers=chunk.numbers[part],
                     batch_size=batch_size,
@@ -184,101 +182,138 @@ def run_chunk(
     ValueError
         If logits are not finite; the first image is named.
     """
+    count, own = len(images), np.arange(len(images))
+    sets = np.asarray(filters, np.int64).reshape(-1, 1)
+    nobody = np.full((count, 1), NOTHING)
     with inference_mode(), arithmetic(precision, images.device.type):
         values = plan.head(images)
-        baseline, log_p = _whole(plan, values, targets, numbers, batch_size, tick)
-        predictions = baseline.repeat(len(filters), 1)
-        drop = torch.zeros(len(filters), len(images), dtype=torch.float64, device=images.device)
-        sets = sets_of(filters, images.device)
-        for places, rows in batches(plan, values, sets, len(images), batch_size):
-            logits = plan.tail(values, *rows_of(plan, rows, sets[places]))
-            gone = sets[places, 0]
-            predicted, now = read_logits(logits, targets[rows], rows, numbers, gone)
-            predictions[places, rows] = predicted
-            drop[places, rows] = (log_p[rows] - now).double()
-            if tick is not None:
-                tick(len(rows))
-    return Facts(
-        targets.cpu().numpy(),
-        baseline.int().cpu().numpy(),
-        predictions.int().cpu().numpy(),
-        drop.cpu().numpy(),
-    )
-
-
-def _whole(
-    plan: Plan, values: Values, targets: Tensor, numbers: Sequence[int],
-    batch_size: int, tick: Tick | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the predicted class and log p(true class) of each image with all filters."""
-    nothing = torch.full((len(targets), 1), NOTHING, device=targets.device)
-    parts = []
-    for rows in _split(torch.arange(len(targets), device=targets.device), batch_size, plan):
-        if tick is not None:
-            tick(0)  # a cancel need not wait for the filters
-        logits = plan.tail(values, *rows_of(plan, rows, nothing[: len(rows)]))
-        parts.append(read_logits(logits, targets[rows], rows, numbers, None))
-    baseline, log_p = (torch.cat(part) for part in zip(*parts, strict=True))
-    return baseline, log_p
+        active = plan.active(values) if plan.rows_independent else None
+        places, rows = needed(active, sets, count)
+        whole, without = _Answers(targets, count), _Answers(targets, len(rows))
+        # A cancel need not wait for the filters.
+        first = None if tick is None else lambda _rows: tick(0)
+        whole.ask(plan, values, batches(plan, own, nobody, count, batch_size, images.device), first)
+        asked = batches(plan, rows, sets[places], count, batch_size, images.device)
+        without.ask(plan, values, asked, tick)
+        named = np.asarray(numbers)
+        before, after = whole.found(named), without.found(named[rows], sets[places, 0])
+    predictions = np.repeat(before.predicted[None], len(sets), axis=0)
+    predictions[places, rows] = after.predicted
+    drop = np.zeros(predictions.shape)
+    drop[places, rows] = before.log_p[rows] - after.log_p
+    return Facts(targets.cpu().numpy(), before.predicted, predictions, drop)
 
 
 def batches(
-    plan: Plan, values: Values, sets: Tensor, images: int, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (place of the set, row of the image) pairs that must run, batch by batch.
-
-    An image on which the channels are zero wherever they are read keeps its prediction. Batches are
-    filled across sets, so the tail always runs on full ones.
+    plan: Plan, rows: NDArray[np.int64], sets: NDArray[np.int64], images: int, size: int,
+    device: torch.device,
+) -> Iterator[Batch]:  # fmt: skip
+    """Yield pairs in batches as a plan can run them.
 
     Parameters
     ----------
-    sets
-        (place, set) the channels that go together; see `GraphPlan.tail`.
+    rows, sets
+        (pair,) the image, and (pair, set) what it loses.
     images
-        How many there are.
+        How many images there are.
+    size
+        Rows that run together.
     """
-    places, rows = torch.meshgrid(
-        torch.arange(len(sets), device=sets.device),
-        torch.arange(images, device=sets.device),
-        indexing="ij",
-    )
-    places, rows = places.flatten(), rows.flatten()
-    active = plan.active(values) if plan.rows_independent else None
-    if active is not None:
-        needed = (active[rows[:, None], sets[places]] & (sets[places] >= 0)).any(1)
-        places, rows = places[needed], rows[needed]
-    size = batch_size if plan.rows_independent else images
-    if len(rows) == 0:  # splitting nothing gives one empty batch
+    if plan.rows_independent:
+        yield from cut_into_batches(rows, sets, size, device)
         return
-    yield from zip(torch.split(places, size), torch.split(rows, size), strict=True)
-
-
-def _split(rows: Tensor, batch_size: int, plan: Plan) -> tuple[Tensor, ...]:
-    return torch.split(rows, batch_size) if plan.rows_independent else (rows,)
-
-
-def rows_of(plan: Plan, rows: Tensor, sets: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Return what a plan's tail is told of a batch: the rows, and what each of them loses."""
     # Where a row is no image a batch is all images in their order, and every row loses the same.
-    return (rows, sets) if plan.rows_independent else (None, sets[:1])
+    for start in range(0, len(rows), images):
+        yield Batch.together(sets[start].tolist(), device)
 
 
-def layout_of(plan: Plan) -> torch.memory_format:
-    """Return how images lie in memory: a graph runs with channels last, a model as it is."""
-    return torch.channels_last if isinstance(plan, GraphPlan) else torch.contiguous_format
+class Found(NamedTuple):
+    """What pairs were found to be: (pair,) each.
+
+    Parameters
+    ----------
+    predicted
+        Class.
+    log_p
+        log p(true class), in nats.
+    """
+
+    predicted: NDArray[np.int32]
+    log_p: NDArray[np.float32]
 
 
-def read_logits(
-    logits: Tensor, targets: Tensor, rows: Tensor, numbers: Sequence[int], filters: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return the predicted class and log p(true class) of each row."""
-    finite = torch.isfinite(logits).all(1)
-    if not finite.all():
-        bad = int(torch.nonzero(~finite)[0])
-        without = "" if filters is None else f" without filter {int(filters[bad])}"
-        raise ValueError(
-            f"Logits must be finite; image {numbers[int(rows[bad])]} has NaN or infinity"
-            f"{without}. Look at the image, and at the weights' range (half precision overflows)."
-        )
+class _Answers:
+    """What the tail says of pairs. It stays where the network is until all of them have run.
+
+    Parameters
+    ----------
+    targets
+        (image,) true class, where the network is.
+    count
+        How many pairs there are.
+    """
+
+    def __init__(self, targets: Tensor, count: int) -> None:
+        self._targets = targets
+        self._predicted = torch.empty(count, dtype=torch.int32, device=targets.device)
+        self._log_p = torch.empty(count, dtype=torch.float32, device=targets.device)
+        self._finite = torch.empty(count, dtype=torch.bool, device=targets.device)
+
+    def ask(self, plan: Plan, values: Values, asked: Iterator[Batch], tick: Tick | None) -> None:
+        """Run batches, all pairs in their order; nothing is read from the device."""
+        start = 0
+        for batch in asked:
+            count = len(self._targets) if batch.count is None else batch.count
+            targets = self._targets
+            if batch.rows is not None:
+                targets = targets.index_select(0, batch.rows[:count])
+            logits = plan.tail(values, batch)[:count]
+            part = slice(start, start := start + count)
+            self._predicted[part], self._log_p[part], self._finite[part] = read_logits(
+                logits, targets
+            )
+            if tick is not None:
+                tick(count)
+
+    def found(self, numbers: NDArray[np.int64], filters: NDArray[np.int64] | None = None) -> Found:
+        """Return what was found; see `check_finite`."""
+        check_finite(self._finite.cpu().numpy(), numbers, filters)
+        return Found(self._predicted.cpu().numpy(), self._log_p.cpu().numpy())
+
+
+def read_logits(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each row's predicted class, log p(true class), and whether its logits are finite."""
     log_p = torch.log_softmax(logits.float(), 1).gather(1, targets[:, None]).squeeze(1)
-    return logits.argmax(1), log_p
+    return logits.argmax(1), log_p, torch.isfinite(logits).all(1)
+
+
+def check_finite(
+    finite: NDArray[np.bool_], numbers: NDArray[np.int64],
+    filters: NDArray[np.int64] | None = None,
+) -> None:  # fmt: skip
+    """Raise ValueError where logits are not finite; the first pair is named.
+
+    Parameters
+    ----------
+    finite
+        (pair,) whether all logits are.
+    numbers
+        (pair,) the images' numbers in the data.
+    filters
+        (pair,) what was removed, where anything was.
+    """
+    if finite.all():
+        return
+    bad = int(np.argmin(finite))
+    without = "" if filters is None else f" without filter {int(filters[bad])}"
+    raise ValueError(
+        f"Logits must be finite; image {int(numbers[bad])} has NaN or infinity"
+        f"{without}. Look at the image, and at the weights' range (half precision overflows)."
+    )
+
+
+def _there(values: Tensor, device: torch.device) -> Tensor:
+    """Return values on a device; from a CPU by way of pinned memory, so that none waits."""
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)

@@ -6,12 +6,16 @@ import dataclasses
 import os
 from concurrent.futures import Executor
 
-from carviz.evaluate import free_memory
+import torch
+
+from carviz.evaluate import free_device_memory, free_memory
 
 GIB = 2**30
 PRECISIONS = ("float32", "tf32", "bf16")
 MOST = 1 * GIB
-"""No more than this by default: a container is killed rather than told."""
+"""No more than this by default on a CPU: a container is killed rather than told."""
+LEAST = 16 * 2**20
+"""No less than this: where a GPU has less, batches shrink as they run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Run:
     batch_size
         Rows of the tail that run together; None for 128, or fewer where memory asks for it.
     memory
-        Bytes that feature maps may take; None for a quarter of what is free under the container's
-        limit, MEM_LIMIT and the machine, and 1 GiB at most.
+        Bytes that feature maps may take; None for a quarter of what is free: on a GPU of its own
+        memory, else under the container's limit, MEM_LIMIT and the machine, and 1 GiB at most.
     precision
         "float32", which means float32 (cuDNN's TF32 is off), or "tf32" or "bf16" for speed on a
         GPU: the passport then tells the share of predictions that this changed, of the first
@@ -76,6 +80,10 @@ class Run:
             if value < 1:
                 raise ValueError(f"Run({name}=…) is 1 or more; found {value}.")
 
-    def budget(self) -> int:
-        """Return the bytes that feature maps may take."""
-        return self.memory if self.memory is not None else min(MOST, free_memory() // 4)
+    def budget(self, device: torch.device) -> int:
+        """Return the bytes that feature maps may take on a device."""
+        if self.memory is not None:
+            return self.memory
+        if device.type == "cuda":
+            return max(LEAST, free_device_memory(device) // 4)
+        return min(MOST, free_memory() // 4)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from carviz.ablation.batches import PIECES, Batch
 from carviz.banks import Reader, hands_on
 
 FLATTENING = {torch.flatten, "flatten"}
@@ -80,72 +81,104 @@ class ConvolutionShare:
     """One channel's share in a convolution's output.
 
     The share of a single channel is a thin matrix product, (places, taps) by (taps, channels out),
-    and is written so: a convolution of one channel runs several times slower.
+    and is written so: a convolution of one channel runs several times slower. The products of all
+    rows of a batch are one call, whatever channels they lose.
     """
 
     module: nn.Conv2d
-
-    def room(self, whole: Tensor, rows: int) -> Tensor:
-        """Return room for `rows` outputs, channels last in memory."""
-        _, channels, height, width = whole.shape
-        return whole.new_empty((rows, height, width, channels)).permute(0, 3, 1, 2)
 
     def whole(self, bank: Tensor) -> Tensor:
         """Return the convolution's output with all channels."""
         return self.module(bank)  # type: ignore[no-any-return]
 
     def planes(self, bank: Tensor) -> Tensor:
-        """Return the bank padded, ``(image, channel, height, width)``, channel by channel."""
+        """Return the bank padded, ``(image, channel, height, width)``, each plane in one piece."""
         conv = self.module
         mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
         padded = F.pad(bank, conv._reversed_padding_repeated_twice, mode=mode)
-        return _channel_by_channel(padded)
+        return padded.contiguous()
 
-    def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
-        """Write the convolution's output without one channel of its input into `out`.
+    def without(self, planes: Tensor, whole: Tensor, batch: Batch) -> Tensor:
+        """Return the convolution's output of a batch's rows without the channels that they lose.
 
         Parameters
         ----------
-        whole
-            ``(row, channel, height, width)``, the output with all channels; may be `out` itself.
-        maps
-            ``(row, height, width)``, the channel that goes, of `planes`.
-        filter
-            The channel's number.
-        out
-            As large as `whole`; from `room`.
+        planes, whole
+            What `planes` and `whole` gave, of all images.
+        batch
+            The rows.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(row, channel, height, width)``, fresh, laid out in memory as `whole` is.
         """
-        conv = self.module
-        inside = conv.in_channels // conv.groups
-        outside = conv.out_channels // conv.groups
-        group = filter // inside
-        reached = slice(group * outside, (group + 1) * outside)
-        weight = conv.weight[reached, filter % inside].flatten(1).t()
-        windows = self._windows(maps, whole.shape[2], whole.shape[3])
-        if conv.groups == 1:
-            room = out.permute(0, 2, 3, 1).view(-1, outside)
-            if out is whole:
-                room.addmm_(windows, weight, alpha=-1)
+        last = whole.is_contiguous(memory_format=torch.channels_last)
+        # (image, place, channel) or (image, channel, place): the order in memory.
+        flat = whole.permute(0, 2, 3, 1).flatten(1, 2) if last else whole.flatten(2)
+        room = flat.clone() if batch.rows is None else flat.index_select(0, batch.rows)
+        if not batch.loses_nothing:
+            channels = batch.channels.expand(len(room), -1)
+            windows = self._windows(_taken(planes, batch, channels), *whole.shape[2:])
+            channels = channels.clamp(min=0)  # of none there are zeros
+            if self.module.groups == 1:
+                self._subtract(room, windows, channels, last)
             else:
-                flat = whole.permute(0, 2, 3, 1).reshape(-1, outside)
-                torch.addmm(flat, windows, weight, alpha=-1, out=room)
-            return
-        if out is not whole:
-            out.copy_(whole)
-        share = (windows @ weight).view(len(maps), *whole.shape[2:], outside)
-        out[:, reached] -= share.permute(0, 3, 1, 2)
+                self._subtract_in_groups(room, windows, channels, last)
+        _, depth, height, width = whole.shape
+        if last:
+            return room.view(-1, height, width, depth).permute(0, 3, 1, 2)
+        return room.view(-1, depth, height, width)
+
+    def row_bytes(self, planes: Tensor, whole: Tensor) -> int:
+        """Return the bytes of the largest tensor that a row takes beside its output."""
+        taps = self.module.kernel_size[0] * self.module.kernel_size[1]
+        _, depth, height, width = whole.shape
+        return taps * max(height * width, depth) * whole.element_size()
+
+    def _subtract(self, room: Tensor, windows: Tensor, channels: Tensor, last: bool) -> None:
+        """Subtract (row, set, place, tap) by the channels' weights from `room`, in place."""
+        # (channel, tap, channel out): fetched so that each row's weights are one piece, without
+        # which the product takes ten times as long where a kernel has one tap.
+        weight = self.module.weight.flatten(2).permute(1, 2, 0)
+        chosen = weight.index_select(0, channels.flatten())
+        # The shares of a set are summed up by the same product.
+        chosen = chosen.view(len(room), -1, weight.shape[2])
+        seen = windows.transpose(1, 2).reshape(len(room), windows.shape[2], -1)
+        if last:
+            torch.baddbmm(room, seen, chosen, alpha=-1, out=room)
+        else:
+            torch.baddbmm(room, chosen.mT, seen.mT, alpha=-1, out=room)
+
+    def _subtract_in_groups(
+        self, room: Tensor, windows: Tensor, channels: Tensor, last: bool
+    ) -> None:
+        """Subtract where a channel reaches the outputs of its own group only."""
+        conv = self.module
+        inside, outside = conv.in_channels // conv.groups, conv.out_channels // conv.groups
+        weight = conv.weight.view(conv.groups, outside, inside, -1)
+        grouped = room.view(*room.shape[: 1 + last], conv.groups, outside, *room.shape[2 + last :])
+        rows = torch.arange(len(room), device=room.device)
+        for place in range(channels.shape[1]):  # sets may have two channels of one group
+            channel = channels[:, place]
+            group = channel // inside
+            share = windows[:, place] @ weight[group, :, channel % inside].mT  # (row, place, out)
+            if last:
+                grouped[rows, :, group] -= share
+            else:
+                grouped[rows, group] -= share.mT
 
     def _windows(self, maps: Tensor, height: int, width: int) -> Tensor:
-        """Return what each place of the output sees of the channel, ``(place, tap)``."""
+        """Return what each place of the output sees of channels, ``(row, set, place, tap)``."""
         conv = self.module
-        row, down, across = maps.stride()
-        size = (len(maps), height, width, *conv.kernel_size)
+        row, one, down, across = maps.stride()
+        size = (*maps.shape[:2], height, width, *conv.kernel_size)
         stride = (
-            row, down * conv.stride[0], across * conv.stride[1],
+            row, one, down * conv.stride[0], across * conv.stride[1],
             down * conv.dilation[0], across * conv.dilation[1],
         )  # fmt: skip
-        taps = conv.kernel_size[0] * conv.kernel_size[1]
-        return maps.as_strided(size, stride, maps.storage_offset()).reshape(-1, taps)
+        views = maps.as_strided(size, stride, maps.storage_offset())
+        return views.reshape(*maps.shape[:2], height * width, -1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,56 +187,52 @@ class LinearShare:
 
     module: nn.Linear
 
-    def room(self, whole: Tensor, rows: int) -> Tensor:
-        """Return room for `rows` outputs."""
-        return whole.new_empty((rows, whole.shape[1]))
-
     def whole(self, bank: Tensor) -> Tensor:
         """Return the linear layer's output with all channels."""
         return self.module(bank.flatten(1))  # type: ignore[no-any-return]
 
     def planes(self, bank: Tensor) -> Tensor:
         """Return the bank flattened, ``(image, channel, place)``, each channel in one piece."""
-        return _channel_by_channel(bank.flatten(2))
+        return bank.flatten(2).contiguous()
 
-    def subtract(self, whole: Tensor, maps: Tensor, filter: int, out: Tensor) -> None:
-        """Write the linear layer's output without one channel; see `ConvolutionShare`."""
-        places = maps[0].numel()
-        weight = self.module.weight[:, filter * places : (filter + 1) * places]
-        if out is whole:
-            out.addmm_(maps, weight.t(), alpha=-1)
-        else:
-            torch.addmm(whole, maps, weight.t(), alpha=-1, out=out)
+    def without(self, planes: Tensor, whole: Tensor, batch: Batch) -> Tensor:
+        """Return the linear layer's output without channels; see `ConvolutionShare`."""
+        rows = whole.clone() if batch.rows is None else whole.index_select(0, batch.rows)
+        if batch.loses_nothing:
+            return rows
+        # A row's weights are more than the row: they are fetched for a piece of rows at a time.
+        pieces = batch.pieces(len(rows))
+        count, length = pieces.rows.shape
+        channels = batch.channels.expand(len(rows), -1)
+        maps = _taken(planes, batch, channels).index_select(0, pieces.rows.flatten())
+        width = planes.shape[2]
+        weight = self.module.weight.view(len(self.module.weight), -1, width)
+        chosen = weight.index_select(1, pieces.sets.clamp(min=0).flatten())
+        chosen = chosen.view(len(weight), count, -1).permute(1, 2, 0)  # (piece, set and place, out)
+        shares = torch.bmm(maps.view(count, length, -1), chosen).flatten(0, 1)
+        return rows.sub_(shares.index_select(0, pieces.back))
 
+    def row_bytes(self, planes: Tensor, whole: Tensor) -> int:
+        """Return a row's part of the largest tensor beside its output: a piece's weights.
 
-def take(whole: Tensor, images: slice | Tensor, room: Tensor) -> Tensor:
-    """Return some rows of `whole`: a view of them, or a copy that is made where it will be needed.
-
-    Parameters
-    ----------
-    room
-        As many rows, of the same layout in memory; they are written to if rows are copied.
-    """
-    if isinstance(images, slice):
-        return whole[images]
-    if whole.stride()[1:] != room.stride()[1:] or not _is_dense(whole):
-        return whole[images]
-    torch.index_select(_rows(whole), 0, images, out=_rows(room))
-    return room
-
-
-def _is_dense(maps: Tensor) -> bool:
-    return maps.stride(0) == maps[0].numel()
+        As a rule a filter's rows are many, and its pieces as long as pieces are.
+        """
+        return planes.shape[2] * whole.shape[1] * whole.element_size() // PIECES[-1]
 
 
-def _rows(maps: Tensor) -> Tensor:
-    """Return maps as one row of numbers each, in the order that they have in memory."""
-    return maps.as_strided((len(maps), maps[0].numel()), (maps.stride(0), 1))
-
-
-def _channel_by_channel(maps: Tensor) -> Tensor:
-    """Return the same tensor, laid out in memory with the channel first."""
-    return maps.transpose(0, 1).contiguous().transpose(0, 1)
+def _taken(planes: Tensor, batch: Batch, channels: Tensor) -> Tensor:
+    """Return the planes of the channels that rows lose, ``(row, set, …)``; zeros for none."""
+    rows = batch.rows
+    if rows is None:
+        rows = torch.arange(len(channels), device=planes.device)
+    # One index into (image and channel, …): an index for each axis is slower.
+    chosen = (rows[:, None] * planes.shape[1] + channels.clamp(min=0)).flatten()
+    maps = planes.flatten(0, 1).index_select(0, chosen).view(*channels.shape, *planes.shape[2:])
+    if batch.may_lose_nothing:
+        lost = (channels >= 0).view(*channels.shape, *[1] * (maps.ndim - 2))
+        # Not times zero: the channel may hold infinity, which the row does not lose.
+        maps = torch.where(lost, maps, torch.zeros((), dtype=maps.dtype, device=maps.device))
+    return maps
 
 
 def share_of(graph: fx.GraphModule, reader: Reader) -> ConvolutionShare | LinearShare:

@@ -33,8 +33,9 @@ Folded = dict[tuple[str, str], nn.Module]
 
 
 def fold(
-    graph: fx.GraphModule, keep: Collection[fx.Node] = (), known: Folded | None = None
-) -> tuple[fx.GraphModule, list[fx.Node]]:
+    graph: fx.GraphModule, keep: Collection[fx.Node] = (), known: Folded | None = None,
+    layout: torch.memory_format = torch.channels_last,
+) -> tuple[fx.GraphModule, list[fx.Node]]:  # fmt: skip
     """Return a network whose BatchNorms are folded into the convolutions that they alone read.
 
     Parameters
@@ -44,6 +45,8 @@ def fold(
     known
         What was folded before of this very network, and is taken again; what is folded now comes
         to it. So plans of many banks share their weights instead of having a copy each.
+    layout
+        How what is folded lies in memory.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def fold(
     nodes = list(folded.graph.nodes)
     kept = {twin for twin, node in zip(nodes, graph.graph.nodes, strict=True) if node in keep}
     for place, node in enumerate(nodes):
-        nodes[place] = _fold_batch_norm(folded, node, kept, known)
+        nodes[place] = _fold_batch_norm(folded, node, kept, known, layout)
     _finish(folded)
     return folded, nodes
 
@@ -77,8 +80,9 @@ def _finish(module: fx.GraphModule) -> fx.GraphModule:
 
 
 def _fold_batch_norm(
-    graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.Node], known: Folded
-) -> fx.Node:
+    graph: fx.GraphModule, node: fx.Node, kept: Collection[fx.Node], known: Folded,
+    layout: torch.memory_format,
+) -> fx.Node:  # fmt: skip
     """Fold a BatchNorm into the convolution that it alone reads; return what stands for it."""
     if not _is(graph, node, (nn.BatchNorm2d,)):
         return node
@@ -94,7 +98,7 @@ def _fold_batch_norm(
         return node  # a batch of channels: the convolution was called without a batch axis
     names = str(before.target), str(node.target)
     if names not in known:
-        known[names] = fuse_conv_bn_eval(conv, norm).to(memory_format=torch.channels_last)
+        known[names] = fuse_conv_bn_eval(conv, norm).to(memory_format=layout)
     _give(graph, before, known[names])
     node.replace_all_uses_with(before)
     graph.graph.erase_node(node)

@@ -158,15 +158,19 @@ def zero_channels(maps: Tensor, channels: Tensor, value: Any = 0) -> Tensor:
     value
         What is in their place: a number, or a tensor that spreads over `maps`.
     """
-    replaced = maps.clone()
+    # Nothing is read from the channels, so that a GPU is not waited for: where there is none to
+    # lose, what is written is what was there.
+    fill = value.to(maps.dtype) if isinstance(value, Tensor) else maps.new_full((), value)
     if len(channels) == 1:
-        gone = channels[0][channels[0] >= 0]
-        index = (..., gone, slice(None), slice(None))
-        replaced[index] = value if not isinstance(value, Tensor) else value.expand_as(maps)[index]
-        return replaced
-    rows, places = torch.nonzero(channels >= 0, as_tuple=True)
-    gone = channels[rows, places]
-    replaced[rows, gone] = (
-        value if not isinstance(value, Tensor) else value.expand_as(maps)[rows, gone]
-    )
+        marks = torch.zeros(1 + maps.shape[-3], dtype=torch.bool, device=maps.device)
+        marks.index_fill_(0, (channels[0] + 1).clamp(min=0), True)  # the first stands for none
+        return torch.where(marks[1:, None, None], fill, maps)
+    replaced = maps.clone()
+    rows = torch.arange(len(maps), device=maps.device)
+    for place in range(channels.shape[1]):
+        there = channels[:, place].clamp(min=0)
+        held = replaced[rows, there]
+        new = fill.expand_as(maps)[rows, there]
+        lost = (channels[:, place] >= 0)[:, None, None]
+        replaced[rows, there] = torch.where(lost, new, held)
     return replaced

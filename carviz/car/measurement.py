@@ -121,7 +121,7 @@ class Measurement:
     def work(self) -> Work:
         """Return what is done with every chunk, in batches for the memory that there is now."""
         device, dtype = placement(self.network.model)
-        block, rows = self.needs.sizes(self.run.budget())
+        block, rows = self.needs.sizes(self.run.budget(device))
         if not self.plan.rows_independent:
             block = min(block, rows)  # a batch of the tail is then a whole block
         return Work(

@@ -141,7 +141,7 @@ def _prepare(
             plan, audit = choose_plan(
                 network, name, sample, subtract=run.precision != "bf16", tick=check,
                 small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-                folded=folded,
+                folded=folded, precision=run.precision,
             )  # fmt: skip
         except NeverCalledError:
             if asked or len(unused) + 1 == len(chosen):

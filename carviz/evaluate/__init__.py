@@ -4,7 +4,7 @@ from carviz.evaluate.arithmetic import arithmetic
 from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
-from carviz.evaluate.free_memory import free_memory
+from carviz.evaluate.free_memory import free_device_memory, free_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
 from carviz.evaluate.images import Images
 from carviz.evaluate.items import split, whole_labels
@@ -51,6 +51,7 @@ __all__ = [
     "fingerprint_model",
     "foreign_hooks",
     "fork_rng",
+    "free_device_memory",
     "free_memory",
     "hooks_remark",
     "imitated_tf32",

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import psutil
+import torch
 
 LEAST = 64 * 2**20
 """What is taken to be free at least, in bytes: with less nothing can be measured at all."""
@@ -23,6 +24,13 @@ def free_memory() -> int:
     if (stated := os.environ.get("MEM_LIMIT", "")).isdigit():
         limits.append(max(0, int(stated) - used))
     return max(min(limits), LEAST)
+
+
+def free_device_memory(device: torch.device) -> int:
+    """Return the bytes that are free on a GPU; what torch holds there and does not use is free."""
+    free, _ = torch.cuda.mem_get_info(device)
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free) + int(held)
 
 
 def _number(path: Path) -> int | None:

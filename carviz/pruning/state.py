@@ -21,9 +21,10 @@ from carviz.ablation import (
     find_needs,
     layout_of,
 )
+from carviz.ablation.batches import Batch
 from carviz.ablation.memory import ROWS
 from carviz.ablation.plan import plan_like
-from carviz.ablation.run import read_logits
+from carviz.ablation.run import check_finite, read_logits
 from carviz.ablation.silence import silence
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
@@ -97,7 +98,10 @@ class State:
         needs, kept = _needs(own, sample[:1])
         rows = run.batch_size or ROWS
         count = len(images)
-        self.sizes = Sizes.within(run.budget(), needs, kept, sample[0].nbytes, count, rows)
+        image = sample[0].nbytes
+        self.sizes = Sizes.within(run.budget(self.device), needs, kept, image, count, rows)
+        if count * image > run.budget(torch.device("cpu")) // 2:  # images wait on the CPU
+            self.sizes = dataclasses.replace(self.sizes, raw=False)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
         self.maps = Maps(images, own, self.sizes, self.device, dtype)
         self.left = [np.ones(bank.filters, np.bool_) for bank in self.banks]
@@ -248,12 +252,10 @@ class State:
     ) -> Tensor:
         plan, rows = self.banks[bank].plan, part.rows[batch]
         if not plan.rows_independent:
-            whole = torch.full((1, 1), int(filters[0]), device=self.device)
-            return plan.tail(part.values, None, whole)[torch.as_tensor(rows)]
+            every = plan.tail(part.values, Batch.together([int(filters[0])], self.device))
+            return every[torch.as_tensor(rows)]
         try:
-            where = torch.as_tensor(rows, device=self.device)
-            gone = torch.as_tensor(filters, device=self.device)[:, None]
-            return plan.tail(part.values, where, gone)
+            return plan.tail(part.values, Batch.of(rows, filters[:, None], self.device))
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
@@ -271,11 +273,11 @@ class State:
         self, bank: int, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
     ) -> Answers:
         targets = torch.as_tensor(self.targets[images], device=self.device)
-        rows = torch.arange(len(images), device=self.device)
-        removed = None if (filters == WHOLE).all() else torch.as_tensor(filters)
-        predictions, _ = read_logits(logits, targets, rows, images.tolist(), removed)
+        predicted, _, finite = read_logits(logits, targets)
+        removed = None if (filters == WHOLE).all() else filters
+        check_finite(finite.cpu().numpy(), images, removed)
         return Answers(
-            predictions.int().cpu().numpy(), _margins(logits.float(), targets).cpu().numpy()
+            predicted.int().cpu().numpy(), _margins(logits.float(), targets).cpu().numpy()
         )
 
 

@@ -32,7 +32,7 @@ def test_a_large_weight_is_no_map():
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(784, 5000), nn.Linear(5000, 2)
     )
     needs = prepare_car(wide, (IMAGES, LABELS), "0").needs
-    assert needs.tail <= ALIVE * 4 * 5000
+    assert needs.tail <= 2 * ALIVE * 4 * 5000
 
 
 def test_the_budget_is_shared_by_head_and_tail():

@@ -5,6 +5,7 @@ import torch
 from small import Fork, Pooled, Residual, Twice, random_images
 from woken import wake
 
+from carviz.ablation.batches import Batch
 from carviz.ablation.plan import (
     RowsError,
     plan_by_graph,
@@ -36,7 +37,7 @@ def test_each_row_loses_its_set(kind, layer, make):
     network = open_network(wake(kind(), IMAGES))
     plan = make(network, layer, IMAGES[:3])
     reference = Reference(network.model)
-    found = plan.tail(plan.head(IMAGES), ROWS, SETS)
+    found = plan.tail(plan.head(IMAGES), Batch.of(ROWS, SETS))
     for logits, row, channels in zip(found, ROWS, SETS.tolist(), strict=True):
         gone = {layer: [c for c in channels if c >= 0]}
         expected = reference.without(IMAGES[row : row + 1], gone)
@@ -53,13 +54,14 @@ def test_one_set_for_all_rows_and_another_value():
     )
     expected = network.model(IMAGES)
     hook.remove()
-    channels = torch.tensor([[1, 3]])
     hooks = plan_by_hooks(network, "first", IMAGES[:3])
-    torch.testing.assert_close(hooks.tail(hooks.head(IMAGES), None, channels, value), expected)
+    torch.testing.assert_close(
+        hooks.tail(hooks.head(IMAGES), Batch.together([1, 3]), value), expected
+    )
     zero = Reference(network.model).without(IMAGES, {"first": [1, 3]})
     plans = (hooks, plan_by_graph(network, "first", IMAGES[:3]))
     for plan in (*plans, plan_by_reference(network, "first", IMAGES[:3])):
-        found = plan.tail(plan.head(IMAGES), None, channels)
+        found = plan.tail(plan.head(IMAGES), Batch.together([1, 3]))
         torch.testing.assert_close(found, zero, atol=2e-4, rtol=0)
 
 
@@ -72,7 +74,7 @@ def test_hooks_refuse_rows_that_are_no_images():
     network = open_network(wake(Folded(), IMAGES))
     plan = plan_by_hooks(network, "first", IMAGES[:3])
     with pytest.raises(RowsError, match="other rows than 5 images"):
-        plan.tail(plan.head(IMAGES), ROWS, SETS)
+        plan.tail(plan.head(IMAGES), Batch.of(ROWS, SETS))
     again = plan_like(plan, network, "first", IMAGES[:3])
     assert again.how == "hooks"
     assert not plan_by_graph(network, "first", IMAGES[:3]).rows_independent

@@ -27,11 +27,11 @@ def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch, most):
     expected = measure()
     original, sizes = GraphPlan.tail, []
 
-    def tail(self, values, rows, channels, value=0):
-        if rows is not None and len(rows) > most:
+    def tail(self, values, batch, value=0):
+        if batch.rows is not None and len(batch.rows) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        sizes.append(len(channels))
-        return original(self, values, rows, channels, value)
+        sizes.append(len(batch.channels))
+        return original(self, values, batch, value)
 
     monkeypatch.setattr(GraphPlan, "tail", tail)
     shares = []
@@ -47,10 +47,10 @@ def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch, most):
 def test_out_of_memory_for_one_row_is_raised(monkeypatch):
     original = GraphPlan.tail
 
-    def failing(self, values, rows, channels, value=0):
-        if rows is not None:
+    def failing(self, values, batch, value=0):
+        if batch.rows is not None:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return original(self, values, rows, channels, value)
+        return original(self, values, batch, value)
 
     monkeypatch.setattr(GraphPlan, "tail", failing)
     with pytest.raises(torch.OutOfMemoryError):
@@ -86,10 +86,10 @@ def test_switches_are_put_back():
 def test_matrix_products_are_as_precise_as_asked_for(monkeypatch, precision, products):
     original, seen = GraphPlan.tail, set()
 
-    def tail(self, values, rows, channels, value=0):
-        if rows is not None:
+    def tail(self, values, batch, value=0):
+        if batch.rows is not None:
             seen.add(torch.get_float32_matmul_precision())
-        return original(self, values, rows, channels, value)
+        return original(self, values, batch, value)
 
     monkeypatch.setattr(GraphPlan, "tail", tail)
     before = torch.get_float32_matmul_precision()

@@ -1,11 +1,13 @@
 """A layer's output without a channel is the whole minus that channel's share."""
 
+import numpy as np
 import pytest
 import torch
 from small import Fork, random_images
 from torch import nn
 
-from carviz.ablation.shares import find_readers, share_of, take
+from carviz.ablation.batches import Batch
+from carviz.ablation.shares import find_readers, share_of
 from carviz.ablation.steps import moves_into_head
 from carviz.banks import cut, open_network
 
@@ -23,41 +25,59 @@ CONVOLUTIONS = {
 }
 
 
+ROWS = np.array([0, 2, 3, 0, 1, 1])
+SETS = np.array([[0, 5], [3, 3 - 4], [-1, -1], [4, 5], [1, 2], [-1, 0]])
+LAYOUTS = [torch.channels_last, torch.contiguous_format]
+
+
+def judged(share, bank, whole_of, batch):
+    """Compare a share's answer with a layer that is run without the channels."""
+    whole = share.whole(bank)
+    kept = whole.clone()
+    found = share.without(share.planes(bank), whole, batch)
+    rows = range(len(bank)) if batch.rows is None else batch.rows.tolist()
+    for row, image in enumerate(rows):
+        zeroed = bank[image : image + 1].clone()
+        gone = batch.sets[min(row, len(batch.sets) - 1)]
+        zeroed[:, gone[gone >= 0]] = 0
+        torch.testing.assert_close(found[row : row + 1], whole_of(zeroed), rtol=1e-5, atol=1e-5)
+    assert len(found) == len(rows)
+    assert torch.equal(whole, kept)
+    return found
+
+
 @pytest.mark.parametrize("options", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
-@pytest.mark.parametrize("filter", [0, 3, 5])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["last", "first"])
 @torch.inference_mode()
-def test_a_convolution_without_a_channel(options, filter):
+def test_a_convolution_without_channels(options, layout):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 12, **options))
     network = open_network(model)
     (reader,) = find_readers(network.graph, network.calls("0")[0])
-    maps = torch.randn(4, 6, 9, 9)
-    zeroed = maps.clone()
-    zeroed[:, filter] = 0
-    whole = model[1](maps)
-    kept = whole.clone()
     share = share_of(network.graph, reader)
-    found = share.room(whole, len(maps))
-    share.subtract(whole, share.planes(maps)[:, filter], filter, found)
-    torch.testing.assert_close(found, model[1](zeroed), rtol=1e-5, atol=1e-5)
-    assert torch.equal(whole, kept)
-    inside = take(network.graph.get_submodule("1")(maps), torch.tensor([0, 2, 3]), found[:3])
-    share.subtract(inside, share.planes(maps)[:, filter][[0, 2, 3]], filter, inside)
-    torch.testing.assert_close(inside, model[1](zeroed)[[0, 2, 3]], rtol=1e-5, atol=1e-5)
+    maps = torch.randn(4, 6, 9, 9).to(memory_format=layout)
+    for batch in (
+        Batch.of(ROWS, SETS),
+        Batch.of(ROWS, SETS[:, :1]),
+        Batch.together([4]),
+        Batch.together([]),
+    ):
+        found = judged(share, maps, model[1], batch)
+        whole = share.whole(maps)
+        assert found.stride()[1:] == whole.stride()[1:]
 
 
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_rows_are_copied_only_where_they_are_no_run(layout):
-    whole = torch.randn(6, 4, 3, 5).to(memory_format=torch.channels_last)
-    room = torch.empty(2, 4, 3, 5).to(memory_format=layout)
-    view = take(whole, slice(1, 3), room)
-    assert view.data_ptr() == whole[1].data_ptr()
-    rows = torch.tensor([4, 1])
-    taken = take(whole, rows, room)
-    assert (taken is room) == (layout is torch.channels_last)
-    assert torch.equal(taken, whole[rows])
-    flat = torch.randn(6, 7)
-    assert torch.equal(take(flat, rows, torch.empty(2, 7)), flat[rows])
+@torch.inference_mode()
+def test_infinity_in_a_channel_is_the_row_s_own_that_does_not_lose_it():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Conv2d(2, 3, 1, groups=1))
+    (reader,) = find_readers((network := open_network(model)).graph, network.calls("0")[0])
+    share = share_of(network.graph, reader)
+    maps = torch.randn(2, 2, 3, 3)
+    maps[0, 1] = torch.inf
+    whole = share.whole(maps)
+    batch = Batch.of(np.array([0, 1]), np.array([[-1], [0]]))
+    assert torch.equal(share.without(share.planes(maps), whole, batch)[0], whole[0])
 
 
 @pytest.mark.parametrize(
@@ -79,15 +99,14 @@ def test_a_linear_layer_behind_a_flattening(between):
     parts = cut(network.graph, "0", network.unit_ends("0"), moves_into_head, find_readers)
     (reader,) = parts.readers
     assert not parts.reads_bank
-    bank, whole = parts.head(images)
+    bank, _ = parts.head(images)
     share = share_of(network.graph, reader)
-    for filter in range(4):
-        zeroed = bank.clone()
-        zeroed[:, filter] = 0
-        expected = network.model.get_submodule(reader.end.target)(zeroed.flatten(1))
-        found = share.room(whole, len(images))
-        share.subtract(whole, share.planes(bank)[:, filter], filter, found)
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    end = network.model.get_submodule(reader.end.target)
+    sets = np.array([[c, -1 if c % 2 else 3] for c in range(4) for _ in range(5)])
+    rows = np.arange(20) % len(bank)
+    for batch in (Batch.of(rows, sets), Batch.of(rows, sets[:, :1]), Batch.together([2]),
+                  Batch.together([])):  # fmt: skip
+        judged(share, bank, lambda zeroed: end(zeroed.flatten(1)), batch)
 
 
 @pytest.mark.parametrize("skip", [False, True])

@@ -178,11 +178,11 @@ def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch):
     expected = prune()
     original, sizes = GraphPlan.tail, []
 
-    def tail(self, values, rows, channels, value=0):
-        if rows is not None and len(rows) > 5:
+    def tail(self, values, batch, value=0):
+        if batch.rows is not None and len(batch.rows) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        sizes.append(len(channels))
-        return original(self, values, rows, channels, value)
+        sizes.append(len(batch.channels))
+        return original(self, values, batch, value)
 
     monkeypatch.setattr(GraphPlan, "tail", tail)
     path = prune()
