@@ -321,7 +321,7 @@ def test_plans_are_packed_together_with_what_they_share():
         nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(),
         nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 5),
     ), IMAGES[:24])  # fmt: skip
-    works = [bank.work() for bank in prepare_banks(model, (IMAGES, LABELS), None)]
+    works = [bank.work(Work) for bank in prepare_banks(model, (IMAGES, LABELS), None)]
     alone = [len(pickle.dumps(pool.Parcel((work,)))) for work in works]
     assert len(works) == 4
     assert len(pickle.dumps(pool.Parcel(tuple(works)))) < 0.75 * sum(alone)
@@ -356,9 +356,14 @@ def test_a_samplers_images_are_measured():
     assert next(iter(found.values())).total == 75
 
 
-def test_low_precision_is_told_of_each_bank():
-    found = measure(woken(Residual), None, precision="bf16")
-    assert all("changed_by_precision" in table.passport for table in found.values())
+def test_low_precision_is_audited_in_each_bank():
+    model = woken(Residual)
+    expected, found = measure(model, None), measure(model, None, precision="bf16")
+    for name, table in found.items():
+        np.testing.assert_array_equal(table.predictions, expected[name].predictions)
+    told = [table.passport["precision_audit"] for table in found.values()]
+    assert all(audit["pairs_run_again"] > 0 for audit in told)
+    assert len({audit["threshold"] for audit in told}) == len(told)
 
 
 def test_an_image_that_breaks_a_bank_is_told_with_the_bank():

@@ -21,7 +21,7 @@ from carviz.ablation.shares import ConvolutionShare, LinearShare, find_readers, 
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import Folded, fold, tidy
 from carviz.banks import PLUS, HookedEnds, Network, cut, hooked_ends, zero_channels
-from carviz.evaluate import AS_IS, Pick, quiet_call, shadow
+from carviz.evaluate import AS_IS, Pick, in_float32, quiet_call, shadow
 from carviz.reference import Reference
 
 Values = tuple[Any, ...]
@@ -105,10 +105,11 @@ class GraphPlan:
         banks, planes, wholes, carried = self._parts(values)
         rows = batch.rows
         count = len(values[0]) if rows is None else len(rows)
-        without = [
-            share.without(plane, whole, batch)
-            for share, plane, whole in zip(self.shares, planes, wholes, strict=True)
-        ]
+        with in_float32(values[0].device.type):  # a small difference of large sums
+            without = [
+                share.without(plane, whole, batch)
+                for share, plane, whole in zip(self.shares, planes, wholes, strict=True)
+            ]
         if rows is not None:
             carried = tuple(take(v, rows) for v in carried)
             if self.reads_bank:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Facts:
     drop: NDArray[np.float64]
 
     @classmethod
-    def joined(cls, parts: Sequence[Facts]) -> Facts:
+    def joined(cls, parts: Sequence[Self]) -> Self:
         """Return the facts of several blocks of images as one."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(*(np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names))
@@ -86,9 +86,10 @@ class Work:
         Images whose maps are held at once.
     device, dtype
         Where images go, and their type.
-    precision
-        "float32", "tf32" or "bf16".
     """
+
+    kind: ClassVar[type[Facts]] = Facts
+    """What comes of a chunk."""
 
     plan: Plan
     filters: list[int]
@@ -96,7 +97,18 @@ class Work:
     block: int
     device: torch.device
     dtype: torch.dtype
-    precision: str = "float32"
+
+    def shapes(self, chunk: Chunk) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays that come of a chunk."""
+        m, filters = len(chunk.numbers), len(self.filters)
+        return {
+            "targets": (m,), "baseline": (m,), "predictions": (filters, m), "drop": (filters, m),
+        }  # fmt: skip
+
+    @property
+    def leaves_out_log_p(self) -> bool:
+        """Whether the falls of log p are NaN."""
+        return False
 
     def moved(self, chunk: Chunk) -> Chunk:
         """Return a chunk whose images are where they will run, for the works of several banks.
@@ -138,19 +150,19 @@ class Work:
             part = slice(start, start + block)
             images = _there(chunk.images[part], self.device)
             images = images.to(dtype=self.dtype, memory_format=layout_of(self.plan))
-            parts.append(
-                run_chunk(
-                    self.plan,
-                    images,
-                    _there(chunk.targets[part], self.device),
-                    self.filters,
-                    numbers=chunk.numbers[part],
-                    batch_size=batch_size,
-                    precision=self.precision,
-                    tick=tick,
-                )
-            )
-        return Facts.joined(parts)
+            targets = _there(chunk.targets[part], self.device)
+            parts.append(self._block(chunk, part, images, targets, batch_size, tick))
+        return type(parts[0]).joined(parts)
+
+    def _block(
+        self, chunk: Chunk, part: slice, images: Tensor, targets: Tensor, batch_size: int,
+        tick: Tick,
+    ) -> Facts:  # fmt: skip
+        """Return the facts of a part of a chunk, whose images are where they run."""
+        return run_chunk(
+            self.plan, images, targets, self.filters,
+            numbers=chunk.numbers[part], batch_size=batch_size, tick=tick,
+        )  # fmt: skip
 
 
 def run_chunk(
@@ -161,7 +173,6 @@ def run_chunk(
     *,
     numbers: Sequence[int],
     batch_size: int,
-    precision: str = "float32",
     tick: Tick | None = None,
 ) -> Facts:
     """Return the facts of one chunk.
@@ -174,8 +185,6 @@ def run_chunk(
         The images' numbers in the data, for error messages.
     batch_size
         Rows of the tail that run together.
-    precision
-        "float32", "tf32" or "bf16".
 
     Raises
     ------
@@ -185,7 +194,7 @@ def run_chunk(
     count, own = len(images), np.arange(len(images))
     sets = np.asarray(filters, np.int64).reshape(-1, 1)
     nobody = np.full((count, 1), NOTHING)
-    with inference_mode(), arithmetic(precision, images.device.type):
+    with inference_mode(), arithmetic("float32", images.device.type):
         values = plan.head(images)
         active = plan.active(values) if plan.rows_independent else None
         places, rows = needed(active, sets, count)

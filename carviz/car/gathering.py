@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.ablation import Facts
+from carviz.ablation import AuditedFacts, Auditing, Checked, Facts, summary
 from carviz.results import CarTable
 
 
@@ -39,7 +39,13 @@ class Gathered:
         self.seen = 0
 
     def add(self, place: int, numbers: list[int], facts: Facts) -> None:
-        """Take in a finished chunk; chunks may come in any order."""
+        """Take in a finished chunk; chunks may come in any order, and a better one after it.
+
+        What is better are predictions: falls of log p are those that came first.
+        """
+        if place in self._parts:
+            self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+            return
         total = np.zeros((len(self.classes), len(self.filters)))
         np.add.at(total, facts.targets, facts.drop.T)
         # Of the falls of log p only the sums by class enter the table: the rest may go.
@@ -51,6 +57,10 @@ class Gathered:
     def places(self) -> Collection[int]:
         """The chunks that are finished."""
         return self._parts.keys()
+
+    def facts(self, place: int) -> Facts:
+        """Return the facts of a finished chunk, but for the falls of log p."""
+        return self._parts[place][1]
 
     def table(self, places: Collection[int]) -> CarTable:
         """Return the table of the images of these chunks, finished ones."""
@@ -71,5 +81,17 @@ class Gathered:
             baseline=np.concatenate([f.baseline for f in facts])[order],
             predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
             log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
-            passport=self.passport,
+            passport={**self.passport, **self._audit(numbers.tolist(), facts)},
         )
+
+    def _audit(self, numbers: list[int], facts: list[Facts]) -> dict[str, Any]:
+        """Return what the passport says of the audit of low precision, where there was one."""
+        parts = [part for part in facts if isinstance(part, AuditedFacts)]
+        if not parts:
+            return {}
+        every = AuditedFacts.joined(parts)
+        auditing = Auditing(
+            self.passport["precision"], float(every.threshold[0]), self.total, len(self.filters)
+        )
+        found = Checked(numbers, every.octaves, every.level, every.worst, every.ties)
+        return {"precision_audit": summary(auditing, found)}

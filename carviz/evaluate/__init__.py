@@ -1,6 +1,6 @@
 """Floor 0: what measuring starts from: images with labels, their preprocessing, a safe copy."""
 
-from carviz.evaluate.arithmetic import arithmetic
+from carviz.evaluate.arithmetic import arithmetic, in_float32
 from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
@@ -55,6 +55,7 @@ __all__ = [
     "free_memory",
     "hooks_remark",
     "imitated_tf32",
+    "in_float32",
     "inference_mode",
     "is_coarser",
     "misfit",
