@@ -274,6 +274,7 @@ class CarTable(Record):
 
         return dataclasses.replace(
             self,
+            passport=_merged_passport(self, other) if kept.any() else other.passport,
             filters=filters[order],
             predictions=rows(self.predictions, other.predictions),
             log_prob_drop=rows(self.log_prob_drop, other.log_prob_drop),
@@ -310,9 +311,10 @@ class CarTable(Record):
             raise ValueError(f"k is the number of classes wanted, 1 or more; found {k}.")
         i = self.row(filter)
         car, drop = self.class_car[i], self.log_prob_drop[i]
+        ties = drop if self.has_log_prob_drop else -np.arange(len(car))
         p_value = np.where(self.class_images > 0, sign_test(self.lost[i], self.gained[i]), np.nan)
         q_value = benjamini_hochberg(p_value)
-        order = np.lexsort((-sign[1] * drop, -sign[0] * car))
+        order = np.lexsort((-sign[1] * ties, -sign[0] * car))
         order = order[self.class_images[order] > 0][:k]
         low, high = paired_interval(self.lost[i], self.gained[i], self.class_images)
         values, counts = np.unique(car[self.class_images > 0], return_counts=True)
@@ -435,6 +437,19 @@ class CarTable(Record):
                 **number,
             }
         )
+
+
+def _merged_passport(a: CarTable, b: CarTable) -> dict[str, Any]:
+    """Return the passport of two tables together: each was audited by itself."""
+    own = dict(a.passport)
+    audits = [table.passport["precision_audit"] for table in (a, b) if "precision_audit" in own]
+    if audits and audits[0] != audits[1]:
+        own["precision_audit"] = {
+            "found": " ".join(audit["found"] for audit in audits),
+            "largest_change": max(audit["largest_change"] for audit in audits),
+            "parts": audits,
+        }
+    return own
 
 
 def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:
