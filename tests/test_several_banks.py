@@ -321,7 +321,7 @@ def test_plans_are_packed_together_with_what_they_share():
         nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(),
         nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 5),
     ), IMAGES[:24])  # fmt: skip
-    works = [bank.work(Work) for bank in prepare_banks(model, (IMAGES, LABELS), None)]
+    works = [bank.work() for bank in prepare_banks(model, (IMAGES, LABELS), None)]
     alone = [len(pickle.dumps(pool.Parcel((work,)))) for work in works]
     assert len(works) == 4
     assert len(pickle.dumps(pool.Parcel(tuple(works)))) < 0.75 * sum(alone)

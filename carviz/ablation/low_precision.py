@@ -9,7 +9,7 @@ is for `carviz.ablation.precision_audit` to say.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -27,12 +27,10 @@ from carviz.ablation.precision_audit import (
     Octaves,
     threshold_of,
 )
-from carviz.ablation.run import Chunk, Facts, Tick, Work, batches, check_finite, read_logits
+from carviz.ablation.run import Chunk, Facts, Read, Tail, Tick, Work, check_finite, read_logits
 from carviz.evaluate import arithmetic, inference_mode
 
 Numbers = NDArray[np.int64]
-Read = Callable[[slice, Tensor | slice, Tensor], None]
-"""Takes the answers of some pairs: which of all pairs they are, their images, and their logits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,38 +167,39 @@ class _Block:
         numbers: Sequence[int], batch_size: int, tick: Tick | None,
     ) -> None:  # fmt: skip
         self.plan, self.targets, self.tick = plan, targets, tick
-        self.numbers, self.batch_size = list(numbers), batch_size
-        self.count, self.device = len(images), images.device
+        self.numbers, self.count, self.device = list(numbers), len(images), images.device
         self.sets = np.asarray(filters, np.int64).reshape(-1, 1)
         with inference_mode(), arithmetic("float32", self.device.type):
-            self.values = plan.head(images)
-            active = plan.active(self.values) if plan.rows_independent else None
+            values = plan.head(images)
+            active = plan.active(values) if plan.rows_independent else None
             self.places, self.rows = needed(active, self.sets, self.count)
+        self.tail = Tail(plan, values, targets, batch_size)
         self.whole = self._whole("float32")
 
     # -- what runs
 
     def _ask(self, precision: str, rows: Numbers, sets: Numbers, read: Read, tick: bool) -> None:
         """Run pairs, and hand on what comes of them; nothing is read from the device."""
-        start = 0
-        with arithmetic(precision, self.device.type):
-            asked = batches(self.plan, rows, sets, self.count, self.batch_size, self.device)
-            for batch in asked:
-                count = self.count if batch.count is None else batch.count
-                images = slice(None) if batch.rows is None else batch.rows[:count]
-                logits = self.plan.tail(self.values, batch)[:count]
-                logits = logits if logits.dtype == torch.float64 else logits.float()
-                read(slice(start, start := start + count), images, logits)
-                if self.tick is not None:
-                    self.tick(count if tick else 0)
+
+        def widened(part: slice, images: Tensor | slice, logits: Tensor) -> None:
+            read(part, images, logits if logits.dtype == torch.float64 else logits.float())
+
+        def told(pairs: int) -> None:
+            if self.tick is not None:
+                self.tick(pairs if tick else 0)
+
+        self.tail.run(rows, sets, widened, told, precision)
 
     def _whole(self, precision: str) -> Tensor:
         """Return the logits with all filters."""
-        parts: list[Tensor] = []
-        nothing = np.full((self.count, 1), NOTHING)
-        own = np.arange(self.count)
-        self._ask(precision, own, nothing, lambda _part, _images, z: parts.append(z), tick=False)
-        return torch.cat(parts)
+        parts: dict[int, Tensor] = {}
+
+        def read(part: slice, _images: Tensor | slice, logits: Tensor) -> None:
+            parts[part.start] = logits
+
+        own, nothing = np.arange(self.count), np.full((self.count, 1), NOTHING)
+        self._ask(precision, own, nothing, read, tick=False)
+        return torch.cat([parts[start] for start in sorted(parts)])
 
     def _corrected(self, precision: str, places: Numbers, rows: Numbers, read: Read) -> None:
         """Run pairs in low precision; the logits that are handed on are corrected."""

@@ -74,6 +74,14 @@ class GraphPlan:
     how: str = "graph"
     layout: torch.memory_format = torch.channels_last
 
+    @functools.cached_property
+    def keeps_nothing(self) -> bool:
+        """Whether several threads may run the tail at once: no step of it keeps anything."""
+        return all(map(_keeps_nothing, self.cut_tail.modules())) and all(
+            node.op != "call_function" or _is_torch_s(node.target)
+            for node in self.cut_tail.graph.nodes
+        )
+
     def head(self, images: Tensor) -> Values:
         """Run everything up to the bank once: (bank, …, planes, …, whole, …, carried, …)."""
         given = quiet_call(self.cut_head, images)
@@ -261,6 +269,21 @@ class ReferencePlan:
 
 
 Plan = GraphPlan | HookPlan | ReferencePlan
+
+
+KNOWN = ("torch", "_operator", "operator", "math", "builtins", "carviz")
+"""Where functions and layers come from that keep nothing from one call for the next."""
+
+
+def _keeps_nothing(module: nn.Module) -> bool:
+    """Whether a layer is torch's own, and nobody watches or changes it on its way."""
+    hooked = module._forward_hooks or module._forward_pre_hooks
+    return _is_torch_s(type(module)) and not hooked and not hasattr(module, "parametrizations")
+
+
+def _is_torch_s(thing: Any) -> bool:
+    place = getattr(thing, "__module__", None)  # None of what is written in C
+    return place is None or str(place).split(".")[0] in KNOWN
 
 
 def describe_modules(ends: HookedEnds) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.batches import NOTHING, Batch, cut_into_batches, needed
-from carviz.ablation.plan import Plan, Values, layout_of
+from carviz.ablation.plan import GraphPlan, Plan, Values, layout_of
+from carviz.ablation.workers import even_size, side_by_side
 from carviz.evaluate import arithmetic, inference_mode
 
 Tick = Callable[[int], None]
@@ -198,14 +200,13 @@ def run_chunk(
         values = plan.head(images)
         active = plan.active(values) if plan.rows_independent else None
         places, rows = needed(active, sets, count)
-        whole, without = _Answers(targets, count), _Answers(targets, len(rows))
+        tail = Tail(plan, values, targets, batch_size)
         # A cancel need not wait for the filters.
-        first = None if tick is None else lambda _rows: tick(0)
-        whole.ask(plan, values, batches(plan, own, nobody, count, batch_size, images.device), first)
-        asked = batches(plan, rows, sets[places], count, batch_size, images.device)
-        without.ask(plan, values, asked, tick)
+        before = tail.ask(own, nobody, None if tick is None else lambda _rows: tick(0))
+        after = tail.ask(rows, sets[places], tick)
         named = np.asarray(numbers)
-        before, after = whole.found(named), without.found(named[rows], sets[places, 0])
+        check_finite(before.finite, named)
+        check_finite(after.finite, named[rows], sets[places, 0])
     predictions = np.repeat(before.predicted[None], len(sets), axis=0)
     predictions[places, rows] = after.predicted
     drop = np.zeros(predictions.shape)
@@ -245,49 +246,103 @@ class Found(NamedTuple):
         Class.
     log_p
         log p(true class), in nats.
+    finite
+        Whether all logits are.
     """
 
     predicted: NDArray[np.int32]
     log_p: NDArray[np.float32]
+    finite: NDArray[np.bool_]
 
 
-class _Answers:
-    """What the tail says of pairs. It stays where the network is until all of them have run.
+Read = Callable[[slice, Tensor | slice, Tensor], None]
+"""Takes the answers of some pairs: which of all pairs they are, their images, and their logits."""
+
+
+class Tail:
+    """The tail on what the head gave for some images.
 
     Parameters
     ----------
+    values
+        What the head gave.
     targets
         (image,) true class, where the network is.
-    count
-        How many pairs there are.
+    batch_size
+        Rows that run together, of all workers.
     """
 
-    def __init__(self, targets: Tensor, count: int) -> None:
-        self._targets = targets
-        self._predicted = torch.empty(count, dtype=torch.int32, device=targets.device)
-        self._log_p = torch.empty(count, dtype=torch.float32, device=targets.device)
-        self._finite = torch.empty(count, dtype=torch.bool, device=targets.device)
+    def __init__(self, plan: Plan, values: Values, targets: Tensor, batch_size: int) -> None:
+        self._plan, self._values, self._targets = plan, values, targets
+        self._device = targets.device
+        self._workers = workers_of(plan, targets.device)
+        self._size = max(1, batch_size // self._workers)
 
-    def ask(self, plan: Plan, values: Values, asked: Iterator[Batch], tick: Tick | None) -> None:
-        """Run batches, all pairs in their order; nothing is read from the device."""
-        start = 0
-        for batch in asked:
-            count = len(self._targets) if batch.count is None else batch.count
-            targets = self._targets
-            if batch.rows is not None:
-                targets = targets.index_select(0, batch.rows[:count])
-            logits = plan.tail(values, batch)[:count]
-            part = slice(start, start := start + count)
-            self._predicted[part], self._log_p[part], self._finite[part] = read_logits(
-                logits, targets
-            )
-            if tick is not None:
-                tick(count)
+    def ask(self, rows: NDArray[np.int64], sets: NDArray[np.int64], tick: Tick | None) -> Found:
+        """Run all pairs in float32; nothing is read from the device until the last has run.
 
-    def found(self, numbers: NDArray[np.int64], filters: NDArray[np.int64] | None = None) -> Found:
-        """Return what was found; see `check_finite`."""
-        check_finite(self._finite.cpu().numpy(), numbers, filters)
-        return Found(self._predicted.cpu().numpy(), self._log_p.cpu().numpy())
+        Parameters
+        ----------
+        rows, sets
+            (pair,) the image, and (pair, set) what it loses.
+        """
+        count, device = len(rows), self._device
+        predicted = torch.empty(count, dtype=torch.int32, device=device)
+        log_p = torch.empty(count, dtype=torch.float32, device=device)
+        finite = torch.empty(count, dtype=torch.bool, device=device)
+
+        def read(part: slice, images: Tensor | slice, logits: Tensor) -> None:
+            predicted[part], log_p[part], finite[part] = read_logits(logits, self._targets[images])
+
+        self.run(rows, sets, read, tick)
+        return Found(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
+
+    def run(
+        self, rows: NDArray[np.int64], sets: NDArray[np.int64], read: Read, tick: Tick | None,
+        precision: str = "float32",
+    ) -> None:  # fmt: skip
+        """Run all pairs, and hand on what comes of them, maybe in several threads at a time.
+
+        Parameters
+        ----------
+        rows, sets
+            (pair,) the image, and (pair, set) what it loses.
+        precision
+            "float32", "tf32" or "bf16".
+        """
+
+        def run(job: tuple[slice, Batch]) -> int:
+            part, batch = job
+            length = int(part.stop - part.start)
+            images = slice(None) if batch.rows is None else batch.rows[:length]
+            read(part, images, self._plan.tail(self._values, batch)[:length])
+            return length
+
+        @contextmanager
+        def modes() -> Iterator[None]:
+            with inference_mode(), arithmetic(precision, self._device.type):
+                yield
+
+        asked = self._batches(rows, sets)
+        with modes():
+            side_by_side(asked, run, workers=self._workers, context=modes, tick=tick)
+
+    def _batches(
+        self, rows: NDArray[np.int64], sets: NDArray[np.int64]
+    ) -> Iterator[tuple[slice, Batch]]:
+        """Yield batches, and where their pairs are among all."""
+        size, images, start = self._size, len(self._targets), 0
+        if self._workers > 1:
+            size = even_size(len(rows), size, self._workers)
+        for batch in batches(self._plan, rows, sets, images, size, self._device):
+            count = images if batch.count is None else batch.count
+            yield slice(start, start := start + count), batch
+
+
+def workers_of(plan: Plan, device: torch.device) -> int:
+    """Return how many batches of a plan run side by side: on a CPU one a thread of torch's."""
+    alone = device.type != "cpu" or not isinstance(plan, GraphPlan) or not plan.keeps_nothing
+    return 1 if alone else torch.get_num_threads()
 
 
 def read_logits(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -131,7 +131,11 @@ class Measurement:
         identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
         return Checkpoint(Path(self.run.checkpoint), self.layer, identity, self.kind)
 
-    def work(self, kind: type[AnyWork], **more: Any) -> AnyWork:
+    def work(self) -> Work:
+        """Return what is done with every chunk in float32."""
+        return self.work_of(Work)
+
+    def work_of(self, kind: type[AnyWork], **more: Any) -> AnyWork:
         """Return what is done with every chunk, in batches for the memory that there is now."""
         device, dtype = placement(self.network.model)
         block, rows = self.needs.sizes(self.run.budget(device))
@@ -308,13 +312,13 @@ class _Together:
         if bank not in self.works:
             of, doubling = self.banks[bank], self.doubling[bank]
             if doubling is None:
-                self.works[bank] = of.work(Work)
+                self.works[bank] = of.work()
                 return self.works[bank]
             if doubling.threshold is None:
-                sampling = of.work(SampleWork, precision=doubling.precision)
+                sampling = of.work_of(SampleWork, precision=doubling.precision)
                 doubling.threshold = sampling.threshold(self._sampled(), self._tick())
             auditing = doubling.auditing(self.total, len(of.filters))
-            self.works[bank] = of.work(AuditedWork, auditing=auditing)
+            self.works[bank] = of.work_of(AuditedWork, auditing=auditing)
         return self.works[bank]
 
     def _sampled(self) -> Chunk:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from carviz.ablation import (
     layout_of,
 )
 from carviz.ablation.batches import Batch
-from carviz.ablation.memory import ROWS
+from carviz.ablation.memory import LEAST_ROWS, ROWS
 from carviz.ablation.plan import plan_like
-from carviz.ablation.run import check_finite, read_logits
+from carviz.ablation.run import check_finite, read_logits, workers_of
 from carviz.ablation.silence import silence
+from carviz.ablation.workers import side_by_side
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
@@ -255,7 +257,7 @@ class State:
             every = plan.tail(part.values, Batch.together([int(filters[0])], self.device))
             return every[torch.as_tensor(rows)]
         try:
-            return plan.tail(part.values, Batch.of(rows, filters[:, None], self.device))
+            return self._rows(plan, part, rows, filters[:, None])
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
@@ -268,6 +270,27 @@ class State:
                 for some in (slice(half), slice(half, None))
             ]
         )
+
+    def _rows(
+        self, plan: Plan, part: Part, rows: NDArray[np.int64], sets: NDArray[np.int64]
+    ) -> Tensor:
+        """Run a batch, on a CPU in a piece for each of its workers."""
+        workers = min(workers_of(plan, self.device), -(-len(rows) // LEAST_ROWS))
+        pieces = np.array_split(np.arange(len(rows)), workers)
+        logits: list[Tensor] = [torch.empty(0)] * workers
+
+        def run(place: int) -> int:
+            piece = pieces[place]
+            logits[place] = plan.tail(part.values, Batch.of(rows[piece], sets[piece], self.device))
+            return len(piece)
+
+        side_by_side(range(workers), run, workers=workers, context=self._modes)
+        return torch.cat(logits) if workers > 1 else logits[0]
+
+    @contextmanager
+    def _modes(self) -> Iterator[None]:
+        with inference_mode(), arithmetic("float32", self.device.type):
+            yield
 
     def _read(
         self, bank: int, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]

@@ -284,3 +284,19 @@ def test_logits_that_only_low_precision_makes_infinite_run_again():
     images[7] = 3e38
     with pytest.raises(ValueError, match="image 7 has NaN or infinity"):
         measure(model, "0", data, precision="bf16")
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_batches_side_by_side_are_as_coarse_as_one_after_the_other(monkeypatch, case):
+    precision, model, expected = case
+    table = measure(model, precision=precision, batch_size=16)
+    np.testing.assert_array_equal(table.predictions, expected.predictions)
+    assert wrong(alone(monkeypatch, model, precision=precision, batch_size=16), expected) > 3

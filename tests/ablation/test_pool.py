@@ -146,7 +146,7 @@ def test_a_plan_is_packed_once_for_all_workers(expected, monkeypatch):
 
 
 def test_many_threads_pack_a_plan_once(monkeypatch):
-    work, packed = prepare_car(model(), (IMAGES, LABELS), "0").work(Work), []
+    work, packed = prepare_car(model(), (IMAGES, LABELS), "0").work(), []
 
     def slow(value):
         packed.append(value)
@@ -162,7 +162,7 @@ def test_many_threads_pack_a_plan_once(monkeypatch):
 
 def test_a_plan_is_opened_by_the_worker_alone():
     """What passes it on, a scheduler for instance, must not trace its graph again."""
-    work = prepare_car(model(), (IMAGES, LABELS), "0").work(Work)
+    work = prepare_car(model(), (IMAGES, LABELS), "0").work()
     parcel = pool.Parcel((work,))
     assert parcel.open() == (work,)  # nothing is packed for a thread of this process
     arrived = pickle.loads(pickle.dumps(parcel))

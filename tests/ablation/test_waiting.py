@@ -25,6 +25,15 @@ READS = (
 FILTERS = [0, 1, 2, 3]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """What is counted is counted in this thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Counting(TorchDispatchMode):
     """Count operations, and those whose result's size is a value that must be read."""
 
