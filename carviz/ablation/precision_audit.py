@@ -35,7 +35,7 @@ TIE = 2.0**-19
 """Two logits that are nearer than this share of the largest are tied in float32 itself."""
 SAMPLE_IMAGES, SAMPLE_FILTERS = 64, 16
 """Images of sample A, and filters of each."""
-LEAST_SHARE, MOST_SHARE, ENOUGH = 1 / 16, 1 / 2, 400
+LEAST_SHARE, MOST_SHARE, ENOUGH = 1 / 16, 3 / 8, 400
 """The share of images that sample B draws: so that there are enough, within these."""
 SPOTS = 1
 """Filters of each image in sample B that run again whatever their margin."""
