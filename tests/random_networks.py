@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 import carviz
-from carviz.ablation.plan import RowsError, plan_by_hooks
+from carviz.ablation.plan import RowsError
+from carviz.ablation.planning import plan_by_hooks
 from carviz.ablation.run import run_chunk
 from carviz.banks import OutOfReachError, open_network
 from carviz.evaluate import find_logits

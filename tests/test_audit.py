@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from woken import wake
 
 import carviz
-from carviz.ablation import auditing, choose_plan, plan, truth
+from carviz.ablation import auditing, choose_plan, plan, planning, truth
 from carviz.banks import open_network, units
 from carviz.car import prepare_car
 
@@ -61,7 +61,7 @@ def wrong_side(monkeypatch):
 def one_call_forgotten(monkeypatch):
     whole = cut.cut
     monkeypatch.setattr(
-        plan, "cut", lambda graph, layer, ends, *more: whole(graph, layer, ends[:1], *more)
+        planning, "cut", lambda graph, layer, ends, *more: whole(graph, layer, ends[:1], *more)
     )
 
 
@@ -72,7 +72,7 @@ def rows_mixed_up(monkeypatch):
 
 def nothing_removed(monkeypatch):
     monkeypatch.setattr(cut.ZeroChannels, "forward", lambda _s, maps, _c, _v=0: maps)
-    monkeypatch.setattr(plan, "find_readers", None)
+    monkeypatch.setattr(planning, "find_readers", None)
 
 
 def a_wrong_share(monkeypatch):
@@ -102,12 +102,12 @@ def pieces_mixed_up(monkeypatch):
 
 
 def one_reader_forgotten(monkeypatch):
-    whole = plan.find_readers
+    whole = planning.find_readers
 
     def find(graph, site):
         return whole(graph, site)[:1]
 
-    monkeypatch.setattr(plan, "find_readers", find)
+    monkeypatch.setattr(planning, "find_readers", find)
     rest = cut._behind
 
     def behind(graph, starts, ends):
@@ -124,7 +124,7 @@ def everything_skipped(monkeypatch):
 
 
 def a_step_moved_that_keeps_no_zero(monkeypatch):
-    monkeypatch.setattr(plan, "moves_into_head", lambda _graph, node: "sigmoid" in node.name)
+    monkeypatch.setattr(planning, "moves_into_head", lambda _graph, node: "sigmoid" in node.name)
 
 
 def the_value_is_not_zero(monkeypatch):

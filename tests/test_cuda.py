@@ -10,7 +10,11 @@ from small import planted
 from woken import CLASSES, IMAGES, family
 
 import carviz
-from carviz.ablation import Run
+from carviz.ablation import Run, layout_of
+from carviz.ablation.batches import cut_into_batches
+from carviz.ablation.run import read_logits
+from carviz.car import prepare_car
+from carviz.evaluate import arithmetic, inference_mode
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch finds no CUDA device on this machine"
@@ -47,6 +51,54 @@ def judge(name, layer, site, filters, **how):
 )  # fmt: skip
 def test_car_is_the_slow_reference_s(name, layer, site):
     judge(name, layer, site, [0, 3, 17, 31])
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("alexnet", "features.0"), ("alexnet", "features.10"), ("resnet18", "layer2.0.conv1"),
+     ("mobilenet_v2", "features.9.conv.1.0")],
+)  # fmt: skip
+def test_no_batch_waits_for_the_gpu(name, layer):
+    model, images, _ = family(name)
+    data = images, torch.arange(IMAGES) % CLASSES
+    plan = prepare_car(model, data, layer, device="cuda").plan
+    assert plan.how == "graph"
+    targets, filters = data[1].cuda(), np.arange(16)
+    with inference_mode(), arithmetic("float32", "cuda"):
+        values = plan.head(images.cuda().to(memory_format=layout_of(plan)))
+        rows = np.tile(np.arange(IMAGES), len(filters))
+        sets = np.repeat(filters, IMAGES)[:, None]
+        batches = list(cut_into_batches(rows, sets, 24, torch.device("cuda")))
+        plan.tail(values, batches[0])  # what a library sets up once
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for batch in batches:
+                logits = plan.tail(values, batch)
+                read_logits(logits, targets.index_select(0, batch.rows))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize(
+    ("name", "layer"), [("alexnet", "features.0"), ("resnet18", "layer2.0.conv1")]
+)
+def test_low_precision_is_audited(name, layer, precision):
+    model, images, _ = family(name)
+    data = images, torch.arange(IMAGES) % CLASSES
+    exact, table = (
+        carviz.measure_car(
+            model, data, layer, filters=list(range(16)), device="cuda", progress=False,
+            run=Run(precision=each),
+        )
+        for each in ("float32", precision)
+    )  # fmt: skip
+    told = table.passport["precision_audit"]
+    assert told["precision"] == table.passport["precision"] == precision
+    assert told["threshold"] > 1e-4  # it was coarser indeed
+    assert abs(table.car - exact.car).max() <= told["largest_change"]
+    assert table.has_log_prob_drop == (precision == "tf32")
 
 
 def test_out_of_memory_means_smaller_batches():

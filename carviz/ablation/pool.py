@@ -17,7 +17,9 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from typing import Any
 
 import numpy as np
+import torch
 
+from carviz.ablation.cards import card_of_worker, put_on
 from carviz.ablation.run import Chunk, Facts, Work
 from carviz.banks import TRACING, patches_undone
 from carviz.interrupts import uninterrupted
@@ -30,6 +32,9 @@ Works = tuple[Work, ...]
 
 _kept: dict[str, Works] = {}
 """In a worker: the plans that it was sent last."""
+_on_cards: dict[tuple[str, torch.device], Works] = {}
+"""The same on other cards than that which they came for."""
+_moving = threading.Lock()
 
 
 class Parcel:
@@ -79,8 +84,21 @@ def run_kept(name: str, parcel: Parcel | None, chunk: Chunk) -> Facts | None:
         return None
     if name not in _kept:
         _kept.clear()
+        _on_cards.clear()
         _kept[name] = works
-    return works[chunk.bank].run(chunk)
+    return _on_own_card(name, works)[chunk.bank].run(chunk)
+
+
+def _on_own_card(name: str, works: Works) -> Works:
+    """Return the plans where this worker runs them: where there are several GPUs, on its own."""
+    if works[0].device.type != "cuda" or (card := card_of_worker()) is None:
+        return works
+    if card.index == (works[0].device.index or 0):
+        return works
+    with _moving:
+        if (name, card) not in _on_cards:
+            _on_cards[name, card] = put_on(works, card)
+        return _on_cards[name, card]
 
 
 def run_elsewhere(
@@ -165,6 +183,9 @@ class _Pool:
         for future in self.running:
             future.cancel()
         _kept.pop(self._name, None)
+        with _moving:
+            for key in [key for key in _on_cards if key[0] == self._name]:
+                del _on_cards[key]
 
 
 def _error(future: Future[Facts | None]) -> BaseException | None:

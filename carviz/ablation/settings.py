@@ -37,7 +37,9 @@ class Run:
         float32 where there is none, on a CPU; pruning always decides in float32.
     executor
         Any `concurrent.futures.Executor` that runs functions in other processes, or on other
-        machines; None for this process. Workers and scheduler must be trusted: they are sent the
+        machines; None for this process. Where a machine has several GPUs, its workers take them in
+        turn (threads do as well: ``ThreadPoolExecutor(torch.cuda.device_count())``). Workers and
+        scheduler must be trusted: they are sent the
         network and the images, run code on pickles, and a wrong answer of the right form is found
         only where it is one of the few that are measured again. What fails there, or gives no
         answer of the right form, is measured in this process.

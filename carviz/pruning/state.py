@@ -24,7 +24,7 @@ from carviz.ablation import (
 )
 from carviz.ablation.batches import Batch
 from carviz.ablation.memory import LEAST_ROWS, ROWS
-from carviz.ablation.plan import plan_like
+from carviz.ablation.planning import plan_like
 from carviz.ablation.run import check_finite, read_logits, workers_of
 from carviz.ablation.silence import silence
 from carviz.ablation.workers import side_by_side

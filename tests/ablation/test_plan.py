@@ -6,8 +6,9 @@ from small import Fork, Pooled, Residual, Twice, random_images
 from woken import wake
 
 from carviz.ablation.batches import Batch
-from carviz.ablation.plan import (
-    RowsError,
+from carviz.ablation.plan import RowsError, layout_of
+from carviz.ablation.planning import (
+    layout_for,
     plan_by_graph,
     plan_by_hooks,
     plan_by_reference,
@@ -21,6 +22,11 @@ SETS = torch.tensor([[0, 2], [-1, -1], [3, -1], [1, 3], [2, -1]])
 ROWS = torch.tensor([4, 0, 0, 3, 5])
 
 
+def by_graph_channel_by_channel(network, layer, sample):
+    """Return the plan as a GPU runs it in float32."""
+    return plan_by_graph(network, layer, sample, layout=torch.contiguous_format)
+
+
 @pytest.mark.parametrize(
     ("kind", "layer"),
     [
@@ -31,17 +37,33 @@ ROWS = torch.tensor([4, 0, 0, 3, 5])
         (Twice, "shared"),
     ],
 )
-@pytest.mark.parametrize("make", [plan_by_graph, plan_by_hooks])
+@pytest.mark.parametrize("make", [by_graph_channel_by_channel, plan_by_graph, plan_by_hooks])
 @torch.inference_mode()
 def test_each_row_loses_its_set(kind, layer, make):
     network = open_network(wake(kind(), IMAGES))
     plan = make(network, layer, IMAGES[:3])
     reference = Reference(network.model)
-    found = plan.tail(plan.head(IMAGES), Batch.of(ROWS, SETS))
+    images = IMAGES.to(memory_format=layout_of(plan))
+    found = plan.tail(plan.head(images), Batch.of(ROWS, SETS))
     for logits, row, channels in zip(found, ROWS, SETS.tolist(), strict=True):
         gone = {layer: [c for c in channels if c >= 0]}
         expected = reference.without(IMAGES[row : row + 1], gone)
         torch.testing.assert_close(logits[None], expected, atol=2e-4, rtol=0)
+
+
+def test_the_layout_follows_the_device_and_the_precision():
+    first, last = torch.contiguous_format, torch.channels_last
+    assert layout_for("cuda", "float32") == first
+    assert [layout_for("cuda", p) for p in ("tf32", "bf16")] == [last, last]
+    assert layout_for("cpu", "float32") == last
+    network = open_network(wake(Pooled(), IMAGES))
+    for layout in (first, last):
+        plan = plan_by_graph(network, "first", IMAGES[:3], layout=layout)
+        again = plan_like(plan, network, "first", IMAGES[:3])
+        assert layout_of(plan) == layout_of(again) == layout
+        weights = [m.weight for m in plan.cut_head.modules() if isinstance(m, torch.nn.Conv2d)]
+        assert any(w.is_contiguous(memory_format=layout) for w in weights)
+    assert layout_of(plan_by_hooks(network, "first", IMAGES[:3])) == first
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from woken import wake
 
 import carviz
 from carviz.ablation.batches import Batch
-from carviz.ablation.plan import plan_by_graph
+from carviz.ablation.planning import plan_by_graph
 from carviz.banks import OutOfReachError, hooked_ends, list_banks, open_network
 from carviz.banks.batch_norms import find_batch_norms
 
