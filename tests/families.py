@@ -6,9 +6,14 @@ else does; else it is the convolution itself.
 """
 
 import functools
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import pytest
 import torch
+from reference import baseline, reference_logits
 from torch import Tensor, nn
 from torch.nn import functional
 from woken import family
@@ -23,6 +28,8 @@ class Row:
     family: str
     bank: str
     site: str
+    slow: bool = False
+    """Whether it is left to CI's second step: large, and of a kind that a smaller row shows."""
 
     @property
     def id(self) -> str:
@@ -81,6 +88,47 @@ def _output(model: nn.Module, images: Tensor, module: nn.Module) -> Tensor:
     return seen[0]
 
 
+class Truth(NamedTuple):
+    """What the slow reference says of one row of the table."""
+
+    unablated: Tensor
+    """Logits (image, class)."""
+    ablated: Tensor
+    """Logits (filter, image, class)."""
+    untouched: bool
+    """Whether the network was, after the ablations, as it was before any."""
+
+
+@functools.cache
+def truth(row: Row) -> Truth:
+    """Run the reference once, for all who judge by it."""
+    model, images, _ = family(row.family)
+    fresh, unablated = _before(row.family)
+    ablated = reference_logits(model, images, row.site, row.filters)
+    return Truth(unablated, ablated, fingerprint(model) == fresh)
+
+
+@functools.cache
+def _before(name: str) -> tuple[object, Tensor]:
+    """State of the network before the reference first ran an ablation, and its logits."""
+    model, images, _ = family(name)
+    return fingerprint(model), baseline(model, images)
+
+
+def fingerprint(model: nn.Module) -> tuple[str, list[bool], list[int]]:
+    """Every bit of the weights, the training flags, and how many hooks hang on each module."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.numpy())
+    modules = list(model.modules())
+    return (
+        digest.hexdigest(),
+        [module.training for module in modules],
+        [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules],
+    )
+
+
 # First, middle and last convolution in the order of the forward pass. The middle ones are chosen
 # to differ: plain, depthwise, grouped, squeeze-and-excite, before a skip, a concatenation, a
 # channel shuffle.
@@ -100,12 +148,12 @@ ROWS: list[Row] = [
     Row("resnet18", "conv1", "bn1"),
     Row("resnet18", "layer2.0.conv2", "layer2.0.bn2"),
     Row("resnet18", "layer4.1.conv2", "layer4.1.bn2"),
-    Row("resnet50", "conv1", "bn1"),
+    Row("resnet50", "conv1", "bn1", slow=True),
     Row("resnet50", "layer3.0.downsample.0", "layer3.0.downsample.1"),
-    Row("resnet50", "layer4.2.conv3", "layer4.2.bn3"),
+    Row("resnet50", "layer4.2.conv3", "layer4.2.bn3", slow=True),
     # Pre-activation: norm2 reads conv1 and nothing else does; conv2 goes into a concatenation whose
     # many BatchNorms are not its own.
-    Row("densenet121", "features.conv0", "features.norm0"),
+    Row("densenet121", "features.conv0", "features.norm0", slow=True),
     Row(
         "densenet121",
         "features.denseblock3.denselayer1.conv1",
@@ -116,7 +164,7 @@ ROWS: list[Row] = [
         "features.denseblock4.denselayer16.conv2",
         "features.denseblock4.denselayer16.conv2",
     ),
-    Row("googlenet", "conv1.conv", "conv1.bn"),
+    Row("googlenet", "conv1.conv", "conv1.bn", slow=True),
     Row("googlenet", "inception4b.branch3.1.conv", "inception4b.branch3.1.bn"),
     Row("googlenet", "inception5b.branch4.1.conv", "inception5b.branch4.1.bn"),
     # Depthwise.
@@ -128,7 +176,7 @@ ROWS: list[Row] = [
     Row("mobilenet_v3_small", "features.6.block.2.fc2", "features.6.block.2.fc2"),
     Row("mobilenet_v3_small", "features.12.0", "features.12.1"),
     # The squeeze before the gate.
-    Row("efficientnet_b0", "features.0.0", "features.0.1"),
+    Row("efficientnet_b0", "features.0.0", "features.0.1", slow=True),
     Row("efficientnet_b0", "features.4.2.block.2.fc1", "features.4.2.block.2.fc1"),
     Row("efficientnet_b0", "features.8.0", "features.8.1"),
     # Before a concatenation and a channel shuffle.
@@ -136,7 +184,7 @@ ROWS: list[Row] = [
     Row("shufflenet_v2_x0_5", "stage3.2.branch2.5", "stage3.2.branch2.6"),
     Row("shufflenet_v2_x0_5", "conv5.0", "conv5.1"),
     # Grouped, and read by the squeeze and by what the squeeze multiplies.
-    Row("regnet_y_400mf", "stem.0", "stem.1"),
+    Row("regnet_y_400mf", "stem.0", "stem.1", slow=True),
     Row(
         "regnet_y_400mf",
         "trunk_output.block3.block3-3.f.b.0",
@@ -148,11 +196,17 @@ ROWS: list[Row] = [
         "trunk_output.block4.block4-5.f.c.1",
     ),
     # A linear bottleneck: no activation after the BatchNorm.
-    Row("mnasnet0_5", "layers.0", "layers.1"),
+    Row("mnasnet0_5", "layers.0", "layers.1", slow=True),
     Row("mnasnet0_5", "layers.10.1.layers.6", "layers.10.1.layers.7"),
     Row("mnasnet0_5", "layers.14", "layers.15"),
     # LayerNorms read zeros at the convolution's output.
-    Row("convnext_tiny", "features.0.0", "features.0.0"),
+    Row("convnext_tiny", "features.0.0", "features.0.0", slow=True),
     Row("convnext_tiny", "features.5.4.block.0", "features.5.4.block.0"),
-    Row("convnext_tiny", "features.7.2.block.0", "features.7.2.block.0"),
+    Row("convnext_tiny", "features.7.2.block.0", "features.7.2.block.0", slow=True),
 ]
+
+
+def cases(rows: Iterable[Row] = ROWS) -> list[Any]:
+    """Return rows as pytest's parameters."""
+    slow = {True: (pytest.mark.slow,), False: ()}
+    return [pytest.param(row, id=row.id, marks=slow[row.slow]) for row in rows]

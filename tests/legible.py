@@ -12,7 +12,8 @@ BORDER = 5
 
 def texts(figure) -> list[Text]:
     """What is really written: without the labels that matplotlib keeps for ticks out of view."""
-    figure.canvas.draw()
+    if figure.stale:  # else it has its layout from the last time
+        figure.draw_without_rendering()
     unseen = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import copy
+import functools
 import random
 import sys
 import warnings
@@ -323,6 +324,12 @@ class Network(nn.Module):
         return (logits, [x]) if self.output == "tuple" else logits
 
 
+@functools.lru_cache(maxsize=1)
+def _oracle(model: Network) -> Network:
+    """Return a copy in float64, of the network as it was when the truth was first asked for."""
+    return copy.deepcopy(model).double()
+
+
 class Sample(NamedTuple):
     """A network with images to measure it on."""
 
@@ -332,7 +339,7 @@ class Sample(NamedTuple):
 
     def truth(self, bank: str, gone: list[int]) -> Tensor:
         """Return the logits (image, class) without some filters, in float64."""
-        oracle = copy.deepcopy(self.model).double()
+        oracle = _oracle(self.model)
         oracle.sites.bank, oracle.sites.gone = bank, gone
         return logits_of(oracle, self.images.double())
 

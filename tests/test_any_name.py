@@ -137,8 +137,8 @@ def test_two_cranes_are_two_rows_each_with_its_own_number():
     assert "crane (0) +75.0" in Page(bank_page(table)).text
 
 
-@pytest.mark.parametrize("layer", ["<b>x</b>", 'a"onmouseover="x', "$&amp;$"])
-def test_pages_and_panels_escape_every_name(layer, tmp_path):
+def test_pages_and_panels_escape_every_name(tmp_path):
+    layer = '<b>x</b> a"onmouseover="x $&amp;$'
     table = with_layer(random_table(names=NAMES, strength=4.0), layer)
     path = with_layer(random_path(names=NAMES, sizes=(8,)), layer)
     pages = [filter_page(table, 3, k=len(NAMES)), bank_page(table), pruning_page(path, count=4)]

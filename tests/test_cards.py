@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import io
 import itertools
 import re
@@ -73,46 +74,56 @@ def both_banks():
     return {"pictures": pictures, "selectivity": {"features.0": kinds_of(8, dead=[1])}}
 
 
-def pages():
-    table, nasty = random_table(count=5), nasty_table()
-    kinds, pictures = kinds_of(5, dead=[2]), pictures_of(5)
-    changed = {int(i): pictures[0] for i in table.flips(3).image}
-    return {
-        "filter, bare": filter_page(table, 3),
-        "filter, dead": filter_page(table, 2, picture=pictures[2], selectivity=kinds),
-        "filter, images": filter_page(table, 3, selectivity=kinds, thumbnails=changed),
-        "filter, nasty": filter_page(nasty, 0, about=NASTY, thumbnails={0: pictures[0]}),
-        "bank, bare": bank_page(table),
-        "bank, full": bank_page(table, selectivity=kinds, pictures=pictures, about="a network"),
-        "bank, nasty": bank_page(nasty, about=NASTY),
-        "pruning, bare": pruning_page(random_path()),
-        "pruning, nothing yet": pruning_page(random_path(steps=0)),
-        "pruning, full": pruning_page(
-            [random_path(), random_path("l1")],
-            count=9,
-            pictures=pictures_of(32),
-            selectivity=kinds_of(32, dead=[7]),
-            about="a network",
-        ),
-        "pruning, two banks": pruning_page(two_banks(), count=4, **both_banks()),
-        "pruning, nasty": pruning_page(nasty_path(), about=NASTY),
-        "all": whole_page(
-            table,
-            3,
-            selectivity=kinds,
-            pictures=pictures,
-            count=2,
-            paths=[random_path(sizes=(5,))],
-        ),
-        "bank, long names": bank_page(random_table(count=3, names=LONG, empty=[4])),
-    }
+def some_kinds():
+    return {"selectivity": kinds_of(5, dead=[2]), "pictures": pictures_of(5)}
 
 
-PAGES = pages()
+def changed():
+    """Return a picture for each image that filter 3 changes."""
+    return {int(i): pictures_of(5)[0] for i in random_table(count=5).flips(3).image}
 
 
-@pytest.mark.parametrize("html", PAGES.values(), ids=PAGES)
-def test_a_page_is_whole_and_fetches_nothing(html):
+PAGES = {
+    "filter, bare": lambda: filter_page(random_table(count=5), 3),
+    "filter, dead": lambda: filter_page(
+        random_table(count=5), 2, picture=pictures_of(5)[2], selectivity=kinds_of(5, dead=[2])
+    ),
+    "filter, images": lambda: filter_page(
+        random_table(count=5), 3, selectivity=kinds_of(5, dead=[2]), thumbnails=changed()
+    ),
+    "filter, nasty": lambda: filter_page(
+        nasty_table(), 0, about=NASTY, thumbnails={0: pictures_of(5)[0]}
+    ),
+    "bank, bare": lambda: bank_page(random_table(count=5)),
+    "bank, full": lambda: bank_page(random_table(count=5), **some_kinds(), about="a network"),
+    "bank, nasty": lambda: bank_page(nasty_table(), about=NASTY),
+    "pruning, bare": lambda: pruning_page(random_path()),
+    "pruning, nothing yet": lambda: pruning_page(random_path(steps=0)),
+    "pruning, full": lambda: pruning_page(
+        [random_path(), random_path("l1")],
+        count=9,
+        pictures=pictures_of(32),
+        selectivity=kinds_of(32, dead=[7]),
+        about="a network",
+    ),
+    "pruning, two banks": lambda: pruning_page(two_banks(), count=4, **both_banks()),
+    "pruning, nasty": lambda: pruning_page(nasty_path(), about=NASTY),
+    "all": lambda: whole_page(
+        random_table(count=5), 3, **some_kinds(), count=2, paths=[random_path(sizes=(5,))]
+    ),
+    "bank, long names": lambda: bank_page(random_table(count=3, names=LONG, empty=[4])),
+}
+
+
+@functools.cache
+def made(name):
+    """Return a page, made once for all tests."""
+    return PAGES[name]()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_and_fetches_nothing(name):
+    html = made(name)
     page = Page(html)
     assert html.startswith("<!DOCTYPE html>")
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in page.elements)
@@ -125,9 +136,9 @@ def test_a_page_is_whole_and_fetches_nothing(html):
         Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).verify()
 
 
-@pytest.mark.parametrize("html", PAGES.values(), ids=PAGES)
-def test_a_page_can_be_read_aloud(html):
-    page = Page(html)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_aloud(name):
+    page = Page(made(name))
     assert page.all("html")[0]["lang"] == "en"
     assert all(image["alt"].strip() for image in page.all("img"))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
@@ -139,12 +150,8 @@ def test_a_page_can_be_read_aloud(html):
 
 
 def test_names_are_shown_and_not_run():
-    nasty = nasty_table()
-    for html in (
-        filter_page(nasty, 0, about=NASTY),
-        bank_page(nasty, about=NASTY),
-        pruning_page(nasty_path(), about=NASTY),
-    ):
+    for name in ("filter, nasty", "bank, nasty", "pruning, nasty"):
+        html = made(name)
         assert "<script" not in html
         assert Page(html).text.count('<script>alert("x")</script>') >= 3
 
@@ -249,8 +256,7 @@ def test_a_pruning_page_says_what_the_path_says():
 
 
 def test_the_steps_of_a_pruning_tell_bank_and_kind():
-    path = two_banks()
-    html = pruning_page(path, count=4, **both_banks())
+    path, html = two_banks(), made("pruning, two banks")
     kinds = both_banks()["selectivity"]["features.0"].kind
     rows = rows_of(html)
     assert [row[1] for row in rows] == list(path.layers)
@@ -263,7 +269,7 @@ def test_the_steps_of_a_pruning_tell_bank_and_kind():
 
 
 def test_a_pruning_page_looks_at_half_of_the_filters_unless_told():
-    assert "16 of 32 filters" in Page(pruning_page(random_path())).text
+    assert "16 of 32 filters" in Page(made("pruning, bare")).text
     assert "9 of 32 filters" in Page(pruning_page(random_path(steps=9))).text
     text = Page(pruning_page(random_path(), count=0)).text
     assert "0 of 32 filters" in text
@@ -283,7 +289,7 @@ def test_a_whole_page_tells_of_pruning_only_where_there_was_some():
 
 
 def test_where_the_numbers_of_a_path_come_from_is_told():
-    text = Page(pruning_page(nasty_path())).text
+    text = Page(made("pruning, nasty")).text
     assert "Where these numbers come from" in text
     assert f"Pruning by {NASTY}" in text
 

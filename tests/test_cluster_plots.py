@@ -1,5 +1,6 @@
 """The clustered map shows the right filters together, legibly and whole, and says what is left."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -61,9 +62,15 @@ CASES = {
 }  # fmt: skip
 
 
+@functools.cache
+def drawn(case):
+    """Return a figure, drawn once for all tests, which only read it."""
+    return CASES[case]()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    check_legible(CASES[case]())
+    check_legible(drawn(case))
 
 
 def matrix_of(figure):
@@ -139,16 +146,16 @@ def test_the_words_are_the_numbers():
     by_weights = words(plot_clusters(table, by="weights"))
     assert "cosine" in by_weights
     assert "pruned" not in by_weights
-    moved = words(CASES["by classes"]())
+    moved = words(drawn("by classes"))
     assert "to 10 classes (CAR)" in moved
     assert "Half of the filters move" in moved
 
 
 def test_what_does_not_fit_or_is_not_there_is_said():
-    assert "more are not shown" in words(CASES["large"]())
-    assert "No two filters reach a likeness of 1.00" in words(CASES["no cluster"]())
-    assert "2 unknown" in words(CASES["large"]())
-    assert "none of 2 left" in words(CASES["three filters, wide pictures"]())
+    assert "more are not shown" in words(drawn("large"))
+    assert "No two filters reach a likeness of 1.00" in words(drawn("no cluster"))
+    assert "2 unknown" in words(drawn("large"))
+    assert "none of 2 left" in words(drawn("three filters, wide pictures"))
 
 
 def test_bad_arguments_say_rule_and_found():

@@ -126,7 +126,9 @@ def shadows_imported(folder):
     return sorted(p.name for p in folder.parent.glob("imported-*"))
 
 
-@pytest.mark.parametrize("path", [None, "", ":"])
+@pytest.mark.parametrize(
+    "path", [":", *(pytest.param(path, marks=pytest.mark.slow) for path in (None, ""))]
+)
 def test_the_server_imports_nothing_of_the_notebooks_folder(tmp_path, monkeypatch, path):
     """The real command, asked for its version only, from within the folder."""
     outputs, real = [], subprocess.Popen

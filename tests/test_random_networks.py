@@ -11,9 +11,13 @@ from carviz.banks import units
 
 SEEDS = range(100)
 PART = 10
+PARTS = [
+    pytest.param(start, marks=pytest.mark.slow if start >= 60 else ())
+    for start in range(SEEDS.start, SEEDS.stop, PART)
+]
 
 
-@pytest.mark.parametrize("start", range(SEEDS.start, SEEDS.stop, PART))
+@pytest.mark.parametrize("start", PARTS)
 def test_carviz_removes_what_the_networks_own_truth_removes(start):
     how: collections.Counter[str] = collections.Counter()
     faults = []

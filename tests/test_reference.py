@@ -1,14 +1,12 @@
 """The judge is judged: does it ablate what it says, and would it notice an engine that does not?"""
 
 import copy
-import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 import torch
-from families import ROWS, Row
+from families import ROWS, Row, cases, fingerprint, truth
 from reference import TOLERANCE, agree, baseline, own_log_probs, reference_logits
 from torch import Tensor, nn
 from woken import CLASSES, NAMES, family, smooth_images, wake
@@ -37,39 +35,15 @@ class Judged(NamedTuple):
     untouched: bool
 
 
-@pytest.fixture(scope="module", params=ROWS, ids=lambda row: row.id)
+@pytest.fixture(scope="module", params=cases())
 def judged(request: pytest.FixtureRequest) -> Judged:
     row: Row = request.param
     model, images, targets = family(row.family)
-    filters = row.filters
-    fresh, unablated = before(row.family)
-    ablated = reference_logits(model, images, row.site, filters)
+    unablated, ablated, untouched = truth(row)
     wrong = None
     if row.has_own_norm:
-        wrong = reference_logits(model, images, row.bank, filters[:2])
-    untouched = fingerprint(model) == fresh
+        wrong = reference_logits(model, images, row.bank, row.filters[:2])
     return Judged(row, targets, unablated.expand_as(ablated), ablated, wrong, untouched)
-
-
-@functools.cache
-def before(name: str) -> tuple[object, Tensor]:
-    """State of the network before the reference first ran an ablation, and its logits."""
-    model, images, _ = family(name)
-    return fingerprint(model), baseline(model, images)
-
-
-def fingerprint(model: nn.Module) -> tuple[str, list[bool], list[int]]:
-    """Every bit of the weights, the training flags, and how many hooks hang on each module."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.numpy())
-    modules = list(model.modules())
-    return (
-        digest.hexdigest(),
-        [module.training for module in modules],
-        [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules],
-    )
 
 
 def check(
@@ -194,7 +168,7 @@ def test_the_table_is_true_of_the_networks(name: str) -> None:
         assert norms == ([row.site] if row.has_own_norm else [])
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.has_own_norm], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", cases(row for row in ROWS if row.has_own_norm))
 def test_nothing_but_its_batchnorm_reads_the_bank(row: Row) -> None:
     model, images, _ = family(row.family)
     images = images[:2]

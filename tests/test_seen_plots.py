@@ -1,6 +1,7 @@
 """The figures of what filters see say what the arrays say, legibly and whole."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -85,9 +86,15 @@ CASES = {
 }  # fmt: skip
 
 
+@functools.cache
+def drawn(case):
+    """Return a figure, drawn once for all tests, which only read it."""
+    return CASES[case]()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    check_legible(CASES[case]())
+    check_legible(drawn(case))
 
 
 def test_a_row_shows_its_own_weights_patches_and_synthesised_picture():
@@ -183,8 +190,8 @@ def test_bold_is_explained_where_there_is_some():
 
 
 def test_a_filter_that_nothing_excites_says_so_and_a_long_list_is_cut():
-    assert "none: no image excites it" in words(CASES["dead, few"]())
-    assert "2 more filters are not shown" in words(CASES["whole bank"]())
+    assert "none: no image excites it" in words(drawn("dead, few"))
+    assert "2 more filters are not shown" in words(drawn("whole bank"))
 
 
 def test_points_are_where_the_readings_say_and_disagreeing_ones_are_ringed():
@@ -207,11 +214,9 @@ def test_points_are_where_the_readings_say_and_disagreeing_ones_are_ringed():
 
 
 def test_filters_on_one_another_are_counted():
-    said = words(CASES["two clumps"]()).split("\n")
+    said = words(drawn("two clumps")).split("\n")
     assert {"16 filters", "9 filters"} <= set(said)
-    assert not [
-        word for word in words(CASES["agreement"]()).split("\n") if word.endswith("filters")
-    ]
+    assert not [word for word in words(drawn("agreement")).split("\n") if word.endswith("filters")]
 
 
 def test_the_rank_correlation_is_said_in_words():

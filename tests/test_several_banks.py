@@ -1,6 +1,7 @@
 """Several banks in one call find what single calls find, bit for bit, however they run."""
 
 import dataclasses
+import functools
 import gc
 import pickle
 import warnings
@@ -58,7 +59,7 @@ NETWORKS = [Residual, Stubborn, Twice, Fork, Pooled, Branches, Probabilities]
 
 
 def woken(network):
-    return wake(network(), IMAGES[:24], seed=1)
+    return wake(network(), IMAGES[:24].clone(), seed=1)  # `Branches` writes into its images
 
 
 def measure(model, layers, data=(IMAGES, LABELS), progress=False, **options):
@@ -73,10 +74,15 @@ def one_by_one(model, data=(IMAGES, LABELS), **options):
     return {name: measure(model, name, data, **options) for name in frame.layer[~frame.gate]}
 
 
+@functools.cache
+def alone(make):
+    """Return what single calls find of the network that `make` makes: measured once for all."""
+    return one_by_one(pool_model() if make is pool_model else woken(make))
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_they_find_what_single_calls_find(network):
-    model = woken(network)
-    expected = one_by_one(model)
+    model, expected = woken(network), alone(network)
     found = measure(model, None)
     assert isinstance(found, CarTables)
     assert list(found) == list(expected)
@@ -89,9 +95,9 @@ def test_they_find_what_single_calls_find(network):
 
 
 def test_a_large_network_with_gates_shares_what_it_has_folded():
-    model, images, labels = family("efficientnet_b0")
-    data = images, labels
-    layers = ["features.0.0", "features.1.0.block.0.0", "features.8.0"]
+    model, images, labels = family("mobilenet_v3_small")
+    data = images[:4], labels[:4]
+    layers = ["features.0.0", "features.1.block.0.0", "features.12.0"]
     expected = {name: measure(model, name, data) for name in layers}
     assert dict(measure(model, layers, data)) == expected
     banks = prepare_banks(model, data, layers)
@@ -103,7 +109,7 @@ def test_a_large_network_with_gates_shares_what_it_has_folded():
 
 
 def test_gates_are_left_out_unless_they_are_named():
-    model, images, labels = family("efficientnet_b0")
+    model, images, labels = family("mobilenet_v3_small")
     frame = carviz.list_banks(model)
     gate = frame.layer[frame.gate].iloc[0]
     found = prepare_banks(model, (images[:2], labels[:2]), [gate, "features.0.0"])
@@ -204,8 +210,7 @@ def test_images_are_moved_once_for_all_banks(monkeypatch):
 
 
 def test_one_folder_resumes_the_whole(tmp_path):
-    model = woken(Branches)
-    expected = one_by_one(model)
+    model, expected = woken(Branches), alone(Branches)
 
     def stop(share):
         if share > 0.5:  # in the middle of a chunk: some banks have it, others do not
@@ -226,8 +231,7 @@ def test_one_folder_resumes_the_whole(tmp_path):
 
 
 def test_banks_that_single_calls_have_measured_are_not_measured_again(tmp_path, monkeypatch):
-    model = woken(Residual)
-    expected = one_by_one(model)
+    model, expected = woken(Residual), alone(Residual)
     measure(model, "second", checkpoint=tmp_path)
     plans, here = [], Work.run
 
@@ -301,8 +305,7 @@ class Reversed(Executor):
 
 @pytest.mark.parametrize("make", [lambda: ThreadPoolExecutor(3), lambda: Wire(True)])
 def test_workers_find_the_same(make):
-    model = pool_model()
-    expected = one_by_one(model)
+    model, expected = pool_model(), alone(pool_model)
     with make() as executor:
         assert dict(measure(model, None, executor=executor)) == expected
 
@@ -310,7 +313,7 @@ def test_workers_find_the_same(make):
 def test_a_worker_is_sent_the_plans_of_all_banks_once():
     executor = Wire(False)
     model = pool_model()
-    assert dict(measure(model, None, executor=executor)) == one_by_one(model)
+    assert dict(measure(model, None, executor=executor)) == alone(pool_model)
     assert executor.plans == 2  # one for each that may be there
     assert not pool._kept
 
@@ -327,9 +330,9 @@ def test_plans_are_packed_together_with_what_they_share():
     assert len(pickle.dumps(pool.Parcel(tuple(works)))) < 0.75 * sum(alone)
 
 
+@pytest.mark.slow
 def test_processes_find_the_same(tmp_path):
-    model = pool_model()
-    expected = one_by_one(model)
+    model, expected = pool_model(), alone(pool_model)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         found = measure(model, None, executor=executor, checkpoint=tmp_path)
     for name, table in found.items():
@@ -343,7 +346,7 @@ def test_chunks_of_banks_may_come_in_any_order():
     seen = []
     for found in carviz.iter_car(model, (IMAGES, LABELS), None, progress=seen.append, run=run):
         assert len({len(table.images) for table in found.values()}) == 1
-    assert dict(found) == one_by_one(model)
+    assert dict(found) == alone(pool_model)
     assert seen == sorted(seen)
 
 

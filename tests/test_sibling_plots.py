@@ -1,5 +1,7 @@
 """The figure of siblings shows the right pictures and numbers, legibly and whole."""
 
+import functools
+
 import numpy as np
 import pytest
 from legible import check_legible, words
@@ -40,9 +42,15 @@ CASES = {
 }  # fmt: skip
 
 
+@functools.cache
+def drawn(case):
+    """Return a figure, drawn once for all tests, which only read it."""
+    return CASES[case]()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_word_is_legible_whole_and_by_itself(case):
-    check_legible(CASES[case]())
+    check_legible(drawn(case))
 
 
 def test_a_filter_stands_beside_its_nearest_of_those_left():
@@ -72,8 +80,8 @@ def test_what_was_pruned_is_not_its_own_survivor():
 
 
 def test_a_filter_without_a_sibling_says_none_and_a_long_list_is_cut():
-    assert words(CASES["dead"]()).split("\n").count("none") == 4
-    assert "60 more are not shown" in words(CASES["many"]())
+    assert words(drawn("dead")).split("\n").count("none") == 4
+    assert "60 more are not shown" in words(drawn("many"))
 
 
 def test_bad_arguments_say_rule_and_found():

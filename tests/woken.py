@@ -16,6 +16,7 @@ from torch.nn import functional
 
 CLASSES = 20
 IMAGES = 16
+HIDDEN = 128
 
 NAMES = (
     "alexnet",
@@ -66,6 +67,8 @@ def family(name: str) -> Family:
     with torch.random.fork_rng(devices=[]):
         build = getattr(torchvision.models, name)
         model = build(weights=None, num_classes=CLASSES, **_ARGUMENTS.get(name, {}))
+        if name in ("alexnet", "vgg11_bn"):
+            _narrow(model.classifier)
     wake(model, images)
     with torch.inference_mode():
         ranked = model(images).argsort(1, descending=True)
@@ -75,6 +78,19 @@ def family(name: str) -> Family:
     anything = torch.randint(1, CLASSES, (IMAGES,), generator=generator)
     targets[3::6] = ranked[torch.arange(IMAGES), anything][3::6]
     return Family(model, images, targets)
+
+
+def _narrow(classifier: nn.Sequential) -> None:
+    """Narrow the hidden linear layers of AlexNet and VGG, in place.
+
+    They are no banks, and their hundred million weights cost more than all else of the networks.
+    """
+    width = 0
+    for place, layer in enumerate(classifier):
+        if isinstance(layer, nn.Linear):
+            ins = width or layer.in_features
+            width = min(layer.out_features, HIDDEN)
+            classifier[place] = nn.Linear(ins, width)
 
 
 def smooth_images(count: int, size: int, *, seed: int = 0) -> Tensor:

@@ -8,6 +8,10 @@ from carviz.compression import compress
 
 SEEDS = range(100)
 PART = 10
+PARTS = [
+    pytest.param(start, marks=pytest.mark.slow if start >= 60 else ())
+    for start in range(SEEDS.start, SEEDS.stop, PART)
+]
 GONE = [0, 2]
 
 
@@ -40,7 +44,7 @@ def told(seed: int) -> tuple[int, list[str]]:
 
 
 @pytest.mark.filterwarnings("ignore:carviz. ")
-@pytest.mark.parametrize("start", range(SEEDS.start, SEEDS.stop, PART))
+@pytest.mark.parametrize("start", PARTS)
 def test_a_random_network_is_cut_rightly_or_refused_in_words(start):
     cut, faults = 0, []
     for seed in range(start, start + PART):

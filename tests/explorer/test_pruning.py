@@ -20,7 +20,7 @@ from carviz.explorer.pruned import GOOD, RIVALS, good_place
 from carviz.pruning import CRITERIA, prune_filters
 
 WAIT = 60
-SMALL = Run(batch_size=4)
+SMALL = Run(batch_size=16)
 
 
 @pytest.fixture
@@ -99,11 +99,13 @@ def test_count_cuts_the_path_short(explorer, whole):
 
 
 def test_during_a_run_what_there_is_is_shown_and_the_slider_follows(explorer):
-    reached, opened = threading.Event(), threading.Event()
+    reached, opened, found = threading.Event(), threading.Event(), set()
 
     def act(_: int) -> None:
-        if not reached.is_set():
-            time.sleep(0.02)  # what a browser shows is changed a few times a second only
+        running = explorer._of("first").running
+        if (steps := 0 if running is None else len(running)) not in found:
+            found.add(steps)
+            time.sleep(0.25)  # what a browser shows is changed a few times a second only
         if explorer.path is not None and len(explorer.path) >= 2:
             reached.set()
             assert opened.wait(20)

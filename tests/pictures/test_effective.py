@@ -112,7 +112,7 @@ def at(found: Exciting, row: int, column: int, model: nn.Module, layer: str) -> 
 
 
 @given(linear_stacks(), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_a_linear_network_is_its_composed_convolution(model, seed):
     seeded(model, seed)
     layer = str(max(i for i, step in enumerate(model) if isinstance(step, nn.Conv2d)))
@@ -248,7 +248,7 @@ def gated_stacks(draw) -> nn.Sequential:
 
 
 @given(gated_stacks(), st.integers(0, 10**6), st.integers(40, 48), st.integers(40, 48))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 def test_a_window_answers_as_the_whole_image_does(model, seed, height, width):
     seeded(model, seed)
     layer, data = str(len(model) - 1), noise(6, height, width, seed=seed)

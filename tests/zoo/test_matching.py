@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from carviz.zoo import matching
 from carviz.zoo.imagenet import SYNSETS, imagenet_names
 from carviz.zoo.matching import match_classes, plain
 from carviz.zoo.sources import Found
@@ -192,11 +193,15 @@ FIRST_NAMES = tuple(
 def refused(folders, model):
     """Return the folders that are refused when each comes alone."""
     gone = []
-    for name in folders:
-        try:
-            match([name], model)
-        except ValueError:
-            gone.append(name)
+    with pytest.MonkeyPatch.context() as patch:
+        # What a network calls its logits is the same for all of them: it is looked up once.
+        known = matching.known_of(model, [])
+        patch.setattr(matching, "known_of", lambda *_: known)
+        for name in folders:
+            try:
+                match([name], model)
+            except ValueError:
+                gone.append(name)
     return gone
 
 
