@@ -8,7 +8,7 @@ from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWor
 from carviz.ablation.memory import Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
 from carviz.ablation.pool import run_elsewhere
-from carviz.ablation.precision_audit import Auditing, Checked, sample_a, summary
+from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
 from carviz.ablation.run import Chunk, Facts, Work, run_chunk
 from carviz.ablation.settings import Run
 from carviz.ablation.tidy import Folded
@@ -26,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "Chunk",
     "Claim",
+    "Counts",
     "Facts",
     "Folded",
     "GraphPlan",
@@ -37,6 +38,7 @@ __all__ = [
     "SampleWork",
     "Work",
     "choose_plan",
+    "count",
     "count_costs",
     "find_needs",
     "layout_of",

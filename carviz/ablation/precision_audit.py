@@ -19,6 +19,7 @@ run again, and in sample B those up to j + 3.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -173,44 +174,89 @@ class Checked:
     ties: NDArray[np.int32]
 
 
-def summary(auditing: Auditing, found: Checked) -> dict[str, Any]:
-    """Return what the passport says of the audit.
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What is counted of some images at a level; those of several parts add up.
 
-    Where images were run at different levels the lowest counts for all.
+    Parameters
+    ----------
+    images, drawn
+        Images, and those that sample B drew.
+    pairs, run, again
+        Pairs of a filter and an image, those that ran, and those that ran again in float32.
+    at_risk, checked, bad
+        Images with a margin between τ and 4 τ, those of them in sample B, and those of these on
+        which it found an error.
+    near, above
+        Pairs of sample B between τ and 4 τ, and above.
+    errors, ties
+        Images on which sample B ever found an error, and pairs that float32 cannot tell apart.
     """
+
+    images: int
+    drawn: int
+    pairs: int
+    run: int
+    again: int
+    at_risk: int
+    checked: int
+    bad: int
+    near: int
+    above: int
+    errors: int
+    ties: int
+
+    @classmethod
+    def total(cls, parts: Sequence[Counts]) -> Counts:
+        """Return the counts of several parts together."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(sum(getattr(part, name) for part in parts) for name in names))
+
+
+def count(auditing: Auditing, found: Checked, level: int) -> Counts:
+    """Return what is counted of some images at a level, their own or a lower one."""
     numbers, octaves = found.numbers, found.octaves
-    level = int(found.level.min())
-    drawn = auditing.drawn(numbers)
-    ran = octaves > 0
-    again = sum(
-        int((ran & auditing.exact(octaves, numbers, j))[:, found.level == j].sum())
-        for j in np.unique(found.level).tolist()
-    )
+    drawn, ran = auditing.drawn(numbers), octaves > 0
+    exact = auditing.exact(octaves, numbers, int(found.level.max()))
     near = (octaves > level + 1) & (octaves <= level + 3)
-    beyond = (octaves > level + 3) & auditing.spots(numbers)
+    above = (octaves > level + 3) & auditing.spots(numbers)
     risky = near.any(0)
-    bad = drawn & risky & (found.worst > level + 1)
+    checked = drawn & risky
+    bad = checked & np.greater(found.worst, level + 1)
+
+    def of(what: NDArray[Any]) -> int:
+        return int(np.count_nonzero(what))
+
+    return Counts(
+        images=len(numbers), drawn=of(drawn), pairs=octaves.size, run=of(ran),
+        again=of(ran & exact), at_risk=of(risky), checked=of(checked), bad=of(bad),
+        near=of(near[:, drawn]), above=of(above), errors=of(found.worst),
+        ties=int(found.ties.sum()),
+    )  # fmt: skip
+
+
+def summary(auditing: Auditing, counts: Counts, level: int) -> dict[str, Any]:
+    """Return what the passport says of the audit, of images that were run at a level or higher."""
     # τ was set by what this sample found: each doubling is one more look, and pays for it.
     confidence = 1 - (1 - CONFIDENCE) / 2 ** (level + 1)
-    checked = int((drawn & risky).sum())
-    left = most_bad(int(bad.sum()), checked, int(risky.sum()), confidence) - int(bad.sum())
+    left = most_bad(counts.bad, counts.checked, counts.at_risk, confidence) - counts.bad
     told = {
         "precision": auditing.precision,
         "threshold": auditing.threshold * 2**level,
         "doubled": level,
         "sample_a_images": min(SAMPLE_IMAGES, auditing.images),
-        "sample_b_images": int(drawn.sum()),
-        "sample_b_at_risk": checked,
-        "sample_b_pairs": int(near[:, drawn].sum()),
-        "sample_b_pairs_above": int(beyond.sum()),
-        "images_at_risk": int(risky.sum()),
-        "pairs": int(octaves.size),
-        "pairs_run": int(ran.sum()),
-        "pairs_run_again": again,
-        "share_run_again": round(again / max(1, int(ran.sum())), 6),
-        "images_with_errors": int((found.worst > 0).sum()),
-        "ties": int(found.ties.sum()),
-        "largest_change": left / len(numbers),
+        "sample_b_images": counts.drawn,
+        "sample_b_at_risk": counts.checked,
+        "sample_b_pairs": counts.near,
+        "sample_b_pairs_above": counts.above,
+        "images_at_risk": counts.at_risk,
+        "pairs": counts.pairs,
+        "pairs_run": counts.run,
+        "pairs_run_again": counts.again,
+        "share_run_again": round(counts.again / max(1, counts.run), 6),
+        "images_with_errors": counts.errors,
+        "ties": counts.ties,
+        "largest_change": left / counts.images,
         "confidence": CONFIDENCE,
     }
     return {"found": words(told), **told}

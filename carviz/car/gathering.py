@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.ablation import AuditedFacts, Auditing, Checked, Facts, summary
+from carviz.ablation import AuditedFacts, Auditing, Checked, Counts, Facts, count, summary
 from carviz.results import CarTable
 
 
@@ -35,6 +35,7 @@ class Gathered:
 
     def __post_init__(self) -> None:
         self._parts: dict[int, tuple[list[int], Facts]] = {}
+        self._counts: dict[tuple[int, int, int], Counts] = {}
         self._sums: dict[int, NDArray[np.float64]] = {}
         self.seen = 0
 
@@ -81,17 +82,29 @@ class Gathered:
             baseline=np.concatenate([f.baseline for f in facts])[order],
             predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
             log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
-            passport={**self.passport, **self._audit(numbers.tolist(), facts)},
+            passport={**self.passport, **self._audit(places)},
         )
 
-    def _audit(self, numbers: list[int], facts: list[Facts]) -> dict[str, Any]:
+    def _audit(self, places: Collection[int]) -> dict[str, Any]:
         """Return what the passport says of the audit of low precision, where there was one."""
-        parts = [part for part in facts if isinstance(part, AuditedFacts)]
+        parts = {}
+        for place in places:
+            numbers, facts = self._parts[place]
+            if isinstance(facts, AuditedFacts):
+                parts[place] = numbers, facts
         if not parts:
             return {}
-        every = AuditedFacts.joined(parts)
+        first = next(iter(parts.values()))[1]
         auditing = Auditing(
-            self.passport["precision"], float(every.threshold[0]), self.total, len(self.filters)
+            self.passport["precision"], float(first.threshold[0]), self.total, len(self.filters)
         )
-        found = Checked(numbers, every.octaves, every.level, every.worst, every.ties)
-        return {"precision_audit": summary(auditing, found)}
+        level = min(int(facts.level.min()) for _, facts in parts.values())
+        counts = []
+        for place, (numbers, facts) in parts.items():
+            # Parts are many, and tables of ever more of them are asked for: each is counted once.
+            key = place, level, int(facts.level.max())
+            if key not in self._counts:
+                found = Checked(numbers, facts.octaves, facts.level, facts.worst, facts.ties)
+                self._counts[key] = count(auditing, found, level)
+            counts.append(self._counts[key])
+        return {"precision_audit": summary(auditing, Counts.total(counts), level)}
