@@ -1,7 +1,7 @@
 # The same few words for people and for CI.
 PYTHON ?= python
 
-.PHONY: test lint format types notebooks screenshot benchmark neighbours campaign
+.PHONY: test lint format types notebooks screenshot benchmark benchmark-gpu neighbours campaign
 
 test:
 	$(PYTHON) -m pytest
@@ -23,9 +23,19 @@ notebooks:
 screenshot:
 	$(PYTHON) tests/browser/screenshot.py
 
+# More than an hour on two cores that do nothing else; THEN=PYTHON is an interpreter with another build.
+RESULTS = tests/benchmarks/results
 benchmark:
-	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py
-	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py $(THEN:%=--then %) --json $(RESULTS)/compare.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3 --json $(RESULTS)/prune.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/banks.py $(THEN:%=--then %) --json $(RESULTS)/banks.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/preparing.py $(THEN:%=--then %) --json $(RESULTS)/preparing.json
+	$(PYTHON) tests/benchmarks/report.py
+
+# Eight minutes on a machine with a GPU, of which a copied tree is all that must be there.
+benchmark-gpu:
+	$(PYTHON) tests/benchmarks/gpu.py --json $(RESULTS)/gpu.json
+	$(PYTHON) tests/benchmarks/report.py
 
 # Outside CI: timm's families (pip install timm); 2,000 random networks, 1,000 of them on random
 # kinds of data, damaged files, kills, interrupts, and ten minutes of clicking.

@@ -67,6 +67,7 @@ class Batch:
     channels: Tensor
     rows: Tensor | None = None
     count: int | None = None
+    _pieces: dict[int, Pieces] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -96,6 +97,11 @@ class Batch:
     def pieces(self, images: int) -> Pieces:
         """Return the rows in pieces; `images` is how many rows there are where `rows` is None."""
         count = images if self.rows is None else len(self.rows)
+        if count not in self._pieces:  # each layer that reads the bank asks for them
+            self._pieces[count] = self._cut(count)
+        return self._pieces[count]
+
+    def _cut(self, count: int) -> Pieces:
         sets = np.broadcast_to(self.sets, (count, self.sets.shape[1]))
         starts = np.flatnonzero(np.r_[True, (sets[1:] != sets[:-1]).any(1)])
         lengths = np.diff(np.r_[starts, count])

@@ -21,7 +21,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from turns import print_about, told, turn_of
+from rows import Row, markdown, save
+from turns import print_about, turn_of
 
 NETWORKS = ["alexnet"]
 WAYS = {"together": "now, together", "alone": "now, one by one", "then": "then, one by one"}
@@ -78,9 +79,9 @@ def turn_by(way: str, options: argparse.Namespace) -> Turn:
     return turn_of(python, __file__, words, options.threads)
 
 
-def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[str, Any]]:
+def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[Row]:
     """Return a row a network: seconds of each way, and what together takes of the others."""
-    rows = []
+    rows: list[Row] = []
     for name in networks:
         seconds = {way: [turn[name]["seconds"] for turn in of] for way, of in turns.items()}
         middle = {way: statistics.median(found) for way, found in seconds.items()}
@@ -91,7 +92,9 @@ def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[st
         rows.append(
             {
                 "network": name, "banks": turns["together"][0][name]["banks"],
-                "seconds": seconds, "ratios": ratios, "same": len(found) == 1,
+                **{f"{words}, s": seconds.get(way) for way, words in WAYS.items()},
+                "of now's": ratios["alone"], "of then's": ratios.get("then"),
+                "same tables": len(found) == 1,
             }
         )  # fmt: skip
     return rows
@@ -120,19 +123,17 @@ def main() -> None:
             turns[way].append(turn_by(way, options))
     rows = summarize(turns, options.networks)
     about = print_about(threads=options.threads, images=options.images, turns=options.turns)
-    heads = " | ".join(f"{words}, s" for words in WAYS.values())
-    print(f"| network | banks | {heads} | of now's | of then's | same tables |")
-    print("|---" * (len(WAYS) + 5) + "|")
-    for row in rows:
-        cells = [told(row["seconds"].get(way)) for way in WAYS]
-        shares = [
-            f"{row['ratios'][way]:.2f}" if way in row["ratios"] else "–"
-            for way in ("alone", "then")
-        ]
-        same = "yes" if row["same"] else "NO"
-        print(f"| {row['network']} | {row['banks']} | {' | '.join([*cells, *shares, same])} |")
+    print(markdown(rows))
     if options.json:
-        options.json.write_text(json.dumps({**about, "rows": rows}, indent=1))
+        words = (
+            "Seconds (median [least–most] of the turns) of `measure_car(model, data, None)`, all "
+            "banks *together*, and of the sum of a call a bank, *one by one*, now and, where one "
+            "was given, of another build (*then*); *of now's* and *of then's* is the share that "
+            "together takes of these. Random weights and images."
+        )
+        save(
+            options.json, {"title": "All banks in one call", "words": words, **about, "rows": rows}
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Compare carviz with the loop that everybody writes: `make benchmark`.
 
-Every ratio is against a named peer in the same run, on the same images, filters and threads:
+    PYTHONPATH=tests python tests/benchmarks/compare.py [--then PYTHON] [networks ...]
 
-* *hook loop*: one forward hook that zeroes a channel, the whole network once per filter;
-* *captum*: `captum.attr.LayerFeatureAblation` with one mask a channel (no prediction is read);
-* *cached head*: the network is split at the bank, the part behind it runs once per filter.
+Before anything it prints the floor of each bank (`floor.py`), and beside the ratio to the hook loop
+the floor's own. PYTHON is the interpreter of an environment in which another build is installed; it
+measures the same banks. Peers are those of `peers.py`. All take turns, each in a process of its
+own, one network after the other, so that what else the machine does falls on all; what a process
+pays once, imports above all, falls on none. Preparation is included.
 
 Answers are compared before times are: predictions may differ only where two logits tie.
 """
@@ -12,37 +14,46 @@ Answers are compared before times are: predictions may differ only where two log
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
-import platform
-import time
-from collections.abc import Callable, Iterator
+import importlib.util
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import peers
 import torch
-from reference import TOLERANCE
+from peers import Case, agree, clear_of, computing, timed
+from rows import Row, markdown, save
 from torch import Tensor, nn
+from turns import print_about, turn_of
 from woken import wake
 
 import carviz
-from carviz.banks import Cut, cut, open_network
-from carviz.car import prepare_car
 
+WAYS: dict[str, Callable[[Case, str], Callable[[], Tensor]]] = {
+    "loop": peers.hook_loop,
+    "now": peers.ours,
+    "then": peers.ours,
+    "captum": peers.captum,
+    "cached": peers.cached_head,
+}
+"""Who takes turns; the loop first, whose answers judge the others'."""
+JUDGED = ("now", "then", "cached")
+TARGETS = {"small": 18.0, "alexnet": 10.0, "resnet18": 4.0, "vgg11_bn": 4.5, "mobilenet_v2": 5.0}
+"""Times faster than the hook loop over all banks; less where `SHARE` of the floor's ratio is."""
+SHARE = 0.8
+PHOTOGRAPHS = {"alexnet": 4}
+"""Images of 224 × 224 for a network, all of whose filters are measured; `FEW` for the others."""
+FEW = 16
 
-@dataclasses.dataclass
-class Case:
-    """A network, images for it, and the banks to measure (site: where the channel is zeroed)."""
-
-    name: str
-    model: nn.Module
-    images: Tensor
-    banks: list[str]
-    filters: int | None = None
-    device: str = "cpu"
-
-    def numbers(self, layer: str) -> list[int]:
-        """Return the filters that are measured: all, or some spread over the bank."""
-        count = self.model.get_submodule(layer).out_channels
-        step = 1 if self.filters is None else max(1, count // self.filters)
-        return list(range(0, count, step))
+Seconds = dict[tuple[str, str], dict[str, list[float]]]
+"""Seconds of each repeat by (network, bank), and way."""
 
 
 def small_network() -> nn.Module:
@@ -56,225 +67,198 @@ def small_network() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 16, 10))
 
 
-def cases(wanted: list[str], photographs: int, device: str) -> Iterator[Case]:
-    """Yield the networks that are asked for on a device, torchvision's on images of 224 × 224."""
-    for case in _cases(wanted, photographs):
-        case.model.to(device)
-        yield dataclasses.replace(case, images=case.images.to(device), device=device)
+def case_of(name: str, images: int | None, device: str, layers: list[str] | None = None) -> Case:
+    """Return a network with its images; torchvision's are random, and have images of 224 × 224."""
+    generator = torch.Generator().manual_seed(0)
+    filters = None
+    if name == "small":
+        data = torch.randn(max(images or 500, 32), 3, 32, 32, generator=generator)
+        model = wake(small_network(), data[:32])
+        data = data[: images or 500]
+    elif name == "shapes":
+        data = carviz.load_data("shapes", limit=images or 16).images
+        model = carviz.load_model("shapes")
+    else:
+        count = images or PHOTOGRAPHS.get(name, FEW)
+        # Woken on a few whatever the number: on two, some class would be rounding made large.
+        data = torch.randn(max(count, 4), 3, 224, 224, generator=generator)
+        model = wake(carviz.load_model(name, weights=None), data[:4])
+        data = data[:count]
+        filters = None if name == "alexnet" else 16
+    layers = layers or _banks(name, model)
+    return Case(name, model.to(device), data.to(device), layers, filters, device)
 
 
-def _cases(wanted: list[str], photographs: int) -> Iterator[Case]:
-    for name in wanted:
-        generator = torch.Generator().manual_seed(0)
-        if name == "small":
-            images = torch.randn(500, 3, 32, 32, generator=generator)
-            model = wake(small_network(), images[:32])
-            yield Case(name, model, images, list(carviz.list_banks(model).layer))
-        elif name == "shapes":
-            model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=16)
-            yield Case(name, model, data.images, list(carviz.list_banks(model).layer))
-        else:
-            images = torch.randn(photographs, 3, 224, 224, generator=generator)
-            model = wake(carviz.load_model(name, weights=None), images[:4])
-            banks = carviz.list_banks(model)
-            layers = list(banks[~banks.gate].layer)
-            if name != "alexnet":
-                layers = [layers[0], layers[len(layers) // 2], layers[-1]]
-            yield Case(name, model, images, layers, None if name == "alexnet" else 16)
+def _banks(name: str, model: nn.Module) -> list[str]:
+    """Return the banks that are measured: all of them, or the first, the middle and the last."""
+    banks = carviz.list_banks(model)
+    layers = list(banks[~banks.gate].layer)
+    if name in ("small", "shapes", "alexnet"):
+        return layers
+    return [layers[0], layers[len(layers) // 2], layers[-1]]
 
 
-def ours(case: Case, layer: str) -> Callable[[], Tensor]:
-    """Return carviz's measurement, preparation included."""
-    labels = torch.zeros(len(case.images), dtype=torch.int64)
-
-    def run() -> Tensor:
-        numbers = case.numbers(layer)
-        measurement = prepare_car(case.model, (case.images, labels), layer, filters=numbers)
-        *_, table = measurement.tables()
-        return torch.as_tensor(table.predictions.copy()).long()
-
-    return run
-
-
-def hook_loop(case: Case, layer: str) -> Callable[[], Tensor]:
-    """Return the loop of hooks; it gives logits (filter, image, class)."""
-    site = case.model.get_submodule(site_of(case, layer))
-    return lambda: logits_of(case, layer, case.model, site)
-
-
-def site_of(case: Case, layer: str) -> str:
-    """Return the module at whose output the channel is zeroed."""
-    return parts_of(case, layer).where.split("'")[1]
+def take_turn(case: Case, way: str, found: Path) -> dict[str, float]:
+    """Return the seconds that one way takes for each bank; its answers go to a file."""
+    # Of another network, for what is kept of this one from bank to bank shall count as it does.
+    warm = dataclasses.replace(
+        case, model=copy.deepcopy(case.model), images=case.images[:4], filters=1
+    )
+    turn, answers = {}, {}
+    for layer in case.banks:
+        WAYS[way](warm, layer)()
+    for layer in case.banks:
+        turn[layer], result = timed(WAYS[way](case, layer), case.device)
+        if way == "loop":
+            best, clear = clear_of(result)
+            answers |= {f"best {layer}": best.numpy(), f"clear {layer}": clear.numpy()}
+        elif way in JUDGED:
+            answers[layer] = result.cpu().numpy()
+    np.savez(found, **answers)
+    return turn
 
 
-def parts_of(case: Case, layer: str) -> Cut:
-    """Return the network cut at a bank."""
-    network = open_network(case.model)
-    assert network.graph is not None
-    return cut(network.graph, layer, network.unit_ends(layer))
+def judge(name: str, layers: list[str], folder: Path, ways: list[str]) -> None:
+    """Assert that the answers of all ways are the loop's, but for ties."""
+    with np.load(folder / "loop.npz") as loop:
+        for way in set(ways) & set(JUDGED):
+            with np.load(folder / f"{way}.npz") as found:
+                for layer in layers:
+                    best, clear = loop[f"best {layer}"], loop[f"clear {layer}"]
+                    given = (torch.from_numpy(a) for a in (found[layer], best, clear))
+                    agree(f"{name} {layer}, {way}", *given)
 
 
-@torch.inference_mode()
-def logits_of(
-    case: Case, layer: str, network: Callable[[Tensor], Tensor], site: nn.Module
-) -> Tensor:
-    """Run a network once per filter under a hook; logits (filter, image, class)."""
-    found = []
-    for number in case.numbers(layer):
-
-        def zero(
-            _module: nn.Module, _inputs: object, output: Tensor, number: int = number
-        ) -> Tensor:
-            output = output.clone()
-            output[:, number] = 0
-            return output
-
-        hook = site.register_forward_hook(zero)
-        found.append(torch.cat([network(batch) for batch in case.images.split(128)]))
-        hook.remove()
-    return torch.stack(found)
-
-
-def cached_head(case: Case, layer: str) -> Callable[[], Tensor]:
-    """Return the loop that runs the part behind the bank only."""
-
-    @torch.inference_mode()
-    def run() -> Tensor:
-        parts = parts_of(case, layer)
-        found: list[list[Tensor]] = [[] for _ in case.numbers(layer)]
-        for batch in case.images.split(128):
-            values = parts.head(batch)
-            for row, number in zip(found, case.numbers(layer), strict=True):
-                gone = torch.full((len(batch), 1), number, device=case.device)
-                row.append(parts.tail(gone, 0, *values).argmax(1))
-        return torch.stack([torch.cat(row) for row in found])
-
-    return run
+def measure(case: Case, ways: list[str], options: argparse.Namespace) -> Seconds:
+    """Return the seconds of all ways, which take turns."""
+    seconds: Seconds = {(case.name, layer): {way: [] for way in ways} for layer in case.banks}
+    for _ in range(options.repeats):
+        turns = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for way in ways:
+                python = options.then if way == "then" else sys.executable
+                words = [case.name, "--turn", way, "--found", Path(folder) / f"{way}.npz",
+                         "--layers", *case.banks, "--threads", options.threads,
+                         "--device", options.device]  # fmt: skip
+                words += ["--images", options.images] if options.images else []
+                turns[way] = turn_of(python, __file__, words, options.threads)
+            judge(case.name, case.banks, Path(folder), ways)
+        for way, turn in turns.items():
+            for layer, found in turn.items():
+                seconds[case.name, layer][way].append(found)
+    return seconds
 
 
-def captum(case: Case, layer: str) -> Callable[[], Tensor] | None:
-    """Return captum's layer ablation, or None where captum is not installed."""
-    try:
-        from captum.attr import LayerFeatureAblation
-    except ImportError:
-        return None
-    site = case.model.get_submodule(site_of(case, layer))
-
-    @torch.inference_mode()
-    def run() -> Tensor:
-        ablation = LayerFeatureAblation(case.model, site)
-        for batch in case.images.split(128):
-            shape = maps_of(case.model, site, batch[:1]).shape
-            # Channels that are not measured share one mask, as captum has no way to leave any out.
-            numbers = case.numbers(layer)
-            mask = torch.full((1, shape[1], 1, 1), len(numbers), device=case.device)
-            mask[0, numbers, 0, 0] = torch.arange(len(numbers), device=case.device)
-            ablation.attribute(batch, target=0, layer_baselines=0, layer_mask=mask)
-        return torch.empty(0)
-
-    return run
-
-
-def maps_of(model: nn.Module, site: nn.Module, images: Tensor) -> Tensor:
-    """Return a module's output."""
-    kept: list[Tensor] = []
-    hook = site.register_forward_hook(lambda _m, _i, output: kept.append(output))
-    model(images)
-    hook.remove()
-    return kept[0]
+def summarize(floors: list[Row], seconds: Seconds, ways: list[str]) -> list[Row]:
+    """Return a row a bank, and one a network with its target, and whether it is met."""
+    rows: list[Row] = []
+    for name in dict.fromkeys(floor["network"] for floor in floors):
+        own = [floor for floor in floors if floor["network"] == name]
+        taken = [seconds[name, floor["bank"]] for floor in own]
+        for floor, by in zip(own, taken, strict=True):
+            speed = 2 * floor["multiply-adds, G"] / statistics.median(by["now"])
+            saved = {"GFLOP/s": speed, "multiply-adds saved": floor["of the loop's"]}
+            rows.append(_row(floor, by, ways, floor["floor, s"], saved))
+        # A repeat's seconds of all banks together; their median is not the medians' sum.
+        together = {way: [sum(found) for found in zip(*(by[way] for by in taken), strict=True)]
+                    for way in ways}  # fmt: skip
+        least = sum(floor["floor, s"] for floor in own)
+        whole = _row({**own[0], "bank": "all of these", "filters": None}, together, ways, least, {})
+        if name in TARGETS:
+            target = min(TARGETS[name], SHARE * whole["floor ×"])
+            whole |= {"target ×": target, "met": whole["hook loop ×"] >= target}
+        rows.append(whole)
+    return rows
 
 
-def agree(case: Case, layer: str, found: Tensor, logits: Tensor) -> None:
-    """Assert that carviz's predictions are the loop's, but for ties."""
-    best = logits.cpu().topk(2, dim=2)
-    clear = best.values[..., 0] - best.values[..., 1] > TOLERANCE * logits.cpu().abs().amax(2)
-    assert bool((found[clear] == best.indices[..., 0][clear]).all()), f"{case.name} {layer}"
+def _row(floor: Row, by: dict[str, list[float]], ways: list[str], least: float, more: Row) -> Row:
+    middle = {way: statistics.median(by[way]) for way in ways}
+    ratios = {way: middle[way] / middle["now"] for way in ways}
+    return {
+        **{key: floor[key] for key in ("network", "bank", "filters", "images")},
+        "carviz, s": by["now"], "then, s": by.get("then"), "then ×": ratios.get("then"), **more,
+        "hook loop ×": ratios["loop"], "floor ×": middle["loop"] / least,
+        "captum ×": ratios.get("captum"), "cached head ×": ratios.get("cached"),
+    }  # fmt: skip
 
 
-def timed(run: Callable[[], Tensor]) -> tuple[float, Tensor]:
-    """Return the seconds that a run takes, and its result."""
-    wait()
-    start = time.perf_counter()
-    result = run()
-    wait()
-    return time.perf_counter() - start, result
-
-
-def wait() -> None:
-    """Wait until the GPU, if there is one, has done what it was told."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def matrix_peak(device: str) -> float:
-    """Return the GFLOP/s of a large matrix product, multiply and add counted as two."""
-    size = 2048 if device == "cpu" else 8192
-    a = torch.randn(size, size, device=device)
-    seconds = min(timed(lambda: a @ a)[0] for _ in range(10))
-    return 2 * size**3 / seconds / 1e9
-
-
-def machine(device: str) -> str:
-    """Return what computes, in words."""
-    if device == "cpu":
-        return platform.processor() or platform.machine()
-    return torch.cuda.get_device_name(device)
-
-
-def main() -> None:
-    """Print the table."""
+def parse() -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ["small", "shapes", "alexnet", "resnet18", "vgg11_bn", "mobilenet_v2"]
     parser.add_argument("networks", nargs="*", default=names)
+    parser.add_argument("--then", metavar="PYTHON", help="interpreter that has the other build")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--images", type=int, default=16, help="for torchvision's networks")
+    parser.add_argument("--images", type=int, help="for every network, of each class for shapes")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--without", nargs="*", default=[], choices=["captum", "cached"],
+                        help="peers to leave out")  # fmt: skip
     parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
+    parser.add_argument("--turn", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--layers", nargs="*", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the floors, and then the table."""
+    options = parse()
     torch.set_num_threads(options.threads)
-    # carviz computes in float32; so shall its peers, where a GPU's library would round to TF32.
-    torch.backends.cudnn.allow_tf32 = False
-    print(
-        f"{machine(options.device)}, {options.threads} threads, "
-        f"torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; a matrix product reaches "
-        f"{matrix_peak(options.device):.0f} GFLOP/s"
-    )
-    print("| network | bank | filters | images | carviz, s | GFLOP/s | multiply-adds saved | "
-          "hook loop | captum | cached head |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for case in cases(options.networks, options.images, options.device):
-        totals = {"ours": 0.0, "loop": 0.0}
-        for layer in case.banks:
-            row(case, layer, totals)
-        print(
-            f"| {case.name} | all of these | | | {totals['ours']:.2f} | | | "
-            f"**{totals['loop'] / totals['ours']:.1f}** | | |",
-            flush=True,
-        )
+    if options.turn:
+        case = case_of(options.networks[0], options.images, options.device, options.layers)
+        with computing("float32"):
+            print(json.dumps(take_turn(case, options.turn, options.found)))
+        return
+    # Only here, for what it reads of carviz another build may not have.
+    from floor import floor_of, measure_rates
+
+    gone = [*options.without, *([] if options.then else ["then"])]
+    gone += [] if importlib.util.find_spec("captum") else ["captum"]
+    ways = [way for way in WAYS if way not in gone]
+    rates = measure_rates(options.device)
+    about = print_about(
+        threads=options.threads, repeats=options.repeats, device=device_name(options.device),
+        torch=torch.__version__,
+        **{"matrix product, GFLOP/s": rates.matrix, "memory is read, GB/s": rates.memory},
+    )  # fmt: skip
+    floors = []
+    for name in options.networks:
+        case = case_of(name, options.images, options.device)
+        floors += [floor_of(case, layer, rates) for layer in case.banks]
+    print(markdown(floors), flush=True)
+    seconds: Seconds = {}
+    for name in options.networks:
+        seconds |= measure(case_of(name, options.images, options.device), ways, options)
+        own = [floor for floor in floors if floor["network"] == name]
+        print(markdown(summarize(own, seconds, ways)), flush=True)
+    if options.json:
+        save(options.json, sheet_of(about, floors, summarize(floors, seconds, ways)))
 
 
-def row(case: Case, layer: str, totals: dict[str, float]) -> None:
-    """Measure one bank by all means and print its row."""
-    labels = torch.zeros(len(case.images), dtype=torch.int64)
-    numbers = case.numbers(layer)
-    plan = carviz.plan_car(case.model, (case.images, labels), layer, filters=numbers)
-    warm = dataclasses.replace(case, images=case.images[:4], filters=1)
-    for peer in (ours, hook_loop, cached_head):
-        peer(warm, layer)()
-    mine, found = timed(ours(case, layer))
-    loop, logits = timed(hook_loop(case, layer))
-    agree(case, layer, found, logits)
-    cached, _ = timed(cached_head(case, layer))
-    library = captum(case, layer)
-    other = f"{timed(library)[0] / mine:.1f}" if library is not None else "–"
-    totals["ours"] += mine
-    totals["loop"] += loop
-    speed = 2 * plan.plan_cost * len(case.images) / mine / 1e9
-    print(
-        f"| {case.name} | {layer} | {len(numbers)} | {len(case.images)} | {mine:.2f} | {speed:.0f} "
-        f"| {plan.loop_cost / plan.plan_cost:.1f} | {loop / mine:.1f} | {other} "
-        f"| {cached / mine:.1f} |",
-        flush=True,
-    )
+def sheet_of(about: dict[str, Any], floors: list[Row], rows: list[Row]) -> dict[str, Any]:
+    """Return the figures with their words."""
+    return {
+        "title": "Beside the hook loop, Captum, and a cached head",
+        "words": (
+            "Times of carviz (median [least–most] of the repeats), preparation included, and how "
+            "many times as long its peers take in the same run, on the same images, filters and "
+            "threads: the hook loop that everybody writes (one forward hook that zeroes a channel, "
+            "the whole network once per filter), Captum's `LayerFeatureAblation`, the loop that "
+            "runs only what is behind the bank (*cached head*), and, where one was given, another "
+            "build (*then*). *Saved* says what multiply-adds alone allow. *Floor* is the hook "
+            "loop's time over what carviz's multiply-adds take at the measured rate of a large "
+            "matrix product, plus one read of each map. The target is the smaller of a fixed "
+            "number and 0.8 of the floor's ratio. Answers were compared before times."
+        ),
+        **about,
+        "tables": [{"rows": rows}, {"title": "The floors", "rows": floors}],
+    }  # fmt: skip
+
+
+def device_name(device: str) -> str:
+    """Return what computes, in words."""
+    return device if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 if __name__ == "__main__":

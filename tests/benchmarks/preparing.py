@@ -17,9 +17,9 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from turns import print_about, told, turn_of
+from rows import Row, markdown, save
+from turns import print_about, turn_of
 
 NETWORKS = ["alexnet", "vgg16", "resnet50"]
 KINDS = {"first": "first bank", "next": "next bank", "audit": "audit of a bank"}
@@ -74,15 +74,18 @@ def turn_by(python: str, options: argparse.Namespace) -> Turn:
     return turn_of(python, __file__, words, options.threads)
 
 
-def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[dict[str, Any]]:
+def summarize(turns: dict[str, list[Turn]], networks: list[str]) -> list[Row]:
     """Return a row for each network and kind: seconds of each build, and the ratio of medians."""
-    rows = []
+    rows: list[Row] = []
     for name in networks:
         for kind in KINDS:
             seconds = {build: [turn[name][kind] for turn in of] for build, of in turns.items()}
             middle = {build: statistics.median(found) for build, found in seconds.items()}
             ratio = middle["now"] / middle["then"] if middle.get("then") else None
-            rows.append({"network": name, "kind": kind, "seconds": seconds, "ratio": ratio})
+            rows.append({
+                "network": name, "what": KINDS[kind],
+                "now, s": seconds["now"], "then, s": seconds.get("then"), "now / then": ratio,
+            })  # fmt: skip
     return rows
 
 
@@ -109,15 +112,14 @@ def main() -> None:
             turns[build].append(turn_by(python, options))
     rows = summarize(turns, options.networks)
     about = print_about(threads=options.threads, images=options.images, repeats=options.repeats)
-    print("| network | | now, s | then, s | now / then |\n|---|---|---|---|---|")
-    for row in rows:
-        seconds, ratio = row["seconds"], row["ratio"]
-        print(
-            f"| {row['network']} | {KINDS[row['kind']]} | {told(seconds['now'])} "
-            f"| {told(seconds.get('then'))} | {'–' if ratio is None else f'{ratio:.2f}'} |"
-        )
+    print(markdown(rows))
     if options.json:
-        options.json.write_text(json.dumps({**about, "rows": rows}, indent=1))
+        words = (
+            "Seconds (median [least–most] of the repeats) before anything is measured: of the "
+            "first bank of a fresh model, of a next one, and of the audit of a bank, which the "
+            "others do not count; now and, where one was given, of another build (*then*)."
+        )
+        save(options.json, {"title": "Preparation", "words": words, **about, "rows": rows})
 
 
 if __name__ == "__main__":

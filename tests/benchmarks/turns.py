@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from rows import settings_of
 
 
 def turn_of(python: str, script: str, words: list[Any], threads: int) -> dict[str, Any]:
@@ -18,22 +19,16 @@ def turn_of(python: str, script: str, words: list[Any], threads: int) -> dict[st
     command = [python, str(Path(script).resolve()), *map(str, words)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if python != sys.executable:
-        environment.pop("PYTHONPATH", None)  # it may name this build
+        # It may name this build; of what lies beside carviz, the other build's turn needs tests/.
+        environment["PYTHONPATH"] = str(Path(script).resolve().parents[1])
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     turn: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return turn
-
-
-def told(found: list[float] | None) -> str:
-    """Return seconds as median [least–most]; a dash where nothing took time."""
-    if not found or not any(found):
-        return "–"
-    return f"{statistics.median(found):.2f} [{min(found):.2f}–{max(found):.2f}]"
 
 
 def print_about(**settings: Any) -> dict[str, Any]:
     """Print and return what the figures were taken with."""
     machine = platform.processor() or platform.machine()
     about = {"machine": machine, **settings, "date": time.strftime("%Y-%m-%d")}
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(settings_of(about), flush=True)
     return about
