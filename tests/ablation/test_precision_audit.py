@@ -70,6 +70,14 @@ def test_the_threshold_follows_the_noise_of_small_margins_alone():
     assert threshold_of(noise, margins, np.full(4000, 10.0)) == pytest.approx(found, rel=0.15)
 
 
+def test_one_small_margin_that_moves_far_counts_as_well():
+    noise = np.zeros(1000)
+    noise[3] = 0.25
+    margins = np.linspace(0, 8, 1000)
+    assert threshold_of(noise, margins, np.ones(1000)) == 0.25
+    assert threshold_of(noise[::-1], margins, np.ones(1000)) == TIE  # of a large one that is noise
+
+
 @pytest.mark.parametrize("pairs", [0, 5])
 def test_where_nothing_moves_only_ties_run_again(pairs):
     found = threshold_of(np.zeros(pairs), np.ones(pairs), np.full(pairs, 32.0))
