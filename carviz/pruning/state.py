@@ -30,10 +30,13 @@ from carviz.ablation.silence import silence
 from carviz.ablation.workers import side_by_side
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
+from carviz.pruning.known import BYTES, find_wakers
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
 
 WHOLE = -1
 """The filter's number that stands for none."""
+KNOWN = 8
+"""An eighth of the memory budget, at most, holds answers of earlier steps."""
 
 
 class Answers(NamedTuple):
@@ -83,6 +86,10 @@ class State:
         the true class is ahead.
     left
         For each bank, (filter,) whether the filter is still there.
+    wakes
+        (bank, other) whether the loss of a filter may change what filters of another bank do.
+    known_room
+        Bytes that answers of earlier steps may take.
     """
 
     def __init__(
@@ -97,12 +104,18 @@ class State:
         self._ends: dict[str, HookedEnds] = {}
         self._gone: dict[str, list[int]] = {bank.layer: [] for bank in self.banks}
         self._stale = False
+        self.wakes = find_wakers(self.network, plans)
         needs, kept = _needs(own, sample[:1])
         rows = run.batch_size or ROWS
-        count = len(images)
-        image = sample[0].nbytes
-        self.sizes = Sizes.within(run.budget(self.device), needs, kept, image, count, rows)
-        if count * image > run.budget(torch.device("cpu")) // 2:  # images wait on the CPU
+        count, image = len(images), sample[0].nbytes
+        # Answers that are known, and the images themselves, wait on the CPU.
+        there, here = run.budget(self.device), run.budget(torch.device("cpu"))
+        pairs = count * sum(bank.filters for bank in self.banks)
+        self.known_room = min(pairs * BYTES, here // KNOWN)
+        if self.device.type == "cpu":
+            there -= self.known_room
+        self.sizes = Sizes.within(there, needs, kept, image, count, rows)
+        if count * image > here // 2:
             self.sizes = dataclasses.replace(self.sizes, raw=False)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
         self.maps = Maps(images, own, self.sizes, self.device, dtype)

@@ -9,6 +9,7 @@ from woken import wake
 import carviz
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
 from carviz.pruning.kept import Kept, Step
+from carviz.pruning.search import NO_MEMORY
 from carviz.pruning.state import State
 
 IMAGES, LABELS = random_images(60)
@@ -99,10 +100,9 @@ def test_a_resumed_search_runs_what_the_whole_one_runs(tmp_path):
 
 
 def taken(filter):
-    nothing = np.zeros(0)
     return Step(
         np.asarray(0), np.asarray(filter), np.zeros(4, np.int32), np.zeros(4, np.float32),
-        nothing, nothing, nothing, np.asarray(False), np.asarray(0), np.asarray(0),
+        *NO_MEMORY, np.asarray(False), np.asarray(0), np.asarray(0),
     )  # fmt: skip
 
 
