@@ -245,8 +245,7 @@ class State:
                 for batch in self._batches(bank, part, filters[chosen]):
                     tick()
                     asked = chosen[batch]
-                    logits = self._tail(bank, part, batch, filters[asked])
-                    answers = self._read(bank, logits, images[asked], filters[asked])
+                    answers = self._ask(bank, part, batch, filters[asked], images[asked])
                     predictions[asked], margins[asked] = answers
         return Answers(predictions, margins)
 
@@ -262,43 +261,50 @@ class State:
         cuts = np.flatnonzero(np.diff(filters[order])) + 1
         return np.split(order, cuts)
 
-    def _tail(
-        self, bank: int, part: Part, batch: NDArray[np.int64], filters: NDArray[np.int64]
-    ) -> Tensor:
+    def _ask(
+        self, bank: int, part: Part, batch: NDArray[np.int64],
+        filters: NDArray[np.int64], images: NDArray[np.int64],
+    ) -> Answers:  # fmt: skip
         plan, rows = self.banks[bank].plan, part.rows[batch]
         if not plan.rows_independent:
             every = plan.tail(part.values, Batch.together([int(filters[0])], self.device))
-            return every[torch.as_tensor(rows)]
+            return self._read(every[torch.as_tensor(rows)], images, filters)
         try:
-            return self._rows(plan, part, rows, filters[:, None])
+            return self._rows(plan, part, rows, filters, images)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.batch_size = half = (len(batch) + 1) // 2
-        return torch.cat(
+        return _joined(
             [
-                self._tail(bank, part, batch[some], filters[some])
+                self._ask(bank, part, batch[some], filters[some], images[some])
                 for some in (slice(half), slice(half, None))
             ]
         )
 
     def _rows(
-        self, plan: Plan, part: Part, rows: NDArray[np.int64], sets: NDArray[np.int64]
-    ) -> Tensor:
+        self, plan: Plan, part: Part, rows: NDArray[np.int64],
+        filters: NDArray[np.int64], images: NDArray[np.int64],
+    ) -> Answers:  # fmt: skip
         """Run a batch, on a CPU in a piece for each of its workers."""
-        workers = min(workers_of(plan, self.device), -(-len(rows) // LEAST_ROWS))
-        pieces = np.array_split(np.arange(len(rows)), workers)
-        logits: list[Tensor] = [torch.empty(0)] * workers
+        workers = workers_of(plan, self.device)
+        count = min(workers, -(-len(rows) // LEAST_ROWS))
+        pieces = np.array_split(np.arange(len(rows)), count)
+        found: dict[int, Answers] = {}
 
         def run(place: int) -> int:
             piece = pieces[place]
-            logits[place] = plan.tail(part.values, Batch.of(rows[piece], sets[piece], self.device))
+            asked = Batch.of(rows[piece], filters[piece, None], self.device)
+            logits = plan.tail(part.values, asked)
+            # Read here: what this thread would run with several of torch's threads leaves them
+            # spinning for a while, on the cores that the workers want next.
+            found[place] = self._read(logits, images[piece], filters[piece])
             return len(piece)
 
-        side_by_side(range(workers), run, workers=workers, context=self._modes)
-        return torch.cat(logits) if workers > 1 else logits[0]
+        side_by_side(range(count), run, workers=workers, context=self._modes)
+        return _joined([found[place] for place in range(count)])
 
     @contextmanager
     def _modes(self) -> Iterator[None]:
@@ -306,7 +312,7 @@ class State:
             yield
 
     def _read(
-        self, bank: int, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
+        self, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
     ) -> Answers:
         targets = torch.as_tensor(self.targets[images], device=self.device)
         predicted, _, finite = read_logits(logits, targets)
@@ -315,6 +321,10 @@ class State:
         return Answers(
             predicted.int().cpu().numpy(), _margins(logits.float(), targets).cpu().numpy()
         )
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    return Answers(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _margins(logits: Tensor, targets: Tensor) -> Tensor:
