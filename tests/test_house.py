@@ -12,7 +12,7 @@ import carviz
 
 PACKAGE = Path(carviz.__file__).parent
 FLOORS = {
-    "interrupts": -1,
+    "interrupts": -1, "version": -1,
     "results": 0, "evaluate": 0,
     "banks": 1, "zoo": 1, "reference": 1,
     "ablation": 2, "pictures": 2,
