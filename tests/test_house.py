@@ -71,6 +71,17 @@ def test_the_files_of_a_room_import_one_another_one_way_round():
     assert done == set(reads), f"a circle of imports among {sorted(set(reads) - done)}"
 
 
+def test_contributing_tells_the_floor_of_every_room():
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (-?\d) [^|]*\| ([^|]*) \|", page, re.MULTILINE)
+    told = {
+        room.rstrip("/").removesuffix(".py"): int(floor)
+        for floor, rooms in rows
+        for room in re.findall(r"`([\w/.]+)`", rooms)
+    }
+    assert told == FLOORS
+
+
 def test_importing_carviz_is_light():
     found = f"print([m for m in {HEAVY} if m in sys.modules])"
     code = (
