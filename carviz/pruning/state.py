@@ -187,6 +187,8 @@ class State:
         """Silence a filter for good."""
         layer = self.banks[bank].layer
         self._gone[layer].append(filter)
+        # A graph is changed once. Hooks and the reference run the model as it was given, and zero
+        # what is gone in every pass.
         if any(isinstance(plan, GraphPlan) for plan in self._plans):
             self._stale = silence(self.network, layer, [filter]) or self._stale
         for plan in self._plans:
@@ -324,6 +326,7 @@ class State:
 
 def _margins(logits: Tensor, targets: Tensor) -> Tensor:
     own = logits.gather(1, targets[:, None]).squeeze(1)
+    # The true class is taken out of the running for the best other.
     others = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
     return own - others
 
