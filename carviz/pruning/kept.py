@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.ablation import Checkpoint, Run
+from carviz.pruning.search import NO_MEMORY, Memory
 
 LONGEST = 100
 """Characters of a folder's name."""
@@ -26,7 +27,6 @@ class Whole:
     targets: NDArray[np.int64]
     predictions: NDArray[np.int32]
     margins: NDArray[np.float32]
-    changed_by_precision: NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Ranking:
 class Step:
     """One pruned filter and what is predicted without it.
 
-    `flips`, `seen` and `lost` are the search's memory, so that it goes on as it would have.
+    What `Memory` names is the search's memory after it, so that it goes on as it would have.
     """
 
     bank: NDArray[np.int64]
@@ -49,10 +49,21 @@ class Step:
     margins: NDArray[np.float32]
     flips: NDArray[np.int8]
     seen: NDArray[np.float64]
-    lost: NDArray[np.float64]
+    fell: NDArray[np.float64]
+    known_classes: NDArray[np.int32]
+    known_margins: NDArray[np.float16]
     decided_by_tie: NDArray[np.bool_]
     evaluated: NDArray[np.int64]
     naive: NDArray[np.int64]
+
+    @property
+    def memory(self) -> Memory:
+        """The search's memory after it."""
+        return Memory(*(getattr(self, name) for name in Memory._fields))
+
+    def without_memory(self) -> Step:
+        """Return the step itself: the memory of each step is as large as all that is asked."""
+        return dataclasses.replace(self, **NO_MEMORY._asdict())
 
 
 class Kept:

@@ -17,7 +17,7 @@ from carviz.pruning.criteria import CRITERIA, Scores, Subject
 from carviz.pruning.kept import Kept, Ranking, Step, Whole
 from carviz.pruning.maps import HEAD
 from carviz.pruning.ranked import Ranked
-from carviz.pruning.search import Search
+from carviz.pruning.search import NO_MEMORY, Search
 from carviz.pruning.state import State
 from carviz.reference import Reference
 from carviz.results import PruningPath
@@ -117,11 +117,9 @@ class Pruning:
         ]  # fmt: skip
         reference = Reference(self.network.model, self.banks[0].plan.pick)
         rounding = max(bank.audit.rounding for bank in self.banks)
-        verify(reference, claims, rounding=rounding, precision=self.run.precision)
+        verify(reference, claims, rounding=rounding)
 
     def _path(self, whole: Whole, steps: list[Step]) -> PruningPath:
-        changed = float(whole.changed_by_precision)
-        extra = {} if np.isnan(changed) else {"changed_by_precision": changed}
         layers = [bank.layer for bank in self.banks]
         return PruningPath(
             self.criterion,
@@ -136,7 +134,7 @@ class Pruning:
             decided_by_tie=np.asarray([step.decided_by_tie for step in steps], np.bool_),
             evaluated=np.asarray([step.evaluated for step in steps], np.int64),
             naive=np.asarray([step.naive for step in steps], np.int64),
-            passport={**self.passport, **extra},
+            passport=self.passport,
         )
 
 
@@ -155,6 +153,7 @@ class _Pruner:
         chosen = pruning.criterion if pruning.given is None else f"{pruning.criterion} as given"
         self._kept = Kept(pruning.run, chosen, layers, identity)
         self._steps: list[Step] = []
+        self._memory = NO_MEMORY
         self._whole: Whole | None = None
         self._state: State | None = None
         self._chooser: Search | Ranked | None = None
@@ -179,11 +178,10 @@ class _Pruner:
                 check_kept_labels(kept, labels, self._of.run.checkpoint)
         if self._whole is None:
             state = self._new_state()
-            changed = state.begin(len(self._of.banks[0].classes), self._tick)
+            state.begin(len(self._of.banks[0].classes), self._tick)
             self._whole = Whole(
-                state.targets.copy(), state.predictions.copy(), state.margins.copy(),
-                np.asarray(np.nan if changed is None else changed),
-            )  # fmt: skip
+                state.targets.copy(), state.predictions.copy(), state.margins.copy()
+            )
             self._kept.save(self._whole)
             self._state = state
         return self._whole
@@ -196,11 +194,13 @@ class _Pruner:
         if step is None:
             step = self._compute()
             self._kept.save(step, place)
-        self._steps.append(step)
+        # The search has its memory; one that begins here goes on from what was read last.
+        self._memory = step.memory if self._chooser is None else NO_MEMORY
+        self._steps.append(step.without_memory())
         self._usual, self._ticks = max(self._ticks, 1), 0
         self._share = self._done(len(self._steps))
         self._progress(self._share)
-        return step
+        return self._steps[-1]
 
     def _progress(self, share: float) -> None:
         """Tell the share done; it never goes back, though parts are only guessed beforehand."""
@@ -219,19 +219,13 @@ class _Pruner:
         found = self._chooser.step(self._tick)
         state.take(*found.answers, found.images)
         state.prune(found.bank, found.filter)
-        flips, seen, lost = (
-            self._chooser.memory
-            if isinstance(self._chooser, Search)
-            else (np.zeros((0, 0), np.int8), np.zeros(0), np.zeros(0))
-        )
+        memory = self._chooser.memory if isinstance(self._chooser, Search) else NO_MEMORY
         return Step(
             np.asarray(found.bank),
             np.asarray(found.filter),
             state.predictions.copy(),
             state.margins.copy(),
-            flips,
-            seen,
-            lost,
+            *memory,
             np.asarray(found.decided_by_tie),
             np.asarray(found.evaluated),
             np.asarray(left * len(state.targets)),
@@ -269,8 +263,7 @@ class _Pruner:
             return Ranked(state, scores)
         search = Search(state)
         if self._steps:
-            last = self._steps[-1]
-            search.recall(last.flips, last.seen, last.lost)
+            search.recall(self._memory)
         return search
 
     def _score(self) -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,11 +30,13 @@ from carviz.ablation.silence import silence
 from carviz.ablation.workers import side_by_side
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
+from carviz.pruning.known import BYTES, find_wakers
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
-from carviz.reference import Reference
 
 WHOLE = -1
 """The filter's number that stands for none."""
+KNOWN = 8
+"""An eighth of the memory budget, at most, holds answers of earlier steps."""
 
 
 class Answers(NamedTuple):
@@ -84,6 +86,10 @@ class State:
         the true class is ahead.
     left
         For each bank, (filter,) whether the filter is still there.
+    wakes
+        (bank, other) whether the loss of a filter may change what filters of another bank do.
+    known_room
+        Bytes that answers of earlier steps may take.
     """
 
     def __init__(
@@ -98,12 +104,18 @@ class State:
         self._ends: dict[str, HookedEnds] = {}
         self._gone: dict[str, list[int]] = {bank.layer: [] for bank in self.banks}
         self._stale = False
+        self.wakes = find_wakers(self.network, plans)
         needs, kept = _needs(own, sample[:1])
         rows = run.batch_size or ROWS
-        count = len(images)
-        image = sample[0].nbytes
-        self.sizes = Sizes.within(run.budget(self.device), needs, kept, image, count, rows)
-        if count * image > run.budget(torch.device("cpu")) // 2:  # images wait on the CPU
+        count, image = len(images), sample[0].nbytes
+        # Answers that are known, and the images themselves, wait on the CPU.
+        there, here = run.budget(self.device), run.budget(torch.device("cpu"))
+        pairs = count * sum(bank.filters for bank in self.banks)
+        self.known_room = min(pairs * BYTES, here // KNOWN)
+        if self.device.type == "cpu":
+            there -= self.known_room
+        self.sizes = Sizes.within(there, needs, kept, image, count, rows)
+        if count * image > here // 2:
             self.sizes = dataclasses.replace(self.sizes, raw=False)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
         self.maps = Maps(images, own, self.sizes, self.device, dtype)
@@ -122,8 +134,7 @@ class State:
     def _plan(self, layer: str) -> Plan:
         chosen = self._chosen[layer]
         sample = self._sample.to(memory_format=layout_of(chosen))
-        subtract = self.settings.precision != "bf16"
-        return plan_like(chosen, self.network, layer, sample, subtract=subtract)
+        return plan_like(chosen, self.network, layer, sample)
 
     def _renew_plans(self) -> None:
         """Make the plans anew: another bank's plan may hold copies of what was silenced."""
@@ -138,14 +149,8 @@ class State:
         """How many images the network as pruned so far gets right."""
         return int((self.predictions == self.targets).sum())
 
-    def begin(self, classes: int, tick: Tick) -> float | None:
+    def begin(self, classes: int, tick: Tick) -> None:
         """Run the whole network: the predictions that pruning starts from.
-
-        Returns
-        -------
-        float or None
-            The share of predictions of the first images that another precision than float32
-            changed.
 
         Raises
         ------
@@ -158,13 +163,6 @@ class State:
         everything = np.arange(len(self.targets))
         whole = np.full(len(everything), WHOLE)
         self.take(*self.without(0, whole, everything, tick), everything)
-        if self.settings.precision == "float32":
-            return None
-        first = everything[: self.sizes.head]
-        with inference_mode(), self._arithmetic("float32"):
-            reference = Reference(self.network.model, self.banks[0].plan.pick)
-            exact = reference.logits(self.maps.read(first)).argmax(1).cpu().numpy()
-        return float(np.mean(exact != self.predictions[first]))
 
     def resume(
         self, targets: NDArray[np.int64], predictions: NDArray[np.int32],
@@ -217,7 +215,7 @@ class State:
         if not self._current:
             if len(self.banks) > 1 or self._stale:
                 self._renew_plans()
-            with inference_mode(), self._arithmetic():
+            with inference_mode(), arithmetic("float32", self.device.type):
                 if self._last is None or not self.maps.lose(self._last, tick):
                     self.maps.begin(order)
                     self.maps.watch(tick)
@@ -243,7 +241,7 @@ class State:
         """
         predictions = np.zeros(len(images), np.int32)
         margins = np.zeros(len(images), np.float32)
-        with inference_mode(), self._arithmetic():
+        with inference_mode(), arithmetic("float32", self.device.type):
             for part in self.maps.parts(bank, images, tick):
                 chosen = part.places
                 for batch in self._batches(bank, part, filters[chosen]):
@@ -253,9 +251,6 @@ class State:
                     answers = self._read(bank, logits, images[asked], filters[asked])
                     predictions[asked], margins[asked] = answers
         return Answers(predictions, margins)
-
-    def _arithmetic(self, precision: str | None = None) -> Any:
-        return arithmetic(precision or self.settings.precision, self.device.type)
 
     def _batches(
         self, bank: int, part: Part, filters: NDArray[np.int64]
@@ -309,7 +304,7 @@ class State:
 
     @contextmanager
     def _modes(self) -> Iterator[None]:
-        with inference_mode(), self._arithmetic():
+        with inference_mode(), arithmetic("float32", self.device.type):
             yield
 
     def _read(

@@ -6,31 +6,35 @@ in one process, on the same images and threads, and must give one order.
 
 `small` is a network of CIFAR-10's size, trained for some seconds on 1,000 ShapesAndColors images
 of ten classes at 32 × 32 until at least 80 % of them are right; it is pruned on these. `fitted` is
-the same, trained until 99 % are. `shapes` is the bundled network on bundled images. How many
-images are right decides how much the search saves: a filter is out of the race only when the wrong
-images that it might still gain are seen.
+the same, trained until 99 % are. `deep` and `middle` are the last and the second bank of the same
+network trained from torch's own weights, in large steps: of their filters most are silent on most
+images. `shapes` is the bundled network on bundled images. How many images are right decides how
+much the search saves: a filter is out of the race only when the wrong images that it might still
+gain are seen. So does how many are silent, as nothing changes there.
 
 Where `--steps` is less than the bank, the naive loop is run at that many steps spread over the
 path only, each from the path's own beginning, and its time is that of all steps by the filters
-that remain at each: the line says so.
+that remain at each: the line says so. `--json FILE` writes what was found as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from compare import small_network
+from benchmarks.compare import small_network
 from torch import Tensor, nn
 from woken import wake
 
 import carviz
 from carviz.pruning import prune_filters
-from carviz.results import PruningPath
 
 BATCH = 128
 
@@ -47,12 +51,34 @@ class Case(NamedTuple):
 
 def small(least: float = 0.8, count: int = 1000) -> Case:
     """Return the small network, trained on the images that it is pruned on."""
+    images, labels = ten_classes(count)
+    model = train(wake(small_network(), images[:32]), images, labels, least)
+    return Case("small" if least < 0.9 else "fitted", model, images, labels, "0")
+
+
+def silent(name: str, count: int = 1000) -> Case:
+    """Return the small network with a bank whose filters are often silent: "deep" or "middle"."""
+    images, labels = ten_classes(count)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = small_network()
+    train(model, images, labels, 0.8, rate=3e-3)
+    return Case(name, model, images, labels, {"middle": "3", "deep": "8"}[name])
+
+
+def ten_classes(count: int) -> tuple[Tensor, Tensor]:
+    """Return images of ten classes of ShapesAndColors at 32 × 32, and their labels."""
     data = carviz.load_data("shapes", limit=count // 10)
     labels = torch.as_tensor(data.targets)
     images = torch.nn.functional.avg_pool2d(data.images[labels < 10], 2)
-    labels = labels[labels < 10]
-    model = wake(small_network(), images[:32])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    return images, labels[labels < 10]
+
+
+def train(
+    model: nn.Module, images: Tensor, labels: Tensor, least: float, rate: float = 1e-3
+) -> nn.Module:
+    """Train a network until at least that share of the images is right, and return it."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     generator = torch.Generator().manual_seed(0)
     right = 0.0
     while right < least:
@@ -62,9 +88,7 @@ def small(least: float = 0.8, count: int = 1000) -> Case:
             optimizer.step()
         with torch.inference_mode():
             right = float((model(images).argmax(1) == labels).float().mean())
-    return Case(
-        "small" if least < 0.9 else "fitted", model.requires_grad_(False), images, labels, "0"
-    )
+    return model.requires_grad_(False)
 
 
 def shapes(count: int = 20) -> Case:
@@ -106,8 +130,23 @@ class Naive:
         return left[best], scores[best]
 
 
-def compare(case: Case, options: argparse.Namespace) -> None:
-    """Print the row of one network."""
+@torch.inference_mode()
+def share_silent(case: Case) -> float:
+    """Return on how many images a filter of the bank is nowhere above zero: ReLUs read it."""
+    found: list[Tensor] = []
+
+    def look(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append((output <= 0).flatten(2).all(2))
+
+    hook = case.model.get_submodule(case.layer).register_forward_hook(look)
+    for images in case.images.split(BATCH):
+        case.model.eval()(images)
+    hook.remove()
+    return float(torch.cat(found).float().mean())
+
+
+def compare(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the row of one network."""
     prune: dict[str, Any] = {"progress": False, "run": carviz.Run(memory=options.memory)}
     prune_filters(case.model, (case.images[:8], case.labels[:8]), case.layer, count=1, **prune)
     start = time.perf_counter()
@@ -127,43 +166,79 @@ def compare(case: Case, options: argparse.Namespace) -> None:
         assert filter == path.order[place], f"step {place + 1}: {path.order[place]}, not {filter}"
         assert right == round(path.accuracy[place + 1] * len(path.targets))
     left = naive.filters - np.arange(len(path))
-    loop = sum(seconds) * left.sum() / left[places].sum()
-    report(case, path, mine, loop, len(places))
+    return {
+        "network": case.name,
+        "bank": case.layer,
+        "pruned": len(path),
+        "filters": naive.filters,
+        "images": len(path.targets),
+        "right": float(path.accuracy[0]),
+        "silent": share_silent(case),
+        "seconds": mine,
+        "naive_seconds": float(sum(seconds) * left.sum() / left[places].sum()),
+        "naive_steps": len(places),
+        "pairs": int(path.evaluated.sum()),
+        "naive_pairs": int(path.naive.sum()),
+        "tied": float(path.tie_share),
+    }
 
 
-def report(case: Case, path: PruningPath, mine: float, loop: float, steps: int) -> None:
+def report(row: dict[str, Any]) -> None:
     """Print what was found."""
-    measured = "" if steps == len(path) else f" (from {steps} of {len(path)} steps)"
+    steps, pruned = row["naive_steps"], row["pruned"]
+    measured = "" if steps == pruned else f" (from {steps} of {pruned} steps)"
     print(
-        f"| {case.name} | {case.layer} | {len(path)} of {path.bank_sizes.sum()} "
-        f"| {len(path.targets)} | {path.accuracy[0]:.0%} | {mine:.2f} "
-        f"| {loop:.1f}{measured} | **{loop / mine:.1f}** "
-        f"| {path.evaluated.sum():,} | {path.naive.sum():,} "
-        f"| {path.naive.sum() / path.evaluated.sum():.1f} | {path.tie_share:.0%} |",
+        f"| {row['network']} | {row['bank']} | {pruned} of {row['filters']} "
+        f"| {row['images']} | {row['right']:.0%} | {row['silent']:.0%} | {row['seconds']:.2f} "
+        f"| {row['naive_seconds']:.1f}{measured} "
+        f"| **{row['naive_seconds'] / row['seconds']:.1f}** "
+        f"| {row['pairs']:,} | {row['naive_pairs']:,} "
+        f"| {row['naive_pairs'] / row['pairs']:.1f} | {row['tied']:.0%} |",
         flush=True,
     )
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "small": small,
+    "fitted": lambda: small(0.99),
+    "deep": lambda: silent("deep"),
+    "middle": lambda: silent("middle"),
+    "shapes": shapes,
+}
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("networks", nargs="*", default=["small", "fitted", "shapes"])
+    parser.add_argument(
+        "networks", nargs="*", default=["small", "fitted", "deep", "shapes"],
+        help=f"of {', '.join(CASES)}",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--count", type=int, help="filters to prune; the whole bank if not given")
     parser.add_argument("--steps", type=int, default=1000, help="of the naive loop that are run")
     parser.add_argument("--memory", type=int, help="bytes that feature maps may take")
+    parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     options = parser.parse_args()
+    if unknown := set(options.networks) - set(CASES):
+        parser.error(f"networks are {', '.join(CASES)}; found {', '.join(sorted(unknown))}.")
     torch.set_num_threads(options.threads)
-    print(
-        f"{platform.processor() or platform.machine()}, {options.threads} threads, "
-        f"torch {torch.__version__}, {time.strftime('%Y-%m-%d')}"
-    )
-    print("| network | bank | filters | images | right | carviz, s | naive, s | times faster "
-          "| pairs run | naive pairs | times fewer | steps tied |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    found: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    print(f"{found['machine']}, {options.threads} threads, torch {found['torch']}, {found['date']}")
+    print("| network | bank | filters | images | right | silent | carviz, s | naive, s "
+          "| times faster | pairs run | naive pairs | times fewer | steps tied |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    rows = []
     for name in options.networks:
-        case = {"small": small, "fitted": lambda: small(0.99), "shapes": shapes}[name]()
-        compare(case, options)
+        rows.append(compare(CASES[name](), options))
+        report(rows[-1])
+    if options.json is not None:
+        options.json.write_text(json.dumps({**found, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

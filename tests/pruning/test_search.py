@@ -176,3 +176,18 @@ def test_a_path_cut_short_is_a_prefix_and_each_step_the_ablated_network(seed, co
         for parameter, was in zip(ablated[0].parameters(), kept, strict=True):
             parameter.copy_(was)
     assert path.accuracy[-1] == pytest.approx(float(right))
+
+
+def test_among_filters_that_change_nothing_two_are_looked_at_and_no_third_is_begun():
+    """The winner, and one that ties with it: a batch is filled with what the search will need."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 1), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)
+    )
+    nn.init.zeros_(model[4].weight)
+    images = torch.randn(64, 1, 2, 2)
+    labels = model(images).argmax(1)
+    run = carviz.Run(batch_size=64)
+    path = prune_filters(model, (images, labels), "0", progress=False, run=run)
+    assert path.order.tolist() == list(range(8))
+    assert path.evaluated[3:].tolist() == [128, 128, 128, 128, 64]
