@@ -185,6 +185,8 @@ class State:
         """Silence a filter for good."""
         layer = self.banks[bank].layer
         self._gone[layer].append(filter)
+        # A graph is changed once. Hooks and the reference run the model as it was given, and zero
+        # what is gone in every pass.
         if any(isinstance(plan, GraphPlan) for plan in self._plans):
             self._stale = silence(self.network, layer, [filter]) or self._stale
         for plan in self._plans:
@@ -329,6 +331,7 @@ def _joined(parts: Sequence[Answers]) -> Answers:
 
 def _margins(logits: Tensor, targets: Tensor) -> Tensor:
     own = logits.gather(1, targets[:, None]).squeeze(1)
+    # The true class is taken out of the running for the best other.
     others = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
     return own - others
 
