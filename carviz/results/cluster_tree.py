@@ -89,4 +89,4 @@ def _labels(tree: Floats, leaves: Integers, merges: int) -> Integers:
     _, first, size = np.unique(cut[leaves], return_index=True, return_counts=True)
     label = np.empty(len(first), np.int64)
     label[np.lexsort((first, size == 1))] = np.arange(1, len(first) + 1)
-    return label[cut - 1]
+    return np.asarray(label[cut - 1])
