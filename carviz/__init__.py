@@ -7,4 +7,6 @@ that ``import carviz`` costs next to nothing. The names stand in ``__init__.pyi`
 
 import lazy_loader
 
+from carviz.version import __version__ as __version__
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

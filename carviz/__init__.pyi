@@ -40,3 +40,5 @@ from .siblings import measure_siblings as measure_siblings
 from .zoo import list_models as list_models
 from .zoo import load_data as load_data
 from .zoo import load_model as load_model
+
+__version__: str
