@@ -94,14 +94,16 @@ def test_contributing_tells_the_floor_of_every_room():
     assert told == FLOORS
 
 
-def test_importing_carviz_is_light():
+def test_importing_carviz_is_light_and_measuring_loads_no_compiler():
     found = f"print([m for m in {HEAVY} if m in sys.modules])"
     code = (
         f"import sys, carviz; carviz.CarTable; carviz.Run; carviz.measure_car; {found}; "
-        f"carviz.load_model; {found}"
+        f"carviz.load_model; {found}; data = carviz.load_data('shapes', limit=1); "
+        "carviz.measure_car(carviz.load_model('shapes'), data, 'features.0', filters=[0]); "
+        "print('torch._dynamo' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["[]", "[]"]
+    assert out.stdout.split() == ["[]", "[]", "False"]
 
 
 def test_plain_import_pulls_in_nothing_at_all():
