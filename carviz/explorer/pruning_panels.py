@@ -12,7 +12,7 @@ from carviz.explorer.exporting import Exported
 from carviz.explorer.gallery import make_tile
 from carviz.plots.style import points
 from carviz.results import PruningPath, SelectivityTable
-from carviz.results.color_count import ColorCount, count_color
+from carviz.results.chance.color_count import ColorCount, count_color
 
 SHOWN = 6
 """Classes in the list of what was lost."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from carviz.results import PruningPath, SelectivityTable
-from carviz.results.color_count import ColorCount, count_color
+from carviz.results.chance.color_count import ColorCount, count_color
 
 
 def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count: int) -> list[str]:
