@@ -14,7 +14,7 @@ PACKAGE = Path(carviz.__file__).parent
 FLOORS = {
     "interrupts": -1,
     "results": 0, "evaluate": 0,
-    "banks": 1, "zoo": 1, "reference": 1,
+    "wording": 1, "banks": 1, "zoo": 1, "reference": 1,
     "ablation": 2, "pictures": 2,
     "car": 3, "selectivity": 3, "siblings": 3,
     "pruning": 4, "compression": 4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import warnings
@@ -46,6 +47,33 @@ Download = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="A torch device, e.g. cuda; else the CPU.")]
 Filters = Annotated[str | None, typer.Option(help="Filter numbers, e.g. 0,3,8; else all.")]
+
+PLAIN = {
+    "−": "-",
+    "–": "-",
+    "×": "x",
+    "…": "...",
+    "→": "->",
+    "≥": ">=",
+    "≤": "<=",
+    "“": '"',
+    "”": '"',
+}
+"""What is written where an encoding lacks a letter: a minus must not become a question mark."""
+
+
+def write_plainly() -> None:
+    """Let terminals and pipes whose encoding lacks a letter have a plain one in its place."""
+
+    def plain(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        letters = error.object[error.start : error.end]
+        return "".join(PLAIN.get(letter, "?") for letter in letters), error.end
+
+    codecs.register_error("carviz.plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="carviz.plain")
 
 
 @contextmanager

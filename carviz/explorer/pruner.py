@@ -22,9 +22,9 @@ from carviz.explorer.words import (
     pruning_words,
 )
 from carviz.explorer.working import Working
-from carviz.plots.pruned import CRITERIA
 from carviz.pruning import Pruning, check_count, prepare_pruning
 from carviz.results import PruningPath
+from carviz.wording import CRITERIA
 
 
 class Pruner(Working):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from carviz.plots.classes import MARGIN, accuracy_words
+from carviz.plots.classes import MARGIN
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -21,11 +21,9 @@ from carviz.plots.style import (
     HOLLOW,
     INK,
     KIND_COLORS,
-    KIND_LETTERS,
     KIND_MARKERS,
     LINE,
     PAPER,
-    SIGNIFICANT,
     SMALL,
     SOFT,
     TITLE,
@@ -36,7 +34,6 @@ from carviz.plots.style import (
     check_selectivity,
     check_table,
     fit,
-    points,
     set_points_axis,
     width_of,
     write,
@@ -44,6 +41,7 @@ from carviz.plots.style import (
 )
 from carviz.results import CarTable, SelectivityTable
 from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
+from carviz.wording import KIND_LETTERS, SIGNIFICANT, accuracy_words, kind_words, points
 
 HEIGHT = 8.6
 TOP = 1.25
@@ -313,7 +311,7 @@ def _legend(
         if not count and kind == "dead":
             continue
         axes.plot([place], [0], marker, color=KIND_COLORS[kind], markersize=11)
-        words = f"{KIND_LETTERS[kind]} {kind}: {count}"
+        words = f"{KIND_LETTERS[kind]} {kind_words(kind)}: {count}"
         write(axes, place + 0.16, 0, words, fontsize=HEAD)
         place += width_of(figure, words, HEAD) + 0.6
 
@@ -355,7 +353,7 @@ def _describe(heading: str, table: CarTable, selectivity: SelectivityTable | Non
     order = table.order.tolist()
 
     def told(filter: int) -> str:
-        kind = "" if selectivity is None else f", {selectivity.kind[filter]}"
+        kind = "" if selectivity is None else f", {kind_words(selectivity.kind[filter])}"
         return f"filter {filter} ({points(table.car[table.row(filter)])}{kind})"
 
     ends = (

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.results.class_names import find_class, shown_names
+from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.record import Record, same_measurement
 from carviz.results.statistics import (
     benjamini_hochberg,
@@ -199,6 +200,28 @@ class CarTable(Record):
         return paired_stderr(self.lost, self.gained, self.class_images)
 
     @cached_property
+    def interval_all(self) -> tuple[Floats, Floats]:
+        """(F,) and (F,): the 95% interval of CAR, Agresti-Min's, low and high."""
+        return paired_interval(self.lost_all, self.gained_all, len(self.images))
+
+    @cached_property
+    def p_value_all(self) -> Floats:
+        """(F,) p of the exact two-sided sign test, lost against gained."""
+        return sign_test(self.lost_all, self.gained_all)
+
+    @cached_property
+    def q_value_all(self) -> Floats:
+        """(F,) the same adjusted for all filters of the table (Benjamini and Hochberg)."""
+        return benjamini_hochberg(self.p_value_all)
+
+    @cached_property
+    def q_value(self) -> Floats:
+        """(F, K) q of the sign test, over all filters and classes; NaN without images."""
+        return benjamini_hochberg(
+            np.where(self.class_images > 0, sign_test(self.lost, self.gained), np.nan)
+        )
+
+    @cached_property
     def log_prob_drop_all(self) -> Floats:
         """(F,) mean fall of log p(true class | image) over all images, in nats."""
         drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
@@ -284,44 +307,91 @@ class CarTable(Record):
             exactly this CAR, and the fall of log p decided the place), number (the class's). A name
             that several classes have is shown with the number, as in `shown_classes`.
         """
-        return self._class_frame(filter, np.array([1, 1]), k)
+        return _frame_of(self._classes(filter, 1, k))
 
     def bottom_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
         """Return the `k` classes with the lowest class-wise CAR, lowest first; see `top_classes`.
 
         These are better off without the filter, or indifferent to it.
         """
-        return self._class_frame(filter, np.array([-1, -1]), k)
+        return _frame_of(self._classes(filter, -1, k))
 
-    def _class_frame(self, filter: int, sign: NDArray[np.int64], k: int) -> pd.DataFrame:
-        import pandas as pd
-
+    def _classes(self, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:
+        """Return the `k` classes of highest CAR, or of lowest where `sign` is -1."""
         if k < 1:
             raise ValueError(f"k is the number of classes wanted, 1 or more; found {k}.")
         i = self.row(filter)
+        lost, gained, images = self.lost[i], self.gained[i], self.class_images
         car, drop = self.class_car[i], self.log_prob_drop[i]
-        p_value = np.where(self.class_images > 0, sign_test(self.lost[i], self.gained[i]), np.nan)
+        p_value = np.where(images > 0, sign_test(lost, gained), np.nan)
         q_value = benjamini_hochberg(p_value)
-        order = np.lexsort((-sign[1] * drop, -sign[0] * car))
-        order = order[self.class_images[order] > 0][:k]
-        low, high = paired_interval(self.lost[i], self.gained[i], self.class_images)
-        values, counts = np.unique(car[self.class_images > 0], return_counts=True)
+        low, high = paired_interval(lost, gained, images)
+        order = np.lexsort((-sign * drop, -sign * car))
+        order = order[images[order] > 0][:k]
+        values, counts = np.unique(car[images > 0], return_counts=True)
         times = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        return pd.DataFrame(
-            {
-                "class": [self.shown_classes[c] for c in order],
-                "car": car[order],
-                "lost": self.lost[i, order],
-                "gained": self.gained[i, order],
-                "images": self.class_images[order],
-                "low": low[order],
-                "high": high[order],
-                "p_value": p_value[order],
-                "q_value": q_value[order],
-                "log_prob_drop": drop[order],
-                "tied": [times[float(car[c])] > 1 for c in order],
-                "number": order,
-            }
+        return tuple(
+            ClassSummary(
+                self.shown_classes[c], int(c), float(car[c]), int(lost[c]), int(gained[c]),
+                int(images[c]), float(low[c]), float(high[c]), float(p_value[c]),
+                float(q_value[c]), float(drop[c]), times[float(car[c])] > 1,
+            )
+            for c in order
+        )  # fmt: skip
+
+    def summary(self, filter: int, k: int = 5) -> FilterSummary:
+        """Return what a filter is worth, and to which classes: all that a surface says of it.
+
+        Parameters
+        ----------
+        filter
+            The filter's number in its bank.
+        k
+            Classes at each end; 0 for none.
+
+        Returns
+        -------
+        FilterSummary
+            Frozen: layer, filter, car, lost, gained, images, low and high (95% interval), p_value,
+            q_value (over all filters of the table), log_prob_drop, rank among `filters` measured
+            ones, whole, tied, top and bottom (classes, with the columns of `top_classes`).
+
+        Raises
+        ------
+        ValueError
+            If the table does not hold that filter, or `k` is less than 0.
+
+        Examples
+        --------
+        >>> table = CarTable("conv", filters=[0, 1], classes=("cat", "dog"), images=[0, 1, 2],
+        ...     total=3, targets=[0, 1, 1], baseline=[0, 1, 0],
+        ...     predictions=[[0, 0, 0], [0, 1, 1]], log_prob_drop=[[0.0, 0.4], [0.0, -0.3]])
+        >>> found = table.summary(0, k=1)
+        >>> found.rank, found.filters, found.lost, found.gained, found.top[0].name
+        (1, 2, 1, 0, 'dog')
+        """
+        if k < 0:
+            raise ValueError(f"k is the number of classes at each end, 0 or more; found {k}.")
+        i = self.row(filter)
+        low, high = self.interval_all
+        return FilterSummary(
+            layer=self.layer,
+            filter=int(filter),
+            car=float(self.car[i]),
+            lost=int(self.lost_all[i]),
+            gained=int(self.gained_all[i]),
+            images=len(self.images),
+            low=float(low[i]),
+            high=float(high[i]),
+            p_value=float(self.p_value_all[i]),
+            q_value=float(self.q_value_all[i]),
+            log_prob_drop=float(self.log_prob_drop_all[i]),
+            rank=self.rank(filter),
+            filters=len(self.filters),
+            whole=bool(self.filters.max() == len(self.filters) - 1),
+            tied=int((self.car == self.car[i]).sum()) - 1,
+            top=self._classes(filter, 1, k) if k else (),
+            bottom=self._classes(filter, -1, k) if k else (),
         )
 
     def flips(self, filter: int, class_name: str | int | None = None) -> pd.DataFrame:
@@ -425,6 +495,13 @@ class CarTable(Record):
                 **number,
             }
         )
+
+
+def _frame_of(classes: tuple[ClassSummary, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(list(map(vars, classes))).rename(columns={"name": "class"})
+    return frame[[name for name in frame if name != "number"] + ["number"]]
 
 
 def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:
