@@ -12,7 +12,7 @@ import carviz
 
 PACKAGE = Path(carviz.__file__).parent
 FLOORS = {
-    "interrupts": -1,
+    "interrupts": -1, "checks": -1,
     "results": 0, "evaluate": 0,
     "wording": 1, "banks": 1, "zoo": 1, "reference": 1,
     "ablation": 2, "pictures": 2,

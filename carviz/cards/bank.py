@@ -22,7 +22,6 @@ from carviz.cards.numbers import NUMBERS_NOTE, kind_mark, number_cells
 from carviz.plots import plot_bank
 from carviz.plots.style import check_picture
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import benjamini_hochberg, sign_test
 from carviz.wording import KIND_LETTERS, SIGNIFICANT, interval_words, points
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _end_classes(table: CarTable) -> list[tuple[str, str]]:
     """
     kept = np.flatnonzero(table.class_images > 0)
     lost, gained = table.lost[:, kept], table.gained[:, kept]
-    sure = benjamini_hochberg(sign_test(lost, gained)) <= SIGNIFICANT
+    sure = table.q_value[:, kept] <= SIGNIFICANT
     car, drop = table.class_car[:, kept], table.log_prob_drop[:, kept]
 
     def cell(row: int, column: int) -> str:

@@ -15,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from carviz.checks import check_home
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
@@ -92,11 +94,8 @@ def errors() -> Iterator[None]:
 
 def check_folder(path: Path | None, what: str) -> None:
     """Say that a file's folder is missing before the work that fills the file."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise FileNotFoundError(
-            f"{what} is saved into a folder that exists; {path.parent} does not. Make it, "
-            "or choose another path."
-        )
+    if path is not None:
+        check_home(path, what)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

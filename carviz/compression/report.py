@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carviz.ablation.costs import count_multiply_adds
+from carviz.checks import check_whole
 from carviz.evaluate import Images, check_model, device_of, inference_mode, placed, shadow
 
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ def measure_compression(
         If an argument is of the wrong kind or value.
     """
     for name, value in (("batch_size", batch_size), ("runs", runs)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is a whole number, 1 or more; found {value!r}.")
+        check_whole(value, name)
     place = device_of(check_model(before), device)
     networks = [shadow(check_model(model), place) for model in (before, after)]
     images = Images(data)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import paired_interval
 from carviz.wording import kind_words, points, seen_words, tick_words
 
 WIDTH, HEIGHT = 570, 470
@@ -28,8 +27,7 @@ def bank_drawing(
     """Return the drawing, or words where nothing is measured yet."""
     if table is None:
         return '<p class="cv-empty">Nothing measured yet: press “Compute the bank”.</p>'
-    n = len(table.images)
-    low, high = paired_interval(table.lost_all, table.gained_all, n)
+    low, high = table.interval_all
     y = Scale(100 * min(0.0, low.min()), 100 * max(0.0, high.max()), HEIGHT - BOTTOM, TOP)
     if selectivity is None:
         places = np.empty(len(table.filters))

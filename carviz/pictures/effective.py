@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from carviz.banks import find_layer, open_network
+from carviz.checks import check_filters, check_whole
 from carviz.evaluate import Images, Progress, find_normalization, inference_mode, telling
-from carviz.pictures.exciting import Exciting, check_count, find_exciting
-from carviz.pictures.filters import RgbFilters, check_filter
+from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting
+from carviz.pictures.filters import RgbFilters
 from carviz.pictures.patches import check_exciting
 from carviz.pictures.pulling import Source, pull_back
 
@@ -126,7 +127,7 @@ def iter_effective_weights(
     """
     source = open_source(model, data, layer, images, normalize, exciting, device, progress)
     count = len(source.exciting)
-    wanted = range(count) if filters is None else [check_filter(i, count, layer) for i in filters]
+    wanted = range(count) if filters is None else check_filters(filters, count, layer)
     return pull_back(source, list(wanted))
 
 
@@ -142,7 +143,7 @@ def open_source(
     progress: Progress = False,
 ) -> Source:
     """Check the arguments of `effective_weights`, and find the exciting images where none are."""
-    most = check_count(images, "images")
+    most = check_whole(images, "images", what=A_FILTER)
     view = Images(data)
     network = open_network(model, device)
     name = find_layer(network, model, layer)

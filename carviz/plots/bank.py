@@ -40,7 +40,6 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
 from carviz.wording import KIND_LETTERS, SIGNIFICANT, accuracy_words, kind_words, points
 
 HEIGHT = 8.6
@@ -210,7 +209,7 @@ def _draw_scatter(
 ) -> None:
     index = selectivity.color_index[table.filters]
     kinds = selectivity.kind[table.filters]
-    low, high = paired_interval(table.lost_all, table.gained_all, _n(table))
+    low, high = table.interval_all
     dead = bool((kinds == "dead").any())
     x, spread = _spread(np.where(np.isnan(index), DEAD_PLACE, index))
     axes = _car_axes(figure, left, width, low, high, notes=1 + spread)
@@ -242,10 +241,9 @@ def _draw_scatter(
 
 def _draw_bars(figure: Figure, table: CarTable, left: float, width: float) -> None:
     """Draw CAR in falling order: a bar a filter, or a point where there are too many."""
-    q_value = benjamini_hochberg(sign_test(table.lost_all, table.gained_all))
     rows = np.array([table.row(i) for i in table.order])
-    low, high = (a[rows] for a in paired_interval(table.lost_all, table.gained_all, _n(table)))
-    car, sure = 100 * table.car[rows], q_value[rows] <= SIGNIFICANT
+    low, high = (end[rows] for end in table.interval_all)
+    car, sure = 100 * table.car[rows], table.q_value_all[rows] <= SIGNIFICANT
     place = np.arange(1, len(rows) + 1)
     room = (width - 0.9) / len(rows)
     notes = [f"lines: 95% intervals.  filled: q ≤ {SIGNIFICANT:g}.  hollow: could be chance."]
@@ -269,10 +267,6 @@ def _draw_bars(figure: Figure, table: CarTable, left: float, width: float) -> No
         axes.set_xlabel("filter, by its number", fontsize=BODY, color=INK)
     write_at(figure, left, TOP + 0.1, "Highest CAR first", fontsize=HEAD, weight="bold")
     _write_notes(figure, notes, left)
-
-
-def _n(table: CarTable) -> int:
-    return len(table.images)
 
 
 def _car_axes(

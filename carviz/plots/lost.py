@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from carviz.checks import check_whole
 from carviz.plots.classes import MARGIN, MOST_OF_NAME, NOTE, ROW, draw_rows
 from carviz.plots.letters import told_apart
 from carviz.plots.pruned import check_count, check_path
@@ -75,8 +76,7 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
         If the path does not prune `count` filters, or `k` is less than 1.
     """
     count = check_count(count, len(check_path(path)))
-    if k < 1:
-        raise ValueError(f"k is the number of classes that are shown, 1 or more; found {k}.")
+    k = check_whole(k, "k", what="the number of classes that are shown")
     classes = path.lost_classes(count)
     frame = classes.head(k)
     notes = _notes(frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from carviz.checks import check_whole
 from carviz.results import PruningPath
 
 
@@ -19,6 +20,4 @@ def check_path(path: Any) -> PruningPath:
 
 def check_count(count: Any, steps: int) -> int:
     """Return `count` if it is a place of a path of that many steps."""
-    if not 0 <= count <= steps:
-        raise ValueError(f"count is 0 to {steps}, the filters that were pruned; found {count}.")
-    return int(count)
+    return check_whole(count, "count", 0, steps, note="the filters that were pruned")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import check_whole
 from carviz.results.class_names import find_class, shown_names
-from carviz.results.filter_summary import ClassSummary, FilterSummary
-from carviz.results.record import Record, same_measurement
-from carviz.results.statistics import (
-    benjamini_hochberg,
-    paired_interval,
-    paired_stderr,
-    sign_test,
+from carviz.results.filter_summary import (
+    ClassSummary,
+    FilterSummary,
+    class_frame,
+    pick_classes,
 )
+from carviz.results.record import Record, same_measurement
+from carviz.results.statistics import paired_columns, paired_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,26 +201,28 @@ class CarTable(Record):
         return paired_stderr(self.lost, self.gained, self.class_images)
 
     @cached_property
+    def _numbers(self) -> dict[str, NDArray[Any]]:
+        """What is known of each filter, by the names of the columns of `to_frame`, each (F,)."""
+        images = np.full(len(self.filters), len(self.images))
+        columns = paired_columns(self.lost_all, self.gained_all, images)
+        return {**columns, "log_prob_drop": self.log_prob_drop_all}
+
+    @property
     def interval_all(self) -> tuple[Floats, Floats]:
         """(F,) and (F,): the 95% interval of CAR, Agresti-Min's, low and high."""
-        return paired_interval(self.lost_all, self.gained_all, len(self.images))
+        return self._numbers["low"], self._numbers["high"]
 
-    @cached_property
-    def p_value_all(self) -> Floats:
-        """(F,) p of the exact two-sided sign test, lost against gained."""
-        return sign_test(self.lost_all, self.gained_all)
-
-    @cached_property
+    @property
     def q_value_all(self) -> Floats:
-        """(F,) the same adjusted for all filters of the table (Benjamini and Hochberg)."""
-        return benjamini_hochberg(self.p_value_all)
+        """(F,) q of the exact sign test, over all filters of the table (Benjamini-Hochberg)."""
+        return self._numbers["q_value"]
 
     @cached_property
     def q_value(self) -> Floats:
-        """(F, K) q of the sign test, over all filters and classes; NaN without images."""
-        return benjamini_hochberg(
-            np.where(self.class_images > 0, sign_test(self.lost, self.gained), np.nan)
-        )
+        """(F, K) the same by class, over all filters and classes; NaN without images."""
+        shape = self.lost.shape
+        columns = paired_columns(self.lost, self.gained, np.broadcast_to(self.class_images, shape))
+        return columns["q_value"]
 
     @cached_property
     def log_prob_drop_all(self) -> Floats:
@@ -307,36 +310,21 @@ class CarTable(Record):
             exactly this CAR, and the fall of log p decided the place), number (the class's). A name
             that several classes have is shown with the number, as in `shown_classes`.
         """
-        return _frame_of(self._classes(filter, 1, k))
+        return class_frame(self._classes(filter, 1, k))
 
     def bottom_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
         """Return the `k` classes with the lowest class-wise CAR, lowest first; see `top_classes`.
 
         These are better off without the filter, or indifferent to it.
         """
-        return _frame_of(self._classes(filter, -1, k))
+        return class_frame(self._classes(filter, -1, k))
 
     def _classes(self, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:
         """Return the `k` classes of highest CAR, or of lowest where `sign` is -1."""
-        if k < 1:
-            raise ValueError(f"k is the number of classes wanted, 1 or more; found {k}.")
-        i = self.row(filter)
-        lost, gained, images = self.lost[i], self.gained[i], self.class_images
-        car, drop = self.class_car[i], self.log_prob_drop[i]
-        p_value = np.where(images > 0, sign_test(lost, gained), np.nan)
-        q_value = benjamini_hochberg(p_value)
-        low, high = paired_interval(lost, gained, images)
-        order = np.lexsort((-sign * drop, -sign * car))
-        order = order[images[order] > 0][:k]
-        values, counts = np.unique(car[images > 0], return_counts=True)
-        times = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        return tuple(
-            ClassSummary(
-                self.shown_classes[c], int(c), float(car[c]), int(lost[c]), int(gained[c]),
-                int(images[c]), float(low[c]), float(high[c]), float(p_value[c]),
-                float(q_value[c]), float(drop[c]), times[float(car[c])] > 1,
-            )
-            for c in order
+        k, i = check_whole(k, "k", what="the number of classes wanted"), self.row(filter)
+        return pick_classes(
+            paired_columns(self.lost[i], self.gained[i], self.class_images),
+            self.log_prob_drop[i], self.shown_classes, sign, k,
         )  # fmt: skip
 
     def summary(self, filter: int, k: int = 5) -> FilterSummary:
@@ -370,22 +358,12 @@ class CarTable(Record):
         >>> found.rank, found.filters, found.lost, found.gained, found.top[0].name
         (1, 2, 1, 0, 'dog')
         """
-        if k < 0:
-            raise ValueError(f"k is the number of classes at each end, 0 or more; found {k}.")
+        k = check_whole(k, "k", 0, what="the number of classes at each end")
         i = self.row(filter)
-        low, high = self.interval_all
         return FilterSummary(
             layer=self.layer,
             filter=int(filter),
-            car=float(self.car[i]),
-            lost=int(self.lost_all[i]),
-            gained=int(self.gained_all[i]),
-            images=len(self.images),
-            low=float(low[i]),
-            high=float(high[i]),
-            p_value=float(self.p_value_all[i]),
-            q_value=float(self.q_value_all[i]),
-            log_prob_drop=float(self.log_prob_drop_all[i]),
+            **{name: column[i].item() for name, column in self._numbers.items()},
             rank=self.rank(filter),
             filters=len(self.filters),
             whole=bool(self.filters.max() == len(self.filters) - 1),
@@ -459,49 +437,20 @@ class CarTable(Record):
 
         if by not in ("filter", "class"):
             raise ValueError(f"`by` is 'filter' or 'class'; found {by!r}.")
-        F, K = len(self.filters), len(self.classes)
-        lost: NDArray[Any]
-        gained: NDArray[Any]
-        car: NDArray[Any]
-        number: dict[str, Any] = {}
         if by == "filter":
-            keys: dict[str, Any] = {"filter": self.filters}
-            lost, gained = self.lost_all, self.gained_all
-            n, car = np.full(F, len(self.images)), self.car
-            drop = self.log_prob_drop_all
-        else:
-            kept = np.tile(self.class_images > 0, F)
-            keys = {
-                "filter": np.repeat(self.filters, K)[kept],
-                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
-            }
-            number = {"number": np.tile(np.arange(K), F)[kept]}
-            lost, gained, car = (a.ravel()[kept] for a in (self.lost, self.gained, self.class_car))
-            n, drop = np.tile(self.class_images, F)[kept], self.log_prob_drop.ravel()[kept]
-        low, high = paired_interval(lost, gained, n)
-        p_value = sign_test(lost, gained)
+            return pd.DataFrame({"filter": self.filters, **self._numbers})
+        F, K = len(self.filters), len(self.classes)
+        kept = np.tile(self.class_images > 0, F)
+        lost, gained = self.lost.ravel()[kept], self.gained.ravel()[kept]
         return pd.DataFrame(
             {
-                **keys,
-                "car": car,
-                "lost": lost,
-                "gained": gained,
-                "images": n,
-                "low": low,
-                "high": high,
-                "p_value": p_value,
-                "q_value": benjamini_hochberg(p_value),
-                "log_prob_drop": drop,
-                **number,
+                "filter": np.repeat(self.filters, K)[kept],
+                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
+                **paired_columns(lost, gained, np.tile(self.class_images, F)[kept]),
+                "log_prob_drop": self.log_prob_drop.ravel()[kept],
+                "number": np.tile(np.arange(K), F)[kept],
             }
         )
-
-
-def _frame_of(classes: tuple[ClassSummary, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(list(map(vars, classes))).rename(columns={"name": "class"})
-    return frame[[name for name in frame if name != "number"] + ["number"]]
 
 
 def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:

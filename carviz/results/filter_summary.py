@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,8 +19,8 @@ class ClassSummary:
 
     Parameters
     ----------
-    name, number
-        The class, its name as `CarTable.shown_classes` has it.
+    name
+        The class, as `CarTable.shown_classes` has it.
     car
         Class-wise CAR, a fraction.
     lost, gained, images
@@ -26,10 +34,11 @@ class ClassSummary:
         Mean fall of log p(true class | image), in nats.
     tied
         Whether another class has exactly this CAR, and the fall of log p decided the place.
+    number
+        The class's number.
     """
 
     name: str
-    number: int
     car: float
     lost: int
     gained: int
@@ -40,6 +49,7 @@ class ClassSummary:
     q_value: float
     log_prob_drop: float
     tied: bool
+    number: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,3 +98,48 @@ class FilterSummary:
     tied: int
     top: tuple[ClassSummary, ...]
     bottom: tuple[ClassSummary, ...]
+
+
+def pick_classes(
+    columns: Mapping[str, NDArray[Any]],
+    log_prob_drop: NDArray[np.float64],
+    names: Sequence[str],
+    sign: int,
+    k: int,
+) -> tuple[ClassSummary, ...]:
+    """Return the `k` classes of highest CAR, or of lowest where `sign` is -1.
+
+    Parameters
+    ----------
+    columns
+        What `paired_columns` says of all K classes without the filter; those without images are
+        left out.
+    log_prob_drop
+        (K,) what decides between classes of one CAR.
+    names
+        K names, as they are shown.
+    """
+    car, counted = columns["car"], columns["images"] > 0
+    ties = log_prob_drop
+    if np.isnan(ties).all():  # it was left out: the number decides
+        ties = -np.arange(len(car), dtype=np.float64)
+    order = np.lexsort((-sign * ties, -sign * car))
+    values, counts = np.unique(car[counted], return_counts=True)
+    times = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    every = {**columns, "log_prob_drop": log_prob_drop}
+    return tuple(
+        ClassSummary(
+            name=names[c],
+            **{name: column[c].item() for name, column in every.items()},
+            tied=times[car[c].item()] > 1,
+            number=int(c),
+        )
+        for c in order[counted[order]][:k]
+    )
+
+
+def class_frame(classes: Sequence[ClassSummary]) -> pd.DataFrame:
+    """Return classes as a table, a row each."""
+    import pandas as pd
+
+    return pd.DataFrame([vars(one) for one in classes]).rename(columns={"name": "class"})
