@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from carviz.version import __version__ as __version__
+
 _WHERE = {
     "CarImportance": "carviz.compression",
     "CarTable": "carviz.results",

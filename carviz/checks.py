@@ -145,8 +145,9 @@ def check_filters(
     ValueError
         If a number is not of that bank, is repeated, or none is there.
     """
-    if not isinstance(filters, Iterable) or isinstance(filters, (str, bytes, Mapping)):
-        out = f"Write [{filters}]." if is_whole(filters) else ""
+    one = is_whole(filters)  # a tensor without axes passes for an iterable
+    if one or not isinstance(filters, Iterable) or isinstance(filters, (str, bytes, Mapping)):
+        out = f"Write [{filters!r}]." if one else ""
         raise TypeError(
             f"{name} are filters' numbers; found {found_words(filters)}, not a list of whole "
             f"numbers.{_behind(out)}"

@@ -1,6 +1,7 @@
 """Pages are whole, self-contained, escaped, and say what the table says."""
 
 import base64
+import dataclasses
 import functools
 import io
 import itertools
@@ -212,6 +213,18 @@ def test_classes_are_marked_by_the_test_over_all_of_them():
     q_value = strong.to_frame("class").q_value
     assert (q_value <= 0.05).any()
     assert any("*" in row[-2] for row in rows_of(bank_page(strong)))
+
+
+def test_low_precision_is_told_and_a_log_p_that_was_left_out_decides_nothing():
+    left_out = np.full((2, 2), np.nan)
+    passport = {"precision_audit": {"found": "Audited in <float32>."}}
+    table = dataclasses.replace(known_table(), log_prob_drop=left_out, passport=passport)
+    for html in (filter_page(table, 1), bank_page(table)):
+        assert "Audited in &lt;float32&gt;." in html
+        assert "log p decides" not in html
+        assert "nan" not in Page(html).text.lower()
+    assert "log p decides" in filter_page(known_table(), 1)
+    assert "number decides" in filter_page(table, 1)
 
 
 def test_an_unfinished_table_says_so():

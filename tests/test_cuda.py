@@ -80,6 +80,27 @@ def test_no_batch_waits_for_the_gpu(name, layer):
             torch.cuda.set_sync_debug_mode("default")
 
 
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize(
+    ("name", "layer"), [("alexnet", "features.0"), ("resnet18", "layer2.0.conv1")]
+)
+def test_low_precision_is_audited(name, layer, precision):
+    model, images, _ = family(name)
+    data = images, torch.arange(IMAGES) % CLASSES
+    exact, table = (
+        carviz.measure_car(
+            model, data, layer, filters=list(range(16)), device="cuda", progress=False,
+            run=Run(precision=each),
+        )
+        for each in ("float32", precision)
+    )  # fmt: skip
+    told = table.passport["precision_audit"]
+    assert told["precision"] == table.passport["precision"] == precision
+    assert told["threshold"] > 1e-4  # it was coarser indeed
+    assert abs(table.car - exact.car).max() <= told["largest_change"]
+    assert table.has_log_prob_drop == (precision == "tf32")
+
+
 def test_out_of_memory_means_smaller_batches():
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory

@@ -12,7 +12,7 @@ import carviz
 
 PACKAGE = Path(carviz.__file__).parent
 FLOORS = {
-    "interrupts": -1, "checks": -1,
+    "interrupts": -1, "checks": -1, "version": -1,
     "results": 0, "evaluate": 0,
     "wording": 1, "banks": 1, "zoo": 1, "reference": 1,
     "ablation": 2, "pictures": 2,
@@ -69,6 +69,17 @@ def test_the_files_of_a_room_import_one_another_one_way_round():
     while ready := {n for n in reads if n not in done and reads[n] <= done}:
         done |= ready
     assert done == set(reads), f"a circle of imports among {sorted(set(reads) - done)}"
+
+
+def test_contributing_tells_the_floor_of_every_room():
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (-?\d) [^|]*\| ([^|]*) \|", page, re.MULTILINE)
+    told = {
+        room.rstrip("/").removesuffix(".py"): int(floor)
+        for floor, rooms in rows
+        for room in re.findall(r"`([\w/.]+)`", rooms)
+    }
+    assert told == FLOORS
 
 
 def test_importing_carviz_is_light():

@@ -1,5 +1,6 @@
 """Figures say what the table says, legibly, and nothing on them is clipped or overlaps."""
 
+import dataclasses
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from legible import check_legible, texts, words
 
 from carviz.plots import plot_bank, plot_classes, plot_filter
+from carviz.plots.classes import class_blocks, describe_blocks, tie_words
 from carviz.plots.style import CarvizFigure, write
 from carviz.results import CarTable, SelectivityTable
 from carviz.wording import points
@@ -62,6 +64,10 @@ def known_table(total=None):
         total=total or 100, targets=targets, baseline=baseline, predictions=predictions,
         log_prob_drop=np.zeros((2, 2)),
     )  # fmt: skip
+
+
+def without_log_p(table):
+    return dataclasses.replace(table, log_prob_drop=np.full_like(table.log_prob_drop, np.nan))
 
 
 def kinds_of(count, layer="features.0", dead=(), index=None):
@@ -373,3 +379,34 @@ def test_bad_arguments_say_rule_and_found():
             plot_filter(table, 0, picture=np.full((3, 3, 3), wrong))
     with pytest.raises(ValueError, match="found 1 pictures"):
         plot_bank(table, pictures=pictures_of(1))
+
+
+def test_where_log_p_was_left_out_no_figure_says_that_it_decides():
+    table = without_log_p(known_table())
+    several = carviz_table_of_many_classes(table)
+    for filter in (0, 1):
+        for shown in (table, several):
+            blocks = class_blocks(shown, filter, 5)
+            told = describe_blocks(blocks) + " ".join(title for title, _ in blocks)
+            assert "argest fall" not in told
+            assert "nan" not in told.lower()
+            tied = [frame for _, frame in blocks if frame["tied"].any()]
+            assert all("number decides" in tie_words(frame) for frame in tied)
+            text = words(plot_classes(shown, filter))
+            assert "fall of log p decides" not in text
+            assert "nan" not in text.lower()
+    ((title, frame),) = class_blocks(several, 1, 5)
+    assert title == "CAR is 0 in every class, log p was left out. The first classes"
+    assert frame["number"].tolist() == list(range(5))
+    assert "log p decides" in tie_words(class_blocks(known_table(), 1, 5)[0][1])
+
+
+def carviz_table_of_many_classes(table):
+    """Return the table with images of 30 classes, on which filter 1 changes nothing."""
+    targets = np.arange(100) % 30
+    baseline, predictions = targets.copy(), np.stack([targets, targets])
+    predictions[0, :4] = 29
+    return dataclasses.replace(
+        table, classes=tuple(f"class {i}" for i in range(30)), targets=targets,
+        baseline=baseline, predictions=predictions, log_prob_drop=np.full((2, 30), np.nan),
+    )  # fmt: skip

@@ -359,9 +359,14 @@ def test_a_samplers_images_are_measured():
     assert next(iter(found.values())).total == 75
 
 
-def test_low_precision_is_told_of_each_bank():
-    found = measure(woken(Residual), None, precision="bf16")
-    assert all("changed_by_precision" in table.passport for table in found.values())
+def test_low_precision_is_audited_in_each_bank():
+    model = woken(Residual)
+    expected, found = measure(model, None), measure(model, None, precision="bf16")
+    for name, table in found.items():
+        np.testing.assert_array_equal(table.predictions, expected[name].predictions)
+    told = [table.passport["precision_audit"] for table in found.values()]
+    assert all(audit["pairs_run_again"] > 0 for audit in told)
+    assert len({audit["threshold"] for audit in told}) == len(told)
 
 
 def test_an_image_that_breaks_a_bank_is_told_with_the_bank():

@@ -95,7 +95,6 @@ def choose_plan(
     layer: str,
     sample: Tensor,
     *,
-    subtract: bool = True,
     small: bool = False,
     tick: Tick | None = None,
     answers: OutputKind | None = None,
@@ -112,9 +111,6 @@ def choose_plan(
         The bank.
     sample
         ``(image, channel, height, width)`` on the network's device, `SAMPLE` images.
-    subtract
-        Whether the next layer's output without a channel may be had by subtracting its share,
-        which wants float32.
     small
         Whether the measurement is so short that one removal must do.
     tick
@@ -135,19 +131,17 @@ def choose_plan(
     """
     with inference_mode(), arithmetic("float32", sample.device.type):
         layout = layout_for(sample.device.type, precision)
-        auditor = _Auditor(
-            network, layer, sample, subtract, small, tick or (lambda: None), folded, layout
-        )
+        auditor = _Auditor(network, layer, sample, small, tick or (lambda: None), folded, layout)
         return auditor.choose(answers)
 
 
 class _Auditor:
     def __init__(
-        self, network: Network, layer: str, sample: Tensor, subtract: bool, small: bool,
+        self, network: Network, layer: str, sample: Tensor, small: bool,
         tick: Tick, folded: Folded | None, layout: torch.memory_format,
     ) -> None:  # fmt: skip
         self.network, self.layer, self.sample = network, layer, sample
-        self.subtract, self.small, self.tick, self.folded = subtract, small, tick, folded
+        self.small, self.tick, self.folded = small, tick, folded
         self.layout = layout
         self.reference = Reference(network.model)
         self.pick = AS_IS
@@ -207,7 +201,7 @@ class _Auditor:
         begun = time.perf_counter()
         try:
             plan = plan_by_graph(
-                network, self.layer, self.sample, subtract=self.subtract, pick=self.pick,
+                network, self.layer, self.sample, pick=self.pick,
                 folded=self.folded, layout=self.layout,
             )  # fmt: skip
             self.making += time.perf_counter() - begun
@@ -317,9 +311,7 @@ class _Auditor:
     def _fault_in_float64(self, plan: Plan, truth: Truth) -> str:
         """Return how the same plan differs where rounding hides no mistake."""
         try:
-            twin = plan_like(
-                plan, _double(self.network, plan), self.layer, truth.images, subtract=self.subtract
-            )
+            twin = plan_like(plan, _double(self.network, plan), self.layer, truth.images)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return self._fault(twin, truth)

@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from carviz.ablation.batches import Batch, take
 from carviz.ablation.shares import ConvolutionShare, LinearShare
 from carviz.banks import HookedEnds, zero_channels
-from carviz.evaluate import AS_IS, Pick, quiet_call
+from carviz.evaluate import AS_IS, Pick, in_float32, quiet_call
 from carviz.reference import Reference
 
 Values = tuple[Any, ...]
@@ -111,10 +111,11 @@ class GraphPlan:
         banks, planes, wholes, carried = self._parts(values)
         rows = batch.rows
         count = len(values[0]) if rows is None else len(rows)
-        without = [
-            share.without(plane, whole, batch)
-            for share, plane, whole in zip(self.shares, planes, wholes, strict=True)
-        ]
+        with in_float32(values[0].device.type):  # a small difference of large sums
+            without = [
+                share.without(plane, whole, batch)
+                for share, plane, whole in zip(self.shares, planes, wholes, strict=True)
+            ]
         if rows is not None:
             carried = tuple(take(v, rows) for v in carried)
             if self.reads_bank:

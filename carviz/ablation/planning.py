@@ -132,15 +132,11 @@ def plan_by_reference(
     return ReferencePlan(reference, layer, where)
 
 
-def plan_like(
-    plan: Plan, network: Network, layer: str, sample: Tensor, *, subtract: bool = True
-) -> Plan:
+def plan_like(plan: Plan, network: Network, layer: str, sample: Tensor) -> Plan:
     """Return a plan of the same kind for the network as it is now; nothing is tried."""
     made: Plan
     if isinstance(plan, GraphPlan):
-        made = plan_by_graph(
-            network, layer, sample, subtract=subtract, pick=plan.pick, layout=plan.layout
-        )
+        made = plan_by_graph(network, layer, sample, pick=plan.pick, layout=plan.layout)
         made.numbers = made.numbers if plan.rows_independent else ()
     elif isinstance(plan, HookPlan):
         made = plan_by_hooks(network, layer, sample, pick=plan.pick)

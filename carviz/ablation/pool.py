@@ -201,15 +201,11 @@ def _nonsense(facts: Any, chunk: Chunk, work: Work) -> TypeError | None:
     Its form is looked at, and whether it is of these images. A wrong number of the right form is
     what the measurement's own check of a few facts is for (`carviz.ablation.auditing`).
     """
-    if not isinstance(facts, Facts):
+    if not isinstance(facts, work.kind):
         return TypeError(f"it gave a {type(facts).__name__}, and no facts")
-    m, filters = len(chunk.numbers), len(work.filters)
-    shapes = {
-        "targets": (m,), "baseline": (m,), "predictions": (filters, m), "drop": (filters, m),
-    }  # fmt: skip
-    for name, shape in shapes.items():
+    for name, shape in work.shapes(chunk).items():
         array = getattr(facts, name, None)
-        kind = np.floating if name == "drop" else np.integer
+        kind = np.floating if name in ("drop", "threshold") else np.integer
         if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, kind):
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             return TypeError(f"its {name} are {found}")
@@ -221,7 +217,7 @@ def _nonsense(facts: Any, chunk: Chunk, work: Work) -> TypeError | None:
         classes = getattr(facts, name)
         if classes.min(initial=0) < 0 or classes.max(initial=0) >= work.plan.classes:
             return TypeError(f"its {name} are no classes of the network")
-    if not np.isfinite(facts.drop).all():
+    if np.isinf(facts.drop).any() or (np.isnan(facts.drop).any() and not work.leaves_out_log_p):
         return TypeError("its falls of log p are not finite")
     return None
 

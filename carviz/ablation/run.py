@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class Facts:
     drop: NDArray[np.float64]
 
     @classmethod
-    def joined(cls, parts: Sequence[Facts]) -> Facts:
+    def joined(cls, parts: Sequence[Self]) -> Self:
         """Return the facts of several blocks of images as one."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(*(np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names))
@@ -88,9 +88,10 @@ class Work:
         Images whose maps are held at once.
     device, dtype
         Where images go, and their type.
-    precision
-        "float32", "tf32" or "bf16".
     """
+
+    kind: ClassVar[type[Facts]] = Facts
+    """What comes of a chunk."""
 
     plan: Plan
     filters: list[int]
@@ -98,7 +99,18 @@ class Work:
     block: int
     device: torch.device
     dtype: torch.dtype
-    precision: str = "float32"
+
+    def shapes(self, chunk: Chunk) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays that come of a chunk."""
+        m, filters = len(chunk.numbers), len(self.filters)
+        return {
+            "targets": (m,), "baseline": (m,), "predictions": (filters, m), "drop": (filters, m),
+        }  # fmt: skip
+
+    @property
+    def leaves_out_log_p(self) -> bool:
+        """Whether the falls of log p are NaN."""
+        return False
 
     def moved(self, chunk: Chunk) -> Chunk:
         """Return a chunk whose images are where they will run, for the works of several banks.
@@ -140,19 +152,19 @@ class Work:
             part = slice(start, start + block)
             images = _there(chunk.images[part], self.device)
             images = images.to(dtype=self.dtype, memory_format=layout_of(self.plan))
-            parts.append(
-                run_chunk(
-                    self.plan,
-                    images,
-                    _there(chunk.targets[part], self.device),
-                    self.filters,
-                    numbers=chunk.numbers[part],
-                    batch_size=batch_size,
-                    precision=self.precision,
-                    tick=tick,
-                )
-            )
-        return Facts.joined(parts)
+            targets = _there(chunk.targets[part], self.device)
+            parts.append(self._block(chunk, part, images, targets, batch_size, tick))
+        return type(parts[0]).joined(parts)
+
+    def _block(
+        self, chunk: Chunk, part: slice, images: Tensor, targets: Tensor, batch_size: int,
+        tick: Tick,
+    ) -> Facts:  # fmt: skip
+        """Return the facts of a part of a chunk, whose images are where they run."""
+        return run_chunk(
+            self.plan, images, targets, self.filters,
+            numbers=chunk.numbers[part], batch_size=batch_size, tick=tick,
+        )  # fmt: skip
 
 
 def run_chunk(
@@ -163,7 +175,6 @@ def run_chunk(
     *,
     numbers: Sequence[int],
     batch_size: int,
-    precision: str = "float32",
     tick: Tick | None = None,
 ) -> Facts:
     """Return the facts of one chunk.
@@ -176,8 +187,6 @@ def run_chunk(
         The images' numbers in the data, for error messages.
     batch_size
         Rows of the tail that run together.
-    precision
-        "float32", "tf32" or "bf16".
 
     Raises
     ------
@@ -187,11 +196,11 @@ def run_chunk(
     count, own = len(images), np.arange(len(images))
     sets = np.asarray(filters, np.int64).reshape(-1, 1)
     nobody = np.full((count, 1), NOTHING)
-    with inference_mode(), arithmetic(precision, images.device.type):
+    with inference_mode(), arithmetic("float32", images.device.type):
         values = plan.head(images)
         active = plan.active(values) if plan.rows_independent else None
         places, rows = needed(active, sets, count)
-        tail = _Tail(plan, values, targets, batch_size, precision)
+        tail = Tail(plan, values, targets, batch_size)
         # A cancel need not wait for the filters.
         before = tail.ask(own, nobody, None if tick is None else lambda _rows: tick(0))
         after = tail.ask(rows, sets[places], tick)
@@ -246,7 +255,11 @@ class Found(NamedTuple):
     finite: NDArray[np.bool_]
 
 
-class _Tail:
+Read = Callable[[slice, Tensor | slice, Tensor], None]
+"""Takes the answers of some pairs: which of all pairs they are, their images, and their logits."""
+
+
+class Tail:
     """The tail on what the head gave for some images.
 
     Parameters
@@ -257,20 +270,16 @@ class _Tail:
         (image,) true class, where the network is.
     batch_size
         Rows that run together, of all workers.
-    precision
-        "float32", "tf32" or "bf16".
     """
 
-    def __init__(
-        self, plan: Plan, values: Values, targets: Tensor, batch_size: int, precision: str
-    ) -> None:
+    def __init__(self, plan: Plan, values: Values, targets: Tensor, batch_size: int) -> None:
         self._plan, self._values, self._targets = plan, values, targets
-        self._precision, self._device = precision, targets.device
+        self._device = targets.device
         self._workers = workers_of(plan, targets.device)
         self._size = max(1, batch_size // self._workers)
 
     def ask(self, rows: NDArray[np.int64], sets: NDArray[np.int64], tick: Tick | None) -> Found:
-        """Run all pairs; nothing is read from the device until the last has run.
+        """Run all pairs in float32; nothing is read from the device until the last has run.
 
         Parameters
         ----------
@@ -282,20 +291,41 @@ class _Tail:
         log_p = torch.empty(count, dtype=torch.float32, device=device)
         finite = torch.empty(count, dtype=torch.bool, device=device)
 
+        def read(part: slice, images: Tensor | slice, logits: Tensor) -> None:
+            predicted[part], log_p[part], finite[part] = read_logits(logits, self._targets[images])
+
+        self.run(rows, sets, read, tick)
+        return Found(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
+
+    def run(
+        self, rows: NDArray[np.int64], sets: NDArray[np.int64], read: Read, tick: Tick | None,
+        precision: str = "float32",
+    ) -> None:  # fmt: skip
+        """Run all pairs, and hand on what comes of them, maybe in several threads at a time.
+
+        Parameters
+        ----------
+        rows, sets
+            (pair,) the image, and (pair, set) what it loses.
+        precision
+            "float32", "tf32" or "bf16".
+        """
+
         def run(job: tuple[slice, Batch]) -> int:
             part, batch = job
             length = int(part.stop - part.start)
-            targets = self._targets
-            if batch.rows is not None:
-                targets = targets.index_select(0, batch.rows[:length])
-            logits = self._plan.tail(self._values, batch)[:length]
-            predicted[part], log_p[part], finite[part] = read_logits(logits, targets)
+            images = slice(None) if batch.rows is None else batch.rows[:length]
+            read(part, images, self._plan.tail(self._values, batch)[:length])
             return length
 
-        side_by_side(
-            self._batches(rows, sets), run, workers=self._workers, context=self._modes, tick=tick
-        )
-        return Found(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
+        @contextmanager
+        def modes() -> Iterator[None]:
+            with inference_mode(), arithmetic(precision, self._device.type):
+                yield
+
+        asked = self._batches(rows, sets)
+        with modes():
+            side_by_side(asked, run, workers=self._workers, context=modes, tick=tick)
 
     def _batches(
         self, rows: NDArray[np.int64], sets: NDArray[np.int64]
@@ -307,11 +337,6 @@ class _Tail:
         for batch in batches(self._plan, rows, sets, images, size, self._device):
             count = images if batch.count is None else batch.count
             yield slice(start, start := start + count), batch
-
-    @contextmanager
-    def _modes(self) -> Iterator[None]:
-        with inference_mode(), arithmetic(self._precision, self._device.type):
-            yield
 
 
 def workers_of(plan: Plan, device: torch.device) -> int:

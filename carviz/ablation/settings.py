@@ -32,8 +32,10 @@ class Run:
         memory, else under the container's limit, MEM_LIMIT and the machine, and 1 GiB at most.
     precision
         "float32", which means float32 (cuDNN's TF32 is off), or "tf32" or "bf16" for speed on a
-        GPU: the passport then tells the share of predictions that this changed, of the first
-        images.
+        GPU, audited: pairs of a filter and an image whose prediction is a close call are measured
+        again in float32, and ``passport["precision_audit"]`` tells how many, what a sample of the
+        others found, and by how much that leaves CAR open. bfloat16 leaves log p out. TF32 is
+        float32 where there is none, on a CPU; pruning always decides in float32.
     executor
         Any `concurrent.futures.Executor` that runs functions in other processes, or on other
         machines; None for this process. Where a machine has several GPUs, its workers take them in

@@ -24,6 +24,7 @@ def find_readers(graph: fx.GraphModule, site: fx.Node) -> list[Reader]:
     """Return the readers of a node whose output is a sum over the node's channels."""
     found = []
     for user in site.users:
+        # What reads a second tensor as well is no sum over the bank's channels alone.
         if user.all_input_nodes != [site]:
             continue
         if _is_sum(graph, user, nn.Conv2d):
@@ -95,6 +96,8 @@ class ConvolutionShare:
         """Return the bank padded, ``(image, channel, height, width)``, each plane in one piece."""
         conv = self.module
         mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+        # Padded beforehand, so that every window lies inside a plane and can be cut as a view. The
+        # module's own list also tells what 'same' puts on one side only.
         padded = F.pad(bank, conv._reversed_padding_repeated_twice, mode=mode)
         return padded.contiguous()
 
@@ -116,6 +119,7 @@ class ConvolutionShare:
         last = whole.is_contiguous(memory_format=torch.channels_last)
         # (image, place, channel) or (image, channel, place): the order in memory.
         flat = whole.permute(0, 2, 3, 1).flatten(1, 2) if last else whole.flatten(2)
+        # A copy: the whole output serves every batch of these images.
         room = flat.clone() if batch.rows is None else flat.index_select(0, batch.rows)
         if not batch.loses_nothing:
             channels = batch.channels.expand(len(room), -1)
@@ -132,6 +136,7 @@ class ConvolutionShare:
 
     def row_bytes(self, planes: Tensor, whole: Tensor) -> int:
         """Return the bytes of the largest tensor that a row takes beside its output."""
+        # The larger of what is multiplied: windows (place, tap) and weights (tap, channel out).
         taps = self.module.kernel_size[0] * self.module.kernel_size[1]
         _, depth, height, width = whole.shape
         return taps * max(height * width, depth) * whole.element_size()
@@ -145,6 +150,8 @@ class ConvolutionShare:
         # The shares of a set are summed up by the same product.
         chosen = chosen.view(len(room), -1, weight.shape[2])
         seen = windows.transpose(1, 2).reshape(len(room), windows.shape[2], -1)
+        # room − seen · chosen in one pass over `room`. Channels first, `room` is the transpose of
+        # that, and (seen · chosen)ᵀ = chosenᵀ · seenᵀ.
         if last:
             torch.baddbmm(room, seen, chosen, alpha=-1, out=room)
         else:
@@ -162,7 +169,10 @@ class ConvolutionShare:
         for place in range(channels.shape[1]):  # sets may have two channels of one group
             channel = channels[:, place]
             group = channel // inside
+            # Each row's own group and channel within it; only that group's outputs have the share.
             share = windows[:, place] @ weight[group, :, channel % inside].mT  # (row, place, out)
+            # No row comes twice, so that no subtraction is lost. Indices that a slice parts put
+            # their axis first: (row, place, out) here, (row, out, place) below.
             if last:
                 grouped[rows, :, group] -= share
             else:
@@ -177,6 +187,8 @@ class ConvolutionShare:
             row, one, down * conv.stride[0], across * conv.stride[1],
             down * conv.dilation[0], across * conv.dilation[1],
         )  # fmt: skip
+        # Overlapping windows without a copy, until the reshape below. F.unfold would put taps
+        # before places, and knows no axis of sets.
         views = maps.as_strided(size, stride, maps.storage_offset())
         return views.reshape(*maps.shape[:2], height * width, -1)
 
@@ -206,6 +218,8 @@ class LinearShare:
         channels = batch.channels.expand(len(rows), -1)
         maps = _taken(planes, batch, channels).index_select(0, pieces.rows.flatten())
         width = planes.shape[2]
+        # Flattening lays channel behind channel, so a channel's weights are `width` columns in a
+        # row: (out, channel, place).
         weight = self.module.weight.view(len(self.module.weight), -1, width)
         chosen = weight.index_select(1, pieces.sets.clamp(min=0).flatten())
         chosen = chosen.view(len(weight), count, -1).permute(1, 2, 0)  # (piece, set and place, out)

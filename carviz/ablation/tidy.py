@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+# nn.GELU has no `inplace`.
 IN_PLACE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Mish, nn.Hardswish)
 FRESH = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 """Modules whose output is always memory of its own."""
@@ -111,6 +112,9 @@ def _pool_first(tail: fx.GraphModule, node: fx.Node) -> None:
         return
     if len(source.users) > 1:
         return
+    # ReLU never reorders numbers, so the largest of a window is the same before and after it; the
+    # border is padded with −∞, which wins neither way. The edges: the pooling reads what the ReLU
+    # read, whoever read the pooling reads the ReLU, and the ReLU reads the pooling.
     node.replace_input_with(source, source.all_input_nodes[0])
     node.replace_all_uses_with(source, delete_user_cb=lambda user: user is not source)
     source.replace_input_with(source.all_input_nodes[0], node)
@@ -132,6 +136,8 @@ def _overwrite(tail: fx.GraphModule, node: fx.Node) -> None:
         node.op, node.target = "call_function", F.relu
         node.args, node.kwargs = (source,), {"inplace": True}
         return
+    # A copy, since the network calls the module too, and may call it elsewhere in this tail where
+    # its input is read again.
     module = copy.copy(_module(tail, node))
     module.inplace = True  # type: ignore[assignment]
     _give(tail, node, module)

@@ -8,8 +8,10 @@ another: here each worker runs whole batches, with one thread, and takes the nex
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -19,6 +21,11 @@ import torch
 from carviz.interrupts import uninterrupted
 
 T = TypeVar("T")
+Said = int | BaseException | None
+"""How much a job was, what it raised, or None: a worker has done what it was called for."""
+
+_own = threading.local()
+"""The crew of each thread that has work done: to start one takes as long as a small batch."""
 
 
 def side_by_side(
@@ -51,18 +58,14 @@ def side_by_side(
             if tick is not None:
                 tick(done)
         return
-    crew = _Crew(iter(jobs), do, context)
-    try:
-        crew.start(workers)
-        for done in crew.done():
-            if tick is not None:
-                tick(done)
-    finally:
-        crew.stop()
+    crew: _Crew | None = getattr(_own, "crew", None)
+    if crew is None or not crew.serves(workers):
+        crew = _own.crew = _Crew(workers)
+    crew.do_all(_Work(iter(jobs), do, context), tick)
 
 
-class _Crew:
-    """Threads of one torch thread each, and what they say."""
+class _Work:
+    """Jobs that the workers share; each that has ended says so."""
 
     def __init__(
         self, jobs: Iterator[Any], do: Callable[[Any], int],
@@ -70,21 +73,42 @@ class _Crew:
     ) -> None:  # fmt: skip
         self._jobs, self._do, self._context = jobs, do, context
         self._turn = threading.Lock()
-        self._ended = False
-        self._said: queue.SimpleQueue[int | BaseException | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self.said: queue.SimpleQueue[Said] = queue.SimpleQueue()
+        self.ended = False
 
-    def start(self, count: int) -> None:
-        """Start the workers. How many threads this one and others to come have stays as it is."""
+    def run(self) -> None:
+        """Do jobs until there are no more, in a worker."""
+        try:
+            with self._context():
+                while not self.ended:
+                    with self._turn:
+                        job = next(self._jobs, None)
+                    if job is None:
+                        break
+                    self.said.put(self._do(job))
+        except BaseException as error:
+            self.said.put(error)
+        self.said.put(None)
+
+
+class _Crew:
+    """Threads of one torch thread each that wait for work, as long as the thread that has them."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._process = count, os.getpid()
+        self._calls: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._sound = True
         before, ready = torch.get_num_threads(), threading.Barrier(count + 1)
-        self._threads = [
-            threading.Thread(target=self._work, args=(ready,), daemon=True, name="carviz-worker")
+        threads = [
+            threading.Thread(
+                target=_work, args=(self._calls, ready), daemon=True, name="carviz-worker"
+            )
             for _ in range(count)
         ]
         # What a thread sets counts for itself, and for threads that are yet to come.
         with uninterrupted():
             try:
-                for thread in self._threads:
+                for thread in threads:
                     thread.start()
                 ready.wait()
             except RuntimeError:  # no more threads can be started
@@ -92,42 +116,50 @@ class _Crew:
                 raise
             finally:
                 torch.set_num_threads(before)
+        weakref.finalize(self, _dismiss, self._calls, count)
 
-    def done(self) -> Iterator[int]:
-        """Yield what each job was, as jobs are done; raise what one raised."""
-        left = len(self._threads)
-        while left:
-            said = self._said.get()
-            if isinstance(said, BaseException):
-                raise said
-            if said is None:
-                left -= 1
-            else:
-                yield said
+    def serves(self, count: int) -> bool:
+        """Whether so many workers wait here: a fork of the process has none of its threads."""
+        return self._sound and self._count == count and self._process == os.getpid()
 
-    def stop(self) -> None:
-        """Let no job be begun, and wait for those that have been."""
-        self._ended = True
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
-
-    def _work(self, ready: threading.Barrier) -> None:
-        torch.set_num_threads(1)
-        # A thread of which torch has not asked yet takes, when it asks, what was set last anywhere.
-        torch.get_num_threads()
+    def do_all(self, work: _Work, tick: Callable[[int], None] | None) -> None:
+        """Have some work done by all workers, and raise what a job or `tick` raised."""
+        left = self._count
+        for _ in range(left):
+            self._calls.put(work)
+        self._sound = False  # until every worker has come back
         try:
-            ready.wait()
-            with self._context():
-                while not self._ended:
-                    with self._turn:
-                        job = next(self._jobs, None)
-                    if job is None:
-                        break
-                    self._said.put(self._do(job))
-            self._said.put(None)
-        except BaseException as error:
-            self._said.put(error)
+            while left:
+                said = work.said.get()
+                if said is None:
+                    left -= 1
+                elif isinstance(said, BaseException):
+                    raise said
+                elif tick is not None:
+                    tick(said)
+        finally:
+            work.ended = True
+            while left:
+                left -= work.said.get() is None
+            self._sound = True
+
+
+def _work(calls: queue.SimpleQueue[_Work | None], ready: threading.Barrier) -> None:
+    torch.set_num_threads(1)
+    # A thread of which torch has not asked yet takes, when it asks, what was set last anywhere.
+    torch.get_num_threads()
+    try:
+        ready.wait()
+    except threading.BrokenBarrierError:
+        return
+    while (work := calls.get()) is not None:
+        work.run()
+        del work  # nothing of it is held while waiting
+
+
+def _dismiss(calls: queue.SimpleQueue[_Work | None], count: int) -> None:
+    for _ in range(count):
+        calls.put(None)
 
 
 def even_size(rows: int, size: int, workers: int) -> int:

@@ -110,11 +110,14 @@ def cut(
     behind = _behind(graph.graph, [user for end in ends for user in end.users], [])
     sites = [end for end in ends if end not in behind]
     within = [end for end in ends if end in behind]
+    # Of several units none is moved, and no share is subtracted.
     if len(ends) == 1 and may_move is not None:
         sites = [_move(graph, sites[0], may_move)]
     readers = find_readers(graph, sites[0]) if find_readers and len(ends) == 1 else []
     starts = {reader.start for reader in readers}
     rest = [user for site in sites for user in site.users if user not in starts]
+    # What a reader gives comes into the tail from outside, without the channel: the reader itself
+    # is no node of the tail, and all behind it is.
     tail_nodes = _behind(graph.graph, rest, [r.end for r in readers])
     given = [*sites, *(r.end for r in readers)]
     carried = _carried(graph.graph, given, tail_nodes)
@@ -185,10 +188,13 @@ def _carried(graph: fx.Graph, given: list[fx.Node], tail_nodes: set[fx.Node]) ->
 
 def part_up_to(module: fx.GraphModule, outputs: list[fx.Node], name: str) -> fx.GraphModule:
     """Return the part of a traced network that maps images to the outputs of some nodes."""
+    # The class is kept with the graph: a worker that unpickles it traces it again, and must not
+    # take a user's own convolution apart.
     graph = fx.Graph(tracer_cls=Tracer)
     copies: dict[fx.Node, fx.Node] = {}
     needed = ancestors(outputs) | set(outputs)
     for node in module.graph.nodes:
+        # The images are taken in also where nothing reads them, so that every part is called alike.
         if node in needed or node.op == "placeholder":
             copies[node] = graph.node_copy(node, lambda n: copies[n])
     graph.output(tuple(copies[node] for node in outputs))
@@ -212,8 +218,11 @@ def _tail(
     for i, node in enumerate(carried):
         copies[node] = graph.placeholder(f"carried_{i}")
     for site, bank in zip(sites, banks, strict=True):
+        # A bank that only `readers` read is given to the tail all the same, and nothing is done to
+        # it.
         if any(site in node.all_input_nodes for node in tail_nodes):
             copies[site] = graph.call_module(ZERO, (bank, channels, value))
+    # What leads to no output is left out: it would run for every filter.
     needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
     for node in module.graph.nodes:
         if node.op == "get_attr" and node in needed:

@@ -98,6 +98,8 @@ class Tracer(fx.Tracer):
         """Tell whether a module is a single step of the graph."""
         if (norm := self._norms.get(module_qualified_name)) is not None:
             return norm.plain or not self._apart
+        # torch.fx keeps only torch.nn's modules whole: a user's subclass of Conv2d would come apart
+        # into its operations, and no bank would be left of it.
         own = isinstance(m, (nn.Conv2d, _BatchNorm))
         return own or super().is_leaf_module(m, module_qualified_name)
 
@@ -219,6 +221,8 @@ def _defaults(model: nn.Module) -> dict[str, Any]:
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if missing := [p.name for p in named if p.default is p.empty]:
         raise UntraceableError(f"forward needs {', '.join(missing)} beside the image")
+    # torch.fx would trace them as unknown tensors. Of such a one `mask is None` is never true, and
+    # the path that is traced would be another than the one that runs.
     return {p.name: p.default for p in named}
 
 
@@ -229,6 +233,7 @@ def _drop_fixed_arguments(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if any(a in doomed for a in node.all_input_nodes):
             doomed.add(node)
+    # From the end, as a node can only be erased when nobody reads it any more.
     for node in reversed(list(graph.nodes)):
         if node in doomed:
             graph.erase_node(node)
@@ -259,6 +264,8 @@ def _forbid_in_place(graph: fx.Graph, model: nn.Module) -> None:
                     raise UntraceableError(
                         f"{node.name} writes in place into what {other.name} reads as well"
                     )
+            # Who reads the old name later meant what the step has written; who read it before, did
+            # not.
             for user in list(given.users):
                 if place[user] > place[node]:
                     user.replace_input_with(given, node)

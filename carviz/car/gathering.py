@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.ablation import Facts
+from carviz.ablation import AuditedFacts, Auditing, Checked, Counts, Facts, count, summary
 from carviz.results import CarTable
 
 
@@ -35,11 +35,18 @@ class Gathered:
 
     def __post_init__(self) -> None:
         self._parts: dict[int, tuple[list[int], Facts]] = {}
+        self._counts: dict[tuple[int, int, int], Counts] = {}
         self._sums: dict[int, NDArray[np.float64]] = {}
         self.seen = 0
 
     def add(self, place: int, numbers: list[int], facts: Facts) -> None:
-        """Take in a finished chunk; chunks may come in any order."""
+        """Take in a finished chunk; chunks may come in any order, and a better one after it.
+
+        What is better are predictions: falls of log p are those that came first.
+        """
+        if place in self._parts:
+            self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+            return
         total = np.zeros((len(self.classes), len(self.filters)))
         np.add.at(total, facts.targets, facts.drop.T)
         # Of the falls of log p only the sums by class enter the table: the rest may go.
@@ -51,6 +58,10 @@ class Gathered:
     def places(self) -> Collection[int]:
         """The chunks that are finished."""
         return self._parts.keys()
+
+    def facts(self, place: int) -> Facts:
+        """Return the facts of a finished chunk, but for the falls of log p."""
+        return self._parts[place][1]
 
     def table(self, places: Collection[int]) -> CarTable:
         """Return the table of the images of these chunks, finished ones."""
@@ -71,5 +82,29 @@ class Gathered:
             baseline=np.concatenate([f.baseline for f in facts])[order],
             predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
             log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
-            passport=self.passport,
+            passport={**self.passport, **self._audit(places)},
         )
+
+    def _audit(self, places: Collection[int]) -> dict[str, Any]:
+        """Return what the passport says of the audit of low precision, where there was one."""
+        parts = {}
+        for place in places:
+            numbers, facts = self._parts[place]
+            if isinstance(facts, AuditedFacts):
+                parts[place] = numbers, facts
+        if not parts:
+            return {}
+        first = next(iter(parts.values()))[1]
+        auditing = Auditing(
+            self.passport["precision"], float(first.threshold[0]), self.total, len(self.filters)
+        )
+        level = min(int(facts.level.min()) for _, facts in parts.values())
+        counts = []
+        for place, (numbers, facts) in parts.items():
+            # Parts are many, and tables of ever more of them are asked for: each is counted once.
+            key = place, level, int(facts.level.max())
+            if key not in self._counts:
+                found = Checked(numbers, facts.octaves, facts.level, facts.worst, facts.ties)
+                self._counts[key] = count(auditing, found, level)
+            counts.append(self._counts[key])
+        return {"precision_audit": summary(auditing, Counts.total(counts), level)}

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from carviz.ablation import (
     Audit,
+    AuditedChunk,
+    AuditedFacts,
+    AuditedWork,
     Checkpoint,
     Chunk,
     Claim,
@@ -21,12 +24,15 @@ from carviz.ablation import (
     Needs,
     Plan,
     Run,
+    SampleWork,
     Work,
     run_elsewhere,
+    sample_a,
     telling_pairs,
     verify,
 )
 from carviz.banks import Network
+from carviz.car.doubling import Doubling
 from carviz.car.gathering import Gathered
 from carviz.evaluate import Images, check_kept_labels, check_labels, placement
 from carviz.results import CarTable
@@ -42,6 +48,8 @@ CLAIMED_FILTERS = 2
 """Filters of the first and of the last part that the reference looks at, on two images each."""
 PASSING = ("versions", "remark", "audit")
 """What of a passport does not decide the numbers."""
+
+AnyWork = TypeVar("AnyWork", bound=Work)
 
 
 @dataclasses.dataclass(eq=False)
@@ -77,7 +85,7 @@ class Measurement:
                 {self.layer: [self.filters[f]]},
                 int(facts.targets[m]),
                 int(facts.predictions[f, m]),
-                float(facts.drop[f, m]),
+                float(facts.drop[f, m]) if self.run.precision == "float32" else np.nan,
             )
             for f, m in (pairs[:1] if few else pairs)
         ]
@@ -87,12 +95,12 @@ class Measurement:
         if self.network.watch is not None:
             self.network.watch.check()
 
-    def verify(self, claims: list[Claim], tick: Callable[[], None]) -> None:
+    def verify(
+        self, claims: list[Claim], tick: Callable[[], None], coarseness: float = 0.0
+    ) -> None:
         """Have the reference look at claims; the passport tells what it took."""
         reference, begun = self.audit.reference, time.perf_counter()
-        verify(
-            reference, claims, rounding=self.audit.rounding, precision=self.run.precision, tick=tick
-        )  # fmt: skip
+        verify(reference, claims, rounding=self.audit.rounding, coarseness=coarseness, tick=tick)
         audit = self.passport["audit"]
         self.passport["audit"] = {
             **audit,
@@ -109,6 +117,11 @@ class Measurement:
             numbers, size = numbers[size:], min(2 * size, LARGEST_CHUNK)
         return chunks
 
+    @property
+    def kind(self) -> type[Facts]:
+        """What comes of a chunk."""
+        return Facts if self.run.precision == "float32" else AuditedFacts
+
     def checkpoint(self) -> Checkpoint[Facts] | None:
         """Open the bank's folder of finished chunks, where the run has one."""
         if self.run.checkpoint is None:
@@ -116,32 +129,27 @@ class Measurement:
         decides = {k: v for k, v in self.passport.items() if k not in PASSING}
         chunks = [FIRST_CHUNK, LARGEST_CHUNK]
         identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
-        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, Facts)
+        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, self.kind)
 
     def work(self) -> Work:
+        """Return what is done with every chunk in float32."""
+        return self.work_of(Work)
+
+    def work_of(self, kind: type[AnyWork], **more: Any) -> AnyWork:
         """Return what is done with every chunk, in batches for the memory that there is now."""
         device, dtype = placement(self.network.model)
         block, rows = self.needs.sizes(self.run.budget(device))
         if not self.plan.rows_independent:
             block = min(block, rows)  # a batch of the tail is then a whole block
-        return Work(
+        return kind(
             self.plan,
             self.filters,
             batch_size=self.run.batch_size or rows,
             block=block,
-            precision=self.run.precision,
             device=device,
             dtype=dtype,
+            **more,
         )
-
-    def facts(self, work: Work, chunk: Chunk, tick: Callable[[int], None] | None) -> Facts:
-        """Return the facts of a chunk, run in this process."""
-        facts = work.run(chunk, tick)
-        if self.run.precision != "float32" and "changed_by_precision" not in self.passport:
-            exact = dataclasses.replace(work, precision="float32").run(chunk)
-            changed = np.mean(exact.predictions != facts.predictions)
-            self.passport["changed_by_precision"] = float(changed)
-        return facts
 
 
 def measure_together(
@@ -187,6 +195,10 @@ class _Together:
         ]
         self.checkpoints = [bank.checkpoint() for bank in banks]
         self.claims: list[list[Claim]] = [[] for _ in banks]
+        coarse = self.run.precision != "float32"
+        self.doubling = [Doubling(self.run.precision) if coarse else None for _ in banks]
+        self.works: dict[int, Work] = {}
+        self._sample: Chunk | None = None
         self.kept = [self._load(b) for b in range(len(banks))]
         every = range(len(self.chunks))
         self.missing = [[p for p in every if p not in done.places] for done in self.done]
@@ -204,10 +216,15 @@ class _Together:
         for place, numbers in enumerate(self.chunks):
             facts = None if checkpoint is None else checkpoint.load(place, numbers)
             if facts is not None:
-                self.done[bank].add(place, numbers, facts)
+                self._add(bank, place, facts)
                 if not kept or self.images.hints is None:
                     kept[place] = facts
         return kept
+
+    def _add(self, bank: int, place: int, facts: Facts) -> None:
+        self.done[bank].add(place, self.chunks[place], facts)
+        if (doubling := self.doubling[bank]) is not None:
+            doubling.note(facts)
 
     def tables(self) -> list[CarTable]:
         """Return the table of each bank, all of the same images."""
@@ -221,6 +238,9 @@ class _Together:
         ValueError
             If labels of a part are not those of the data.
         """
+        for b, missing in enumerate(self.missing):
+            if not missing:
+                self._settle(b)
         places = sorted({place for kept in self.kept for place in kept})
         read = self.images.batches([self.chunks[place] for place in places])
         for place, (images, labels) in zip(places, read, strict=True):
@@ -236,7 +256,7 @@ class _Together:
         """Verify the banks that earlier runs have completed."""
         for b, bank in enumerate(self.banks):
             if not self.missing[b]:
-                bank.verify(self.claims[b], lambda: None)
+                bank.verify(self.claims[b], lambda: None, self._coarseness(b))
 
     def take(self, chunk: Chunk, facts: Facts) -> bool:
         """Take in a chunk that was finished for a bank, and keep it; verify a bank at its end.
@@ -248,21 +268,74 @@ class _Together:
         if checkpoint is not None:
             bank.check_weights()
             checkpoint.save(chunk.place, facts, chunk.numbers)
-        done.add(chunk.place, chunk.numbers, facts)
+        self._add(b, chunk.place, facts)
         if chunk.place in (self.missing[b][0], self.missing[b][-1]):
             self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images)
         if done.seen == self.total:
+            self._settle(b)
             bank.check_weights()
-            bank.verify(self.claims[b], lambda: progress(self._share()) if progress else None)
+            bank.verify(
+                self.claims[b],
+                lambda: progress(self._share()) if progress else None,
+                self._coarseness(b),
+            )
         if progress is not None:
             progress(self._share())
         last = all(chunk.place in done.places for done in self.done)
         self.shared += [chunk.place] if last else []
         return last
 
+    def _coarseness(self, bank: int) -> float:
+        doubling = self.doubling[bank]
+        return 0.0 if doubling is None else doubling.margin
+
+    def _settle(self, bank: int) -> None:
+        """Run again what is a close call now that τ has doubled, in chunks finished before."""
+        doubling, done = self.doubling[bank], self.done[bank]
+        if doubling is None:
+            return
+        while places := [p for p in sorted(done.places) if doubling.behind(done.facts(p))]:
+            read = self.images.batches([self.chunks[place] for place in places])
+            for place, (images, targets) in zip(places, read, strict=True):
+                numbers, checkpoint = self.chunks[place], self.checkpoints[bank]
+                # What is kept has the falls of log p as well, which are kept again.
+                kept = None if checkpoint is None else checkpoint.load(place, numbers)
+                known = kept or done.facts(place)
+                task = self._task(Chunk(place, numbers, images, targets), bank, known)
+                facts = self._work(bank).run(task, self._tick())
+                if checkpoint is not None and kept is not None:
+                    checkpoint.save(place, facts, numbers)
+                self._add(bank, place, facts)
+
+    def _work(self, bank: int) -> Work:
+        """Return what is done with the chunks of a bank."""
+        if bank not in self.works:
+            of, doubling = self.banks[bank], self.doubling[bank]
+            if doubling is None:
+                self.works[bank] = of.work()
+                return self.works[bank]
+            if doubling.threshold is None:
+                sampling = of.work_of(SampleWork, precision=doubling.precision)
+                doubling.threshold = sampling.threshold(self._sampled(), self._tick())
+            auditing = doubling.auditing(self.total, len(of.filters))
+            self.works[bank] = of.work_of(AuditedWork, auditing=auditing)
+        return self.works[bank]
+
+    def _sampled(self) -> Chunk:
+        """Return the images of sample A, at random over all of them."""
+        if self._sample is None:
+            numbers = sample_a(self.total)
+            images, targets = self.images.read(numbers)
+            check_labels(targets, len(self.banks[0].classes), numbers)
+            self._sample = Chunk(-1, numbers, images, targets)
+        return self._sample
+
     def measured(self) -> Iterator[tuple[Chunk, Facts]]:
         """Yield each chunk that is missing with its facts, for one bank after the other."""
-        works = [bank.work() for bank in self.banks]
+        if not any(self.missing):
+            return
+        works = [self._work(b) for b in range(len(self.banks))]
+        self._sample = None
         if self.run.executor is not None:
             tasks = (task for chunk in self._read() for task in self._tasks(chunk))
             yield from run_elsewhere(works, tasks, self.run.executor)
@@ -276,7 +349,7 @@ class _Together:
         for task in self._tasks(chunk):
             bank, work = self.banks[task.bank], works[task.bank]
             try:
-                facts = bank.facts(work, moved, self._tick())
+                facts = work.run(self._task(moved, task.bank), self._tick())
             except ValueError as error:
                 if len(works) == 1:
                     raise
@@ -295,7 +368,16 @@ class _Together:
         """Yield a chunk once for each bank for which it is missing."""
         for b, missing in enumerate(self.missing):
             if chunk.place in missing:
-                yield dataclasses.replace(chunk, bank=b)
+                yield self._task(chunk, b)
+
+    def _task(self, chunk: Chunk, bank: int, known: Facts | None = None) -> Chunk:
+        """Return a chunk for a bank, as its precision wants it."""
+        own = {field.name: getattr(chunk, field.name) for field in dataclasses.fields(Chunk)}
+        own["bank"] = bank
+        if (doubling := self.doubling[bank]) is None:
+            return Chunk(**own)
+        assert known is None or isinstance(known, AuditedFacts)
+        return AuditedChunk(**own, level=doubling.level, known=known)
 
     def _share(self, more: float = 0.0) -> float:
         """Return the share of all (filter, image) pairs that is done, with some more pairs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,6 +31,7 @@ from carviz.evaluate import (
     find_normalization,
     fingerprint_images,
     fingerprint_model,
+    is_coarser,
     placed,
     placement,
     stratified_order,
@@ -133,7 +135,7 @@ def _prepare(
     images = Images(data)
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
-    run = run or Run()
+    run, coarse = _on_device(run or Run(), sample.device)
     alike: dict[str, Any] = {}
     folded: Folded = {}
     prepared: list[Measurement] = []
@@ -142,7 +144,7 @@ def _prepare(
         check = None if tick is None else partial(tick, place / len(chosen))
         try:
             plan, audit = choose_plan(
-                network, name, sample, subtract=run.precision != "bf16", tick=check,
+                network, name, sample, tick=check,
                 small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
                 folded=folded, precision=run.precision,
             )  # fmt: skip
@@ -155,7 +157,7 @@ def _prepare(
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
-        passport = _passport(plan, audit, alike)
+        passport = _passport(plan, audit, alike, coarse)
         prepared += [
             Measurement(
                 network, plan, name, filters, images, order, classes, run, needs, passport, audit
@@ -211,7 +213,15 @@ def _alike(network: Network, images: Images, data: Any, run: Run) -> dict[str, A
     }
 
 
-def _passport(plan: Plan, audit: Audit, alike: dict[str, Any]) -> dict[str, Any]:
+def _on_device(run: Run, device: torch.device) -> tuple[Run, str]:
+    """Return how to run on a device, and in words where that is not what was asked for."""
+    if run.precision == "float32" or is_coarser(run.precision, device.type):
+        return run, ""
+    words = f"TF32 is for NVIDIA's GPUs; this device ({device.type}) measures in float32."
+    return dataclasses.replace(run, precision="float32"), words
+
+
+def _passport(plan: Plan, audit: Audit, alike: dict[str, Any], coarse: str) -> dict[str, Any]:
     # Only what is not plain is told: parts kept by an earlier carviz say nothing of it.
     answers = plan.pick.answers
     return {
@@ -219,6 +229,6 @@ def _passport(plan: Plan, audit: Audit, alike: dict[str, Any]) -> dict[str, Any]
         "ablation": plan.where,
         **({} if answers == "logits" else {"answers": answers}),
         "engine": plan.how,
-        "remark": audit.remark,
+        "remark": " ".join(filter(None, [audit.remark, coarse])),
         "audit": audit.passport(),
     }

@@ -23,7 +23,7 @@ from carviz.cards.html import (
 )
 from carviz.cards.numbers import NUMBERS_NOTE, badge, number_cells
 from carviz.plots import plot_classes
-from carviz.plots.classes import class_blocks
+from carviz.plots.classes import class_blocks, tie_words
 from carviz.plots.style import check_picture, check_selectivity
 from carviz.results import CarTable, SelectivityTable
 from carviz.wording import flips_words, interval_words, points, rank_words
@@ -94,7 +94,6 @@ def _at_a_glance(
 
 
 def _class_table(title: str, frame: pd.DataFrame) -> str:
-    tied = bool(frame["tied"].any())
     rows = (
         [
             th(str(r["class"]) + (" =" if r["tied"] else "")),
@@ -102,7 +101,7 @@ def _class_table(title: str, frame: pd.DataFrame) -> str:
         ]
         for _, r in frame.iterrows()
     )
-    note = "= ties with another class; the fall of log p decides the order." if tied else ""
+    note = tie_words(frame) if frame["tied"].any() else ""
     columns = ["class", "CAR", "95% interval", "lost", "gained", "images", "p", "q"]
     return html_table(title, columns, rows, text={"class"}) + (remark(note) if note else "")
 

@@ -227,6 +227,8 @@ def _header(heading: str, table: CarTable, about: str) -> str:
         lines.append(f"Without a filter means: {ablation}.")
     if remark := table.passport.get("remark"):
         lines.append(str(remark))
+    if audit := table.passport.get("precision_audit"):
+        lines.append(str(audit["found"]))
     return _lines(heading, lines)
 
 

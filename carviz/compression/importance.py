@@ -24,9 +24,10 @@ class CarImportance(tp.importance.Importance):  # type: ignore[misc]
     A group's channel has the mean CAR of the filters that make it up, one of each convolution in
     the group, as Torch-Pruning's own criteria take the mean over layers. Most filters of a bank
     may change no prediction: equal CARs are told apart by the mean fall of the log-probability of
-    each image's label, scaled to less than half an image, so that it never overrules CAR. A bank
-    is measured once, and again when the model has changed. Groups without a convolution (linear
-    layers) are left out, so that a pruner leaves them alone.
+    each image's label, scaled to less than half an image, so that it never overrules CAR (a run in
+    bfloat16 leaves that out: there they stay equal). A bank is measured once, and again when the
+    model has changed. Groups without a convolution (linear layers) are left out, so that a pruner
+    leaves them alone.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Floor 0: what measuring starts from: images with labels, their preprocessing, a safe copy."""
 
-from carviz.evaluate.arithmetic import arithmetic
+from carviz.evaluate.arithmetic import arithmetic, in_float32
 from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
@@ -23,6 +23,7 @@ from carviz.evaluate.outputs import AS_IS, OutputKind, Pick, check_answers, find
 from carviz.evaluate.preprocessing import Normalization, find_normalization
 from carviz.evaluate.progress import Progress, telling
 from carviz.evaluate.repeated_readings import TWICE, random_step
+from carviz.evaluate.tf32 import imitated_tf32, is_coarser
 from carviz.evaluate.watching import Watch, watch_model, weights_changed
 from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 
@@ -53,7 +54,10 @@ __all__ = [
     "free_device_memory",
     "free_memory",
     "hooks_remark",
+    "imitated_tf32",
+    "in_float32",
     "inference_mode",
+    "is_coarser",
     "misfit",
     "name_in_copy",
     "names_in_copy",

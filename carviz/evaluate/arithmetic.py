@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
+from carviz.evaluate.tf32 import imitation
 from carviz.interrupts import Whole, whole
 
 _LOCK = threading.RLock()
 _INSIDE: weakref.WeakSet[_Asked] = weakref.WeakSet()
 """Who computes now: torch's switches are the whole process's. Who was cut off is not among them."""
+_HERE = threading.local()
+"""The precision that was asked for last, in this thread."""
 _BEFORE: list[_Switches] = []
 """How the user had set them, while anybody computes."""
 
@@ -40,6 +43,12 @@ def arithmetic(precision: str, device: str) -> Whole[None]:
     return whole(lambda: _computing(_Asked(precision), device))
 
 
+def in_float32(device: str) -> AbstractContextManager[None]:
+    """Compute in float32 inside, for a step of what is computed in low precision; else nothing."""
+    exact = getattr(_HERE, "precision", "float32") == "float32"
+    return nullcontext() if exact else arithmetic("float32", device)
+
+
 class _Asked:
     """What one of those who compute asks for."""
 
@@ -49,12 +58,18 @@ class _Asked:
 
 @contextmanager
 def _computing(asked: _Asked, device: str) -> Iterator[None]:
+    before = getattr(_HERE, "precision", "float32")
     try:
         _enter(asked)
+        _HERE.precision = asked.precision
         bf16 = asked.precision == "bf16"
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
+        with (
+            torch.autocast(device, dtype=torch.bfloat16, enabled=bf16),
+            imitation(asked.precision, device),
+        ):
             yield
     finally:
+        _HERE.precision = before
         _leave(asked)
 
 

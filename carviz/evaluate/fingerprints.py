@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from carviz.evaluate.checksums import checksum
 from carviz.evaluate.images import Images
+from carviz.version import __version__
 
 SAMPLE = 16
 """Images that enter a data fingerprint; reading all would cost as much as measuring."""
@@ -169,13 +170,7 @@ def fingerprint_images(images: Images) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("carviz")
-    except PackageNotFoundError:
-        own = "unknown"
-    return {"carviz": own, "torch": torch.__version__, "python": platform.python_version()}
+    return {"carviz": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 def _add(digest: hashlib._Hash, tensor: Tensor) -> None:

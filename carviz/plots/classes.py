@@ -98,6 +98,8 @@ def class_blocks(table: CarTable, filter: int, k: int) -> list[tuple[str, pd.Dat
     bottom = table.bottom_classes(filter, k).iloc[::-1].reset_index(drop=True)
     car = table.class_car[table.row(filter)]
     if not car[table.class_images > 0].any():
+        if not table.has_log_prob_drop:
+            return [("CAR is 0 in every class, log p was left out. The first classes", top)]
         return [("CAR is 0 in every class. Largest fall of log p", top), ("Smallest", bottom)]
     return [("Hurt most without the filter", top), ("Hurt least, or helped", bottom)]
 
@@ -186,8 +188,15 @@ def _notes(blocks: list[tuple[str, pd.DataFrame]]) -> list[str]:
     rows = [row for _, frame in blocks for _, row in frame.iterrows()]
     notes = ["lines: 95% intervals.  filled bar: sign test q ≤ 0.05.  hollow bar: could be chance."]
     if any(row["tied"] for row in rows):
-        notes.append("= ties with another class; the fall of log p decides the order.")
+        notes.append(tie_words(blocks[0][1]))
     return notes
+
+
+def tie_words(frame: pd.DataFrame) -> str:
+    """Say what = means beside a class."""
+    if frame["log_prob_drop"].isna().all():
+        return "= ties with another class; the class's number decides, as log p was left out."
+    return "= ties with another class; the fall of log p decides the order."
 
 
 def describe_blocks(blocks: list[tuple[str, pd.DataFrame]]) -> str:

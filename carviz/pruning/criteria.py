@@ -168,14 +168,14 @@ def _visit(
     place where it is used.
     """
     images, network = subject.banks[0].images, subject.network
-    precision, pick = subject.banks[0].run.precision, subject.banks[0].plan.pick
+    pick = subject.banks[0].plan.pick
     watched = _Watched(subject, gradients)
     for chunk, batch, targets in images.in_batches(BATCH):
         progress(chunk.start / len(images))
         batch = placed(batch, network.model, watched.layout)
         with (
             set_grad_enabled(gradients),
-            arithmetic(precision, batch.device.type),
+            arithmetic("float32", batch.device.type),
         ):
             with pick.reading() as read:
                 outputs, answer = watched.run(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -74,7 +75,9 @@ def prune_filters(
         What the model gives, as in `carviz.measure_car`.
     run
         How to run; None for the defaults. With `run.checkpoint` every finished step is kept: the
-        same call resumes there, and so does one for a longer path.
+        same call resumes there, and so does one for a longer path. Whatever `run.precision` says,
+        pruning decides in float32: a step follows from all those before it, so a prediction that
+        is wrong once may turn all that follow. The passport says so.
 
     Returns
     -------
@@ -140,6 +143,7 @@ def prepare_pruning(
             "Run(executor=…) is for carviz.measure_car, whose chunks are independent; a pruning's "
             "steps follow from one another and run in this process. Leave executor out."
         )
+    asked, run = run.precision, dataclasses.replace(run, precision="float32")
     network = open_network(model, device, watch=True)
     names = _find_layers(network, model, layer)
     images = Images(data)
@@ -155,7 +159,7 @@ def prepare_pruning(
     return Pruning(
         network, banks, sample_of(images, banks[0].order.tolist(), network),
         check_count(count, filters), _check_floor(floor), chosen, run,
-        _passport(banks, chosen) | ({} if given is None else {"order": given.words}),
+        _passport(banks, chosen, asked) | ({} if given is None else {"order": given.words}),
         None if given is None else given.scores,
     )  # fmt: skip
 
@@ -200,9 +204,17 @@ def _check_floor(floor: Any) -> float | None:
     return check_fraction(floor, "floor", "an accuracy, a fraction", or_none=True)
 
 
-def _passport(banks: list[Measurement], criterion: str) -> dict[str, Any]:
-    """Return the first bank's passport, with what each bank has of its own."""
+def _passport(banks: list[Measurement], criterion: str, precision: str) -> dict[str, Any]:
+    """Return the first bank's passport, with what each bank has of its own.
+
+    Parameters
+    ----------
+    precision
+        The one that was asked for.
+    """
     remarks = list(dict.fromkeys(b.passport["remark"] for b in banks if b.passport["remark"]))
+    if precision != "float32":
+        remarks.append(f"Pruning decides in float32, whatever is asked for ({precision}).")
     return {
         **banks[0].passport,
         "ablation": {bank.layer: bank.plan.where for bank in banks},

@@ -27,7 +27,6 @@ class Whole:
     targets: NDArray[np.int64]
     predictions: NDArray[np.int32]
     margins: NDArray[np.float32]
-    changed_by_precision: NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

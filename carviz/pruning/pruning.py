@@ -117,11 +117,9 @@ class Pruning:
         ]  # fmt: skip
         reference = Reference(self.network.model, self.banks[0].plan.pick)
         rounding = max(bank.audit.rounding for bank in self.banks)
-        verify(reference, claims, rounding=rounding, precision=self.run.precision)
+        verify(reference, claims, rounding=rounding)
 
     def _path(self, whole: Whole, steps: list[Step]) -> PruningPath:
-        changed = float(whole.changed_by_precision)
-        extra = {} if np.isnan(changed) else {"changed_by_precision": changed}
         layers = [bank.layer for bank in self.banks]
         return PruningPath(
             self.criterion,
@@ -136,7 +134,7 @@ class Pruning:
             decided_by_tie=np.asarray([step.decided_by_tie for step in steps], np.bool_),
             evaluated=np.asarray([step.evaluated for step in steps], np.int64),
             naive=np.asarray([step.naive for step in steps], np.int64),
-            passport={**self.passport, **extra},
+            passport=self.passport,
         )
 
 
@@ -180,11 +178,10 @@ class _Pruner:
                 check_kept_labels(kept, labels, self._of.run.checkpoint)
         if self._whole is None:
             state = self._new_state()
-            changed = state.begin(len(self._of.banks[0].classes), self._tick)
+            state.begin(len(self._of.banks[0].classes), self._tick)
             self._whole = Whole(
-                state.targets.copy(), state.predictions.copy(), state.margins.copy(),
-                np.asarray(np.nan if changed is None else changed),
-            )  # fmt: skip
+                state.targets.copy(), state.predictions.copy(), state.margins.copy()
+            )
             self._kept.save(self._whole)
             self._state = state
         return self._whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +32,6 @@ from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
 from carviz.pruning.known import BYTES, find_wakers
 from carviz.pruning.maps import Maps, Part, Sizes, Tick
-from carviz.reference import Reference
 
 WHOLE = -1
 """The filter's number that stands for none."""
@@ -135,8 +134,7 @@ class State:
     def _plan(self, layer: str) -> Plan:
         chosen = self._chosen[layer]
         sample = self._sample.to(memory_format=layout_of(chosen))
-        subtract = self.settings.precision != "bf16"
-        return plan_like(chosen, self.network, layer, sample, subtract=subtract)
+        return plan_like(chosen, self.network, layer, sample)
 
     def _renew_plans(self) -> None:
         """Make the plans anew: another bank's plan may hold copies of what was silenced."""
@@ -151,14 +149,8 @@ class State:
         """How many images the network as pruned so far gets right."""
         return int((self.predictions == self.targets).sum())
 
-    def begin(self, classes: int, tick: Tick) -> float | None:
+    def begin(self, classes: int, tick: Tick) -> None:
         """Run the whole network: the predictions that pruning starts from.
-
-        Returns
-        -------
-        float or None
-            The share of predictions of the first images that another precision than float32
-            changed.
 
         Raises
         ------
@@ -171,13 +163,6 @@ class State:
         everything = np.arange(len(self.targets))
         whole = np.full(len(everything), WHOLE)
         self.take(*self.without(0, whole, everything, tick), everything)
-        if self.settings.precision == "float32":
-            return None
-        first = everything[: self.sizes.head]
-        with inference_mode(), self._arithmetic("float32"):
-            reference = Reference(self.network.model, self.banks[0].plan.pick)
-            exact = reference.logits(self.maps.read(first)).argmax(1).cpu().numpy()
-        return float(np.mean(exact != self.predictions[first]))
 
     def resume(
         self, targets: NDArray[np.int64], predictions: NDArray[np.int32],
@@ -200,6 +185,8 @@ class State:
         """Silence a filter for good."""
         layer = self.banks[bank].layer
         self._gone[layer].append(filter)
+        # A graph is changed once. Hooks and the reference run the model as it was given, and zero
+        # what is gone in every pass.
         if any(isinstance(plan, GraphPlan) for plan in self._plans):
             self._stale = silence(self.network, layer, [filter]) or self._stale
         for plan in self._plans:
@@ -228,7 +215,7 @@ class State:
         if not self._current:
             if len(self.banks) > 1 or self._stale:
                 self._renew_plans()
-            with inference_mode(), self._arithmetic():
+            with inference_mode(), arithmetic("float32", self.device.type):
                 if self._last is None or not self.maps.lose(self._last, tick):
                     self.maps.begin(order)
                     self.maps.watch(tick)
@@ -254,19 +241,15 @@ class State:
         """
         predictions = np.zeros(len(images), np.int32)
         margins = np.zeros(len(images), np.float32)
-        with inference_mode(), self._arithmetic():
+        with inference_mode(), arithmetic("float32", self.device.type):
             for part in self.maps.parts(bank, images, tick):
                 chosen = part.places
                 for batch in self._batches(bank, part, filters[chosen]):
                     tick()
                     asked = chosen[batch]
-                    logits = self._tail(bank, part, batch, filters[asked])
-                    answers = self._read(bank, logits, images[asked], filters[asked])
+                    answers = self._ask(bank, part, batch, filters[asked], images[asked])
                     predictions[asked], margins[asked] = answers
         return Answers(predictions, margins)
-
-    def _arithmetic(self, precision: str | None = None) -> Any:
-        return arithmetic(precision or self.settings.precision, self.device.type)
 
     def _batches(
         self, bank: int, part: Part, filters: NDArray[np.int64]
@@ -280,51 +263,58 @@ class State:
         cuts = np.flatnonzero(np.diff(filters[order])) + 1
         return np.split(order, cuts)
 
-    def _tail(
-        self, bank: int, part: Part, batch: NDArray[np.int64], filters: NDArray[np.int64]
-    ) -> Tensor:
+    def _ask(
+        self, bank: int, part: Part, batch: NDArray[np.int64],
+        filters: NDArray[np.int64], images: NDArray[np.int64],
+    ) -> Answers:  # fmt: skip
         plan, rows = self.banks[bank].plan, part.rows[batch]
         if not plan.rows_independent:
             every = plan.tail(part.values, Batch.together([int(filters[0])], self.device))
-            return every[torch.as_tensor(rows)]
+            return self._read(every[torch.as_tensor(rows)], images, filters)
         try:
-            return self._rows(plan, part, rows, filters[:, None])
+            return self._rows(plan, part, rows, filters, images)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.batch_size = half = (len(batch) + 1) // 2
-        return torch.cat(
+        return _joined(
             [
-                self._tail(bank, part, batch[some], filters[some])
+                self._ask(bank, part, batch[some], filters[some], images[some])
                 for some in (slice(half), slice(half, None))
             ]
         )
 
     def _rows(
-        self, plan: Plan, part: Part, rows: NDArray[np.int64], sets: NDArray[np.int64]
-    ) -> Tensor:
+        self, plan: Plan, part: Part, rows: NDArray[np.int64],
+        filters: NDArray[np.int64], images: NDArray[np.int64],
+    ) -> Answers:  # fmt: skip
         """Run a batch, on a CPU in a piece for each of its workers."""
-        workers = min(workers_of(plan, self.device), -(-len(rows) // LEAST_ROWS))
-        pieces = np.array_split(np.arange(len(rows)), workers)
-        logits: list[Tensor] = [torch.empty(0)] * workers
+        workers = workers_of(plan, self.device)
+        count = min(workers, -(-len(rows) // LEAST_ROWS))
+        pieces = np.array_split(np.arange(len(rows)), count)
+        found: dict[int, Answers] = {}
 
         def run(place: int) -> int:
             piece = pieces[place]
-            logits[place] = plan.tail(part.values, Batch.of(rows[piece], sets[piece], self.device))
+            asked = Batch.of(rows[piece], filters[piece, None], self.device)
+            logits = plan.tail(part.values, asked)
+            # Read here: what this thread would run with several of torch's threads leaves them
+            # spinning for a while, on the cores that the workers want next.
+            found[place] = self._read(logits, images[piece], filters[piece])
             return len(piece)
 
-        side_by_side(range(workers), run, workers=workers, context=self._modes)
-        return torch.cat(logits) if workers > 1 else logits[0]
+        side_by_side(range(count), run, workers=workers, context=self._modes)
+        return _joined([found[place] for place in range(count)])
 
     @contextmanager
     def _modes(self) -> Iterator[None]:
-        with inference_mode(), self._arithmetic():
+        with inference_mode(), arithmetic("float32", self.device.type):
             yield
 
     def _read(
-        self, bank: int, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
+        self, logits: Tensor, images: NDArray[np.int64], filters: NDArray[np.int64]
     ) -> Answers:
         targets = torch.as_tensor(self.targets[images], device=self.device)
         predicted, _, finite = read_logits(logits, targets)
@@ -335,8 +325,13 @@ class State:
         )
 
 
+def _joined(parts: Sequence[Answers]) -> Answers:
+    return Answers(*map(np.concatenate, zip(*parts, strict=True)))
+
+
 def _margins(logits: Tensor, targets: Tensor) -> Tensor:
     own = logits.gather(1, targets[:, None]).squeeze(1)
+    # The true class is taken out of the running for the best other.
     others = logits.scatter(1, targets[:, None], -torch.inf).amax(1)
     return own - others
 

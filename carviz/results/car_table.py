@@ -58,7 +58,8 @@ class CarTable(Record):
         (F, M) class that the network without the filter predicts.
     log_prob_drop
         (F, K) mean fall of log p(true class | image), in nats, over the images of a class;
-        NaN for a class without images. It breaks ties in CAR_c.
+        NaN for a class without images. It breaks ties in CAR_c. All of it is NaN where it was left
+        out, as by a measurement in bfloat16: then the numbers of classes and filters do.
 
     Examples
     --------
@@ -110,7 +111,7 @@ class CarTable(Record):
         self._check_within("are images of the data,", "images", 0, self.total - 1)
         for name in ("targets", "baseline", "predictions"):
             self._check_within("are classes", name, 0, K - 1)
-        if np.isnan(self.log_prob_drop[:, self.class_images > 0]).any():
+        if self.has_log_prob_drop and np.isnan(self.log_prob_drop[:, self.class_images > 0]).any():
             raise self._reject("`log_prob_drop` is a number for every class with images", "NaN")
 
     def __repr__(self) -> str:
@@ -132,6 +133,11 @@ class CarTable(Record):
     def complete(self) -> bool:
         """Whether every image of the data is in the table."""
         return len(self.images) == self.total
+
+    @cached_property
+    def has_log_prob_drop(self) -> bool:
+        """Whether falls of log p were measured, and not left out."""
+        return not bool(np.isnan(self.log_prob_drop).all())
 
     @cached_property
     def accuracy(self) -> float:
@@ -226,13 +232,16 @@ class CarTable(Record):
 
     @cached_property
     def log_prob_drop_all(self) -> Floats:
-        """(F,) mean fall of log p(true class | image) over all images, in nats."""
+        """(F,) mean fall of log p(true class | image) over all images, in nats; NaN if left out."""
         drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
         return np.asarray(drop @ self.class_images / len(self.images))
 
     @cached_property
     def order(self) -> Integers:
-        """(F,) filter numbers from the highest CAR to the lowest; ties by fall of log p."""
+        """(F,) filter numbers from the highest CAR to the lowest; ties by fall of log p.
+
+        What is left, and all ties where the fall of log p was left out, goes by the number.
+        """
         rows = np.lexsort((self.filters, -self.log_prob_drop_all, -self.car))
         return self.filters[rows]
 
@@ -291,6 +300,7 @@ class CarTable(Record):
 
         return dataclasses.replace(
             self,
+            passport=_merged_passport(self, other) if kept.any() else other.passport,
             filters=filters[order],
             predictions=rows(self.predictions, other.predictions),
             log_prob_drop=rows(self.log_prob_drop, other.log_prob_drop),
@@ -307,8 +317,9 @@ class CarTable(Record):
             One row a class, highest first: class, car, lost, gained, images, low, high (95%
             interval), p_value (exact two-sided sign test), q_value (Benjamini-Hochberg over all
             classes of the filter that have images), log_prob_drop, tied (another class has
-            exactly this CAR, and the fall of log p decided the place), number (the class's). A name
-            that several classes have is shown with the number, as in `shown_classes`.
+            exactly this CAR, and the fall of log p decided the place, or, where that was left out,
+            the class's number), number (the class's). A name that several classes have is shown
+            with the number, as in `shown_classes`.
         """
         return class_frame(self._classes(filter, 1, k))
 
@@ -451,6 +462,19 @@ class CarTable(Record):
                 "number": np.tile(np.arange(K), F)[kept],
             }
         )
+
+
+def _merged_passport(a: CarTable, b: CarTable) -> dict[str, Any]:
+    """Return the passport of two tables together: each was audited by itself."""
+    own = dict(a.passport)
+    audits = [table.passport["precision_audit"] for table in (a, b) if "precision_audit" in own]
+    if audits and audits[0] != audits[1]:
+        own["precision_audit"] = {
+            "found": " ".join(audit["found"] for audit in audits),
+            "largest_change": max(audit["largest_change"] for audit in audits),
+            "parts": audits,
+        }
+    return own
 
 
 def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:

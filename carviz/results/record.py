@@ -234,8 +234,9 @@ def _with_definition(passport: Any) -> Any:
 
 
 def same_measurement(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two passports are of one measurement; what its audit cost may differ."""
-    return {**a, "audit": None} == {**b, "audit": None}
+    """Whether two passports are of one measurement; what audits found and cost may differ."""
+    audits = dict.fromkeys(("audit", "precision_audit"))
+    return {**a, **audits} == {**b, **audits}
 
 
 def _same(a: Any, b: Any) -> bool:

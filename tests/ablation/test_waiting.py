@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from woken import wake
 
 import carviz
-from carviz.ablation import choose_plan, run_chunk
+from carviz.ablation import AuditedChunk, AuditedWork, Auditing, choose_plan, run_chunk
 from carviz.ablation.planning import plan_by_hooks
 from carviz.banks import open_network
 
@@ -90,7 +90,16 @@ def plan_of(kind, images, how="graph"):
     return plan
 
 
-def watched(monkeypatch, plan, images, filters, batch_size):
+def in_low_precision(plan, images, targets, filters, *, numbers, batch_size):
+    """Run a chunk as `run_chunk` does, audited."""
+    auditing = Auditing("bf16", 0.01, len(images), len(filters))
+    work = AuditedWork(
+        plan, filters, batch_size, len(images), images.device, images.dtype, auditing=auditing
+    )
+    return work.run(AuditedChunk(0, list(numbers), images, targets))
+
+
+def watched(monkeypatch, plan, images, filters, batch_size, run=run_chunk):
     """Return what a chunk reads from the device, by method, and how many operations it runs."""
     reads = Counter()
     with monkeypatch.context() as patched:
@@ -104,7 +113,7 @@ def watched(monkeypatch, plan, images, filters, batch_size):
             patched.setattr(torch.Tensor, name, counted)
         counting = Counting()
         with counting:
-            facts = run_chunk(
+            facts = run(
                 plan, images, torch.arange(len(images)) % 5, filters,
                 numbers=range(len(images)), batch_size=batch_size,
             )  # fmt: skip
@@ -119,6 +128,15 @@ def test_no_batch_reads_from_the_device(monkeypatch, kind, how):
     plan = plan_of(kind, images, how)
     few, _ = watched(monkeypatch, plan, images, FILTERS, 48)
     many, _ = watched(monkeypatch, plan, images, FILTERS, 3)
+    assert many == few
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_low_precision_reads_no_more_for_a_batch(monkeypatch, kind):
+    images, _ = random_images(24, size=8)
+    plan = plan_of(kind, images)
+    few, _ = watched(monkeypatch, plan, images, FILTERS, 48, in_low_precision)
+    many, _ = watched(monkeypatch, plan, images, FILTERS, 3, in_low_precision)
     assert many == few
 
 

@@ -26,8 +26,11 @@ def three_threads():
     torch.set_num_threads(3)
     yield
     assert torch.get_num_threads() == 3
-    assert not [t for t in threading.enumerate() if t.name == "carviz-worker"]
     torch.set_num_threads(before)
+
+
+def workers_now():
+    return [t for t in threading.enumerate() if t.name == "carviz-worker"]
 
 
 def threads_of_a_new_thread():
@@ -76,6 +79,26 @@ def test_what_is_raised_ends_the_work(in_tick):
     with pytest.raises(torch.OutOfMemoryError, match="too large"):
         side_by_side(range(10**6), do, workers=2, context=nullcontext, tick=tick)
     assert len(done) < 10**5
+
+
+def test_workers_wait_for_the_next_work_and_go_with_the_thread_that_has_them():
+    names = []
+
+    def work(workers):
+        for _ in range(3):
+            side_by_side(
+                range(9), lambda _job: names.append(threading.current_thread()) or 1,
+                workers=workers, context=nullcontext,
+            )  # fmt: skip
+
+    before = set(workers_now())
+    thread = threading.Thread(target=work, args=(2,))
+    thread.start()
+    thread.join()
+    assert len(set(names)) == 2
+    for worker in set(names):
+        worker.join(10)
+    assert set(workers_now()) == before
 
 
 def test_a_worker_s_modes_are_those_of_the_context():

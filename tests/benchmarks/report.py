@@ -19,6 +19,7 @@ TITLES = {
     "gpu": "On a GPU",
     "banks": "All banks in one call",
     "preparing": "Preparation",
+    "busy": "Beside busy processes",
     "prune": "Greedy pruning beside the naive loop",
 }
 """The sheets that there should be, in the page's order; others follow by name."""

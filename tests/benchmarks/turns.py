@@ -14,10 +14,15 @@ from typing import Any
 from rows import settings_of
 
 
-def turn_of(python: str, script: str, words: list[Any], threads: int) -> dict[str, Any]:
-    """Return what a script prints as JSON, run by an interpreter in a process of its own."""
+def turn_of(
+    python: str, script: str, words: list[Any], threads: int, **variables: str
+) -> dict[str, Any]:
+    """Return what a script prints as JSON, run by an interpreter in a process of its own.
+
+    `variables` are of its environment.
+    """
     command = [python, str(Path(script).resolve()), *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), **variables}
     if python != sys.executable:
         # It may name this build; of what lies beside carviz, the other build's turn needs tests/.
         environment["PYTHONPATH"] = str(Path(script).resolve().parents[1])

@@ -9,6 +9,7 @@ from small import planted
 from torch import nn
 from woken import smooth_images
 
+from carviz.ablation import Run
 from carviz.car import measure_car
 from carviz.compression import CarImportance
 
@@ -60,6 +61,16 @@ def test_ties_go_by_the_fall_of_the_log_probability():
     count = np.bincount(table.targets, minlength=len(table.classes))
     fall = np.nansum(table.log_prob_drop * count, axis=1)
     assert scores.argsort().tolist() == np.lexsort([fall, table.car]).tolist()
+
+
+def test_where_log_p_was_left_out_the_scores_are_car():
+    model, data = example(Skipping)
+    run = Run(precision="bf16")
+    table = measure_car(model, data, "b1", progress=False, run=run)
+    _, groups = groups_of(model, data[0])
+    scores = CarImportance(model, data, run=run)(groups["b1"]).numpy()
+    assert not table.has_log_prob_drop
+    np.testing.assert_allclose(scores, table.car, atol=1e-7)
 
 
 def test_a_group_has_the_mean_over_its_convolutions():

@@ -10,7 +10,7 @@ from small import random_images
 from torch import Tensor, nn
 
 import carviz
-from carviz.evaluate import arithmetic
+from carviz.evaluate import arithmetic, imitated_tf32, in_float32
 
 BACKENDS = torch.backends
 OLDER = {
@@ -171,7 +171,23 @@ def test_the_network_never_runs_in_tf32_unless_asked_for(network, ask):
     assert set(SEEN) == {"ieee"}
 
 
-def test_a_run_in_tf32_does(network):
+def test_a_run_in_tf32_does_where_there_is_tf32(network):
     run = carviz.Run(precision="tf32")
-    carviz.measure_car(network, random_images(), "0", run=run, progress=False)
-    assert "tf32" in SEEN
+    with pytest.warns(UserWarning, match="TF32 is for NVIDIA's GPUs; this device .cpu. measures"):
+        carviz.measure_car(network, random_images(), "0", run=run, progress=False)
+    assert set(SEEN) == {"ieee"}
+    with imitated_tf32():
+        carviz.measure_car(network, random_images(), "0", run=run, progress=False)
+    assert set(SEEN) == {"ieee", "tf32"}
+
+
+def test_a_step_may_be_in_float32():
+    for precision in ("tf32", "float32"):
+        with arithmetic(precision, "cpu"):
+            with in_float32("cpu"):
+                assert_precision("ieee")
+            assert_precision("tf32" if precision == "tf32" else "ieee")
+    with arithmetic("bf16", "cpu"):
+        with in_float32("cpu"):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16

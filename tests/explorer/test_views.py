@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import json
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
@@ -86,6 +87,15 @@ def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
     explorer.wait(WAIT)
     explorer._view.view.value = "bank"
     assert "rank, highest CAR first" in explorer._view.drawing.value
+
+
+def test_a_log_p_that_was_left_out_reaches_no_browser():
+    table = car_table()
+    table = dataclasses.replace(table, log_prob_drop=np.full_like(table.log_prob_drop, np.nan))
+    for filter in table.filters.tolist():
+        json.dumps(class_content(table, filter), allow_nan=False)
+        assert "nan" not in filter_panel("conv", filter, 3, None, table).lower()
+        assert "nan" not in bank_drawing(table, None, "conv", filter).lower()
 
 
 def test_rows_of_classes_agree_with_the_table(measured):

@@ -1,6 +1,7 @@
 """The front door of pruning: what it refuses, what it keeps, and that the model stays as it is."""
 
 import copy
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ from woken import wake
 
 import carviz
 from carviz.banks import open_network
+from carviz.evaluate import arithmetic
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
 from carviz.pruning.state import State
 
@@ -146,10 +148,28 @@ def test_the_passport_says_where_the_numbers_come_from():
     assert {"model", "data", "seed", "device", "precision", "versions"} <= set(path.passport)
 
 
-def test_other_precisions_say_how_much_they_changed():
-    path = prune(run=carviz.Run(precision="bf16"), count=2)
-    assert 0 <= path.passport["changed_by_precision"] < 0.5
-    assert "changed_by_precision" not in prune(count=1).passport
+@pytest.mark.parametrize("criterion", ["car", "car-once", "taylor"])
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_pruning_decides_in_float32_whatever_is_asked_for(monkeypatch, criterion, precision):
+    asked = []
+    computing = arithmetic
+
+    def noting(precision, device):
+        asked.append(precision)
+        return computing(precision, device)
+
+    for name in [name for name in sys.modules if name.startswith("carviz.")]:
+        if getattr(sys.modules[name], "arithmetic", None) is computing:
+            monkeypatch.setattr(sys.modules[name], "arithmetic", noting)
+    options = {"criterion": criterion, "count": 2}
+    expected = prune(**options)
+    with pytest.warns(UserWarning, match=f"decides in float32, whatever is asked for .{precision}"):
+        path = prune(run=carviz.Run(precision=precision), **options)
+    assert set(asked) == {"float32"}
+    np.testing.assert_array_equal(path.order, expected.order)
+    np.testing.assert_array_equal(path.predictions, expected.predictions)
+    assert path.passport["precision"] == "float32"
+    assert "float32" in path.passport["remark"]
 
 
 def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch):

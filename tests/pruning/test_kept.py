@@ -130,10 +130,7 @@ def test_a_damaged_step_is_computed_again(tmp_path):
     assert prune(tmp_path) == whole
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [("weights", "model was"), ("labels", "data was"), ("precision", "precision was")],
-)
+@pytest.mark.parametrize(("change", "named"), [("weights", "model was"), ("labels", "data was")])
 @pytest.mark.parametrize("criterion", ["car", "l1"])
 def test_another_pruning_is_refused_by_name(tmp_path, change, named, criterion):
     prune(tmp_path, count=2, criterion=criterion)
@@ -141,15 +138,24 @@ def test_another_pruning_is_refused_by_name(tmp_path, change, named, criterion):
     if change == "weights":
         with torch.no_grad():
             network.last.bias[0] += 1
-    elif change == "labels":
-        labels[7] = (labels[7] + 1) % 5
     else:
-        run = carviz.Run(checkpoint=tmp_path, precision="bf16")
+        labels[7] = (labels[7] + 1) % 5
     with pytest.raises(ValueError, match=named):
         prune_filters(
             network, (IMAGES, labels), ["first", "third"], criterion=criterion, progress=False,
             run=run,
         )  # fmt: skip
+
+
+def test_another_precision_goes_on_with_it_since_pruning_decides_in_float32(tmp_path):
+    whole = prune(tmp_path)
+    with pytest.warns(UserWarning, match="decides in float32"):
+        path = prune_filters(
+            model(), (IMAGES, LABELS), ["first", "third"], progress=False,
+            run=carviz.Run(checkpoint=tmp_path, precision="bf16"),
+        )  # fmt: skip
+    np.testing.assert_array_equal(path.order, whole.order)
+    np.testing.assert_array_equal(path.predictions, whole.predictions)
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -204,6 +204,38 @@ def test_a_table_that_does_not_fit_is_refused(changes, words):
         table(**changes)
 
 
+LEFT_OUT = np.full((3, 4), np.nan)
+
+
+def test_log_p_may_be_left_out_whole(tmp_path):
+    t = table(log_prob_drop=LEFT_OUT)
+    assert table().has_log_prob_drop
+    assert not t.has_log_prob_drop
+    assert np.isnan(t.log_prob_drop_all).all()
+    assert CarTable.load(t.save(tmp_path / "t.npz")) == t
+    assert t != table()
+    np.testing.assert_array_equal(t.car, table().car)
+    assert t.to_frame().log_prob_drop.isna().all()
+    assert not t.to_frame().drop(columns="log_prob_drop").isna().any().any()
+    part = np.array([[0.5, 0.1, 0.2, np.nan], [np.nan] * 4, [0.2, 0.0, -0.4, np.nan]])
+    with pytest.raises(ValueError, match="every class with images; found NaN"):
+        table(log_prob_drop=part)
+
+
+def test_ties_go_by_number_where_log_p_was_left_out():
+    nothing = np.tile(table().baseline, (3, 1))
+    t = table(log_prob_drop=LEFT_OUT, predictions=nothing, filters=[7, 2, 5])
+    assert t.order.tolist() == [2, 5, 7]
+    assert [t.rank(i) for i in (2, 5, 7)] == [1, 2, 3]
+    assert t.top_classes(2, 2)["class"].tolist() == ["a", "b"]
+    assert t.bottom_classes(2, 2)["class"].tolist() == ["c", "b"]
+    assert t.top_classes(2, 3).tied.all()
+    # CAR comes first all the same.
+    t = table(log_prob_drop=LEFT_OUT)
+    assert t.order.tolist() == table().order.tolist() == [0, 5, 2]
+    assert t.top_classes(0, 1)["class"].tolist() == ["a"]
+
+
 @given(st.integers(0, 10_000))
 def test_laws(seed):
     rng = np.random.default_rng(seed)

@@ -47,6 +47,24 @@ def test_where_both_hold_a_filter_the_other_counts():
     assert (table.merged(table)) == table
 
 
+def test_each_part_was_audited_by_itself():
+    def part(filters, precision="bf16"):
+        run = carviz.Run(precision=precision)
+        return carviz.measure_car(*planted(), "0", filters=filters, progress=False, run=run)
+
+    left, right = part([0, 1]), part([2, 3])
+    merged = left.merged(right)
+    assert np.isnan(merged.log_prob_drop).all()
+    told = merged.passport["precision_audit"]
+    assert told["parts"] == [t.passport["precision_audit"] for t in (left, right)]
+    assert told["largest_change"] == max(part["largest_change"] for part in told["parts"])
+    assert all(part["found"] in told["found"] for part in told["parts"])
+    assert left.merged(left) == left
+    assert left.merged(left).passport == left.passport
+    with pytest.raises(ValueError, match="passport"):
+        left.merged(measured([2, 3]))
+
+
 def test_the_originals_stay():
     table, other = measured([0]), measured([1])
     before = table.predictions.copy()
