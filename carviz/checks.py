@@ -63,7 +63,7 @@ def check_whole(
         If it is too small or too large.
     """
     if not is_whole(value):
-        kind = "a whole number" + (f", {what}" if what else "") + (" or None" if or_none else "")
+        kind = (f"{what}, " if what else "") + "a whole number" + (" or None" if or_none else "")
         raise TypeError(f"{name} is {kind}; found {found_words(value)}.")
     if value < least or (most is not None and value > most):
         reach = f"{least} or more" if most is None else f"{least} to {most}"

@@ -43,7 +43,7 @@ def test_others_are_not(value):
         (0, {"what": "so many"}, ValueError, "k is so many, 1 or more; found 0."),
         (7, {"least": 0, "most": 6, "note": "all"}, ValueError, "k is 0 to 6 (all); found 7."),
         (0.5, {"or_none": True}, TypeError, "k is a whole number or None; found 0.5."),
-        (None, {"what": "so many"}, TypeError, "k is a whole number, so many; found None."),
+        (None, {"what": "so many"}, TypeError, "k is so many, a whole number; found None."),
         (np.zeros(999), {}, TypeError, "k is a whole number; found a ndarray."),
     ],
 )
