@@ -1,6 +1,7 @@
 """The house stands: imports run downward only, and the front door stays light."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_every_public_name_is_there_and_documented():
     assert set(carviz.__all__) <= set(dir(carviz))
     with pytest.raises(AttributeError, match="no attribute 'measure_cat'"):
         carviz.measure_cat  # noqa: B018
+
+
+def test_public_functions_have_one_progress_and_typed_models_and_data():
+    for name in carviz.__all__:
+        for parameter in inspect.signature(getattr(carviz, name)).parameters.values():
+            if parameter.name == "progress":
+                assert parameter.default is True, name
+            if parameter.name in ("model", "data"):
+                assert parameter.annotation != "Any", name
 
 
 def test_no_room_is_a_lumber_room():

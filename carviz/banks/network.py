@@ -97,6 +97,10 @@ class Network:
         return list(found)
 
 
+Model = nn.Module | Network
+"""What is measured: a network, or one that `open_network` opened."""
+
+
 def open_network(
     model: Any, device: str | torch.device | None = None, *, watch: bool = False
 ) -> Network:

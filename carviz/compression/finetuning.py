@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from carviz.checks import check_above_zero, check_whole
 from carviz.compression.copies import ordinary_tensors, own_copy
 from carviz.evaluate import (
+    Data,
     LastSteps,
     Pick,
     check_model,
@@ -72,8 +73,8 @@ class FineTuned(NamedTuple):
 
 
 def finetune(
-    model: Any,
-    data: Any,
+    model: nn.Module,
+    data: Data,
     *,
     epochs: int = 1,
     learning_rate: float = 1e-4,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from carviz.ablation.silence import lone_modules, zero_output
-from carviz.banks import Network, OutOfReachError, find_layer, hooked_ends, open_network
+from carviz.banks import Model, Network, OutOfReachError, find_layer, hooked_ends, open_network
 from carviz.checks import check_above_zero, check_filters
 from carviz.compression.constants import fold, is_padded, read_constants
 from carviz.compression.copies import copy_freely, ordinary_tensors, own_copy
@@ -24,6 +24,7 @@ from carviz.compression.groups import (
 )
 from carviz.compression.mixing import find_mixing
 from carviz.evaluate import (
+    Data,
     Images,
     LastSteps,
     Progress,
@@ -51,12 +52,12 @@ KEEP = (
 
 
 def compress(
-    model: Any,
+    model: Model,
     layers: Mapping[Any, Sequence[int]],
-    data: Any,
+    data: Data,
     *,
     timeout: float = TIMEOUT,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> nn.Module:
     """Return a physically smaller network that computes what the ablated network computes.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from carviz.ablation.costs import count_multiply_adds
 from carviz.checks import check_whole
-from carviz.evaluate import Images, check_model, device_of, inference_mode, placed, shadow
+from carviz.evaluate import Data, Images, check_model, device_of, inference_mode, placed, shadow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,9 +100,9 @@ class CompressionReport:
 
 
 def measure_compression(
-    before: Any,
-    after: Any,
-    data: Any,
+    before: nn.Module,
+    after: nn.Module,
+    data: Data,
     *,
     batch_size: int = 16,
     runs: int = 9,

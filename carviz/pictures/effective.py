@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from carviz.banks import find_layer, open_network
+from carviz.banks import Model, find_layer, open_network
 from carviz.checks import check_filters, check_whole
-from carviz.evaluate import Images, Progress, find_normalization, inference_mode, telling
+from carviz.evaluate import Data, Images, Progress, find_normalization, inference_mode, telling
 from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting
 from carviz.pictures.filters import RgbFilters
 from carviz.pictures.patches import check_exciting
@@ -24,8 +24,8 @@ IMAGES = 9
 
 
 def effective_weights(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     images: int = IMAGES,
@@ -108,8 +108,8 @@ def effective_weights(
 
 
 def iter_effective_weights(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     filters: Iterable[int] | None = None,
@@ -133,8 +133,8 @@ def iter_effective_weights(
 
 @inference_mode(False)
 def open_source(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     images: int,
     normalize: tuple[Any, Any] | None,

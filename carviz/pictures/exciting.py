@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Answer, Network, answers, field_of, find_layer, open_network
+from carviz.banks import Answer, Model, Network, answers, field_of, find_layer, open_network
 from carviz.checks import check_whole
 from carviz.evaluate import (
+    Data,
     Images,
     Progress,
     fingerprint_images,
@@ -138,8 +139,8 @@ class Exciting(Record):
 
 
 def find_exciting(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     count: int = 16,

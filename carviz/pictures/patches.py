@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import find_layer, open_network
+from carviz.banks import Model, find_layer, open_network
 from carviz.checks import check_filter, check_whole
-from carviz.evaluate import Images, Normalization, Progress, find_normalization, telling
+from carviz.evaluate import Data, Images, Normalization, Progress, find_normalization, telling
 from carviz.pictures.exciting import A_FILTER, BATCH, NONE, Exciting, find_exciting
 from carviz.results.class_names import shown_names
 
@@ -77,8 +77,8 @@ class TopPatches:
 
 
 def top_patches(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     filter: int | None = None,
     *,
@@ -86,7 +86,7 @@ def top_patches(
     normalize: tuple[Any, Any] | None = None,
     exciting: Exciting | None = None,
     device: Any = None,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> TopPatches:
     """Return the image patches that excite a filter most, or each filter of its bank.
 

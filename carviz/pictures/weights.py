@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from carviz.banks import find_layer, open_network
+from carviz.banks import Model, find_layer, open_network
 from carviz.checks import check_filter, check_filters
-from carviz.evaluate import Progress, telling
+from carviz.evaluate import Data, Progress, telling
 from carviz.pictures.effective import IMAGES, iter_effective_weights
 from carviz.pictures.exciting import Exciting
 from carviz.pictures.filters import read_rgb_filters, reads_rgb
@@ -23,16 +23,16 @@ GREY = 0.5
 
 
 def rgb_weights(
-    model: Any,
+    model: Model,
     layer: str | nn.Module,
     filter: int | Sequence[int] | None = None,
     *,
-    data: Any = None,
+    data: Data | None = None,
     images: int = IMAGES,
     normalize: tuple[Any, Any] | None = None,
     exciting: Exciting | None = None,
     scale: Literal["filter", "bank"] = "filter",
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> Floats:
     """Return the picture of a filter's weights, or of all filters of its bank.
 

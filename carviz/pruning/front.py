@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from carviz.ablation import Run
-from carviz.banks import Network, find_layer, open_network
+from carviz.banks import Model, Network, find_layer, open_network
 from carviz.car import SEED, Measurement, prepare_car, sample_of
 from carviz.checks import check_fraction, check_whole, did_you_mean
-from carviz.evaluate import Images, OutputKind, Progress, telling
+from carviz.evaluate import Data, Images, OutputKind, Progress, telling
 from carviz.pruning.criteria import CRITERIA
 from carviz.pruning.given import read_order
 from carviz.pruning.pruning import Pruning
@@ -25,8 +25,8 @@ Layers = str | nn.Module | Sequence[str | nn.Module]
 
 
 def prune_filters(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     count: int | None = None,
@@ -115,8 +115,8 @@ def prune_filters(
 
 
 def prepare_pruning(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     count: int | None = None,
