@@ -53,13 +53,13 @@ def test_what_progress_raises_ends_the_pruning_within_a_batch(criterion, monkeyp
         pass
 
     batches = []
-    original = State._tail
+    original = State._ask
 
     def counted(self, *args):
         batches.append(1)
         return original(self, *args)
 
-    monkeypatch.setattr(State, "_tail", counted)
+    monkeypatch.setattr(State, "_ask", counted)
     network, told = model(), []
     before = copy.deepcopy(network.state_dict())
 
