@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carviz.results import CarTable, FilterSummary, PruningPath, SelectivityTable
-    from carviz.results.color_count import ColorCount
+    from carviz.results.chance.color_count import ColorCount
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -189,7 +189,7 @@ def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count
     Chance is the share of colour-selective filters among all of the banks that can be told, dead
     ones left out. Filters of banks without a table, and dead ones, are not counted.
     """
-    from carviz.results.color_count import count_color
+    from carviz.results.chance.color_count import count_color
 
     if not kinds or not count:
         return []

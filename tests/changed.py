@@ -69,6 +69,9 @@ def tests_of(root: Path, changed: Iterable[str]) -> list[str]:
                 m for m, at in modules.items()
                 if at.parent.name == "tests" and (room in at.stem or _imports(at, f"carviz.{room}"))
             ]  # fmt: skip
+        elif path.parts[0] == "recipes":
+            near += [m for m in modules if m.startswith("tests/recipes/")]
+            near += [m for m, at in modules.items() if _imports(at, f"recipes.{path.stem}")]
         elif path.name == "conftest.py":
             near += [m for m in modules if m.startswith(f"{path.parent.as_posix()}/")]
         elif path.parts[0] == "tests" and path.suffix == ".py":

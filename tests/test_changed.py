@@ -16,7 +16,8 @@ def clone(tmp_path):
         "carviz/banks/cut.py": "", "carviz/banks/units.py": "", "carviz/siblings.py": "",
         "carviz/zoo/models.py": "", "README.md": "", ".gitignore": "*.log\n",
         "tests/banks/test_cut.py": "", "tests/banks/test_units.py": "import woken\n",
-        "tests/zoo/test_models.py": "", "tests/test_siblings.py": "", "tests/woken.py": "",
+        "tests/zoo/test_models.py": "from recipes.train import main\n",
+        "tests/recipes/test_train.py": "", "tests/test_siblings.py": "", "tests/woken.py": "",
         "tests/test_house.py": "", "tests/test_readme.py": "PAGE = 'README.md'\n",
         "tests/test_several_banks.py": "", "tests/test_audit.py": "from carviz.banks import cut\n",
     }  # fmt: skip
@@ -50,6 +51,7 @@ def commit(clone):
         ("carviz/zoo/weights/new.md", ["zoo/test_models.py"]),
         ("carviz/claims.py", []),
         ("carviz/__init__.py", []),
+        ("recipes/train.py", ["recipes/test_train.py", "zoo/test_models.py"]),
         ("tests/banks/conftest.py", ["banks/test_cut.py", "banks/test_units.py"]),
         ("tests/woken.py", ["banks/test_units.py"]),
         ("tests/test_audit.py", ["test_audit.py"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import carviz
+import recipes
 
 PACKAGE = Path(carviz.__file__).parent
 FLOORS = {
@@ -31,8 +32,8 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> set[str]:
-    """Return the modules of carviz that a file imports, also inside functions."""
+def imported(path: Path, package: str = "carviz") -> set[str]:
+    """Return the modules of a package that a file imports, also inside functions."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -41,10 +42,11 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {n for n in names if n.split(".")[0] == "carviz"}
+    return {n for n in names if n.split(".")[0] == package}
 
 
 FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
+RECIPES = sorted(Path(recipes.__file__).parent.glob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -63,9 +65,19 @@ def test_imports_run_downward_only(path):
         assert parts[1] == room or below < FLOORS[room], f"{path} ({FLOORS[room]}) imports {name}"
 
 
-def test_the_files_of_a_room_import_one_another_one_way_round():
-    modules = {"carviz." + ".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in FILES}
-    reads = {n: {m for m in imported(p) if m in modules} for n, p in modules.items()}
+def test_recipes_stand_on_the_zoo_and_the_package_knows_nothing_of_them():
+    for path in RECIPES:
+        rooms = {name.split(".")[1] for name in imported(path)}
+        assert all(FLOORS[room] <= FLOORS["zoo"] for room in rooms), f"{path} imports {rooms}"
+    assert {path: found for path in FILES if (found := imported(path, "recipes"))} == {}
+
+
+@pytest.mark.parametrize("files", [FILES, RECIPES], ids=["carviz", "recipes"])
+def test_the_files_of_a_room_import_one_another_one_way_round(files):
+    root = PACKAGE.parent
+    modules = {".".join(p.relative_to(root).with_suffix("").parts): p for p in files}
+    package = next(iter(modules)).split(".")[0]
+    reads = {n: {m for m in imported(p, package) if m in modules} for n, p in modules.items()}
     done: set[str] = set()
     while ready := {n for n in reads if n not in done and reads[n] <= done}:
         done |= ready
@@ -83,14 +95,16 @@ def test_contributing_tells_the_floor_of_every_room():
     assert told == FLOORS
 
 
-def test_importing_carviz_is_light():
+def test_importing_carviz_is_light_and_measuring_loads_no_compiler():
     found = f"print([m for m in {HEAVY} if m in sys.modules])"
     code = (
         f"import sys, carviz; carviz.CarTable; carviz.Run; carviz.measure_car; {found}; "
-        f"import carviz.zoo.train; {found}"
+        f"carviz.load_model; {found}; data = carviz.load_data('shapes', limit=1); "
+        "carviz.measure_car(carviz.load_model('shapes'), data, 'features.0', filters=[0]); "
+        "print('torch._dynamo' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["[]", "[]"]
+    assert out.stdout.split() == ["[]", "[]", "False"]
 
 
 def test_plain_import_pulls_in_nothing_at_all():
@@ -103,7 +117,7 @@ def test_every_public_name_is_there_and_documented():
     for name in carviz.__all__:
         assert getattr(carviz, name).__doc__, name
     assert set(carviz.__all__) <= set(dir(carviz))
-    with pytest.raises(AttributeError, match="no attribute 'measure_cat'"):
+    with pytest.raises(AttributeError, match="carviz attribute measure_cat"):
         carviz.measure_cat  # noqa: B018
 
 

@@ -209,7 +209,8 @@ def test_the_wheel_carries_the_notebooks(tmp_path):
         for name in NAMES + TABLES:
             shipped = file.read(f"carviz/notebooks/{name}")
             assert shipped == (ROOT / "notebooks" / name).read_bytes()
-        assert not [n for n in file.namelist() if n.startswith(("tests", "binder"))]
+        assert {n.split("/")[0].split("-")[0] for n in file.namelist()} == {"carviz"}
+        assert {"carviz/__init__.pyi", "carviz/py.typed"} <= set(file.namelist())
 
 
 def test_every_notebook_ships():

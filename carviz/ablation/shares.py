@@ -152,6 +152,7 @@ class ConvolutionShare:
         seen = windows.transpose(1, 2).reshape(len(room), windows.shape[2], -1)
         # room − seen · chosen in one pass over `room`. Channels first, `room` is the transpose of
         # that, and (seen · chosen)ᵀ = chosenᵀ · seenᵀ.
+        # Not baddbmm_: torch's counter of operations counts no product in place (torch 2.14).
         if last:
             torch.baddbmm(room, seen, chosen, alpha=-1, out=room)
         else:

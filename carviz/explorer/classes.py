@@ -90,6 +90,7 @@ def _row(row: pd.Series) -> dict[str, Any]:
 
 def _ticks(low: float, high: float) -> list[dict[str, Any]]:
     """Return a few round places on the scale, zero among them."""
+    # Not MaxNLocator's: below half a point, one decimal would give two places one name.
     span = 100 * (high - low)
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 50) if span / s <= 4.2), 100)
     first, last = int(np.ceil(100 * low / step)), int(np.floor(100 * high / step))

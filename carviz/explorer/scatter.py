@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from carviz.results import CarTable, SelectivityTable
@@ -83,11 +84,9 @@ class Scale:
 
 def round_ticks(low: float, high: float) -> list[float]:
     """Return a few round numbers between two."""
-    span = max(high - low, 1e-9)
-    unit = 10.0 ** np.floor(np.log10(span))
-    step = next(s * unit for s in (0.1, 0.2, 0.5, 1, 2) if span / (s * unit) <= 7)
-    first, last = int(np.ceil(low / step)), int(np.floor(high / step))
-    return [i * step for i in range(first, last + 1)]
+    ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high)
+    beyond = 1e-9 * (high - low)  # it rounds
+    return [float(t) for t in ticks if low - beyond <= t <= high + beyond]
 
 
 def _axes(x: Scale, y: Scale, ticks: list[tuple[float, str]], words: str) -> str:

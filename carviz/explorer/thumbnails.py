@@ -91,12 +91,9 @@ def reduced(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Return a picture whose longer side is `side` pixels at most."""
     from PIL import Image
 
-    height, width = picture.shape[:2]
-    if max(height, width) <= side:
-        return picture
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
+    return np.asarray(image)
 
 
 def png(picture: NDArray[Any]) -> bytes:

@@ -122,6 +122,7 @@ def _draw_tree(figure: CarvizFigure, place: ClusterMap, clusters: Clusters) -> N
     from matplotlib.collections import LineCollection
 
     axes = bare(box(figure, place.tree, place.top, TREE, SIDE), keep="bottom")
+    # scipy's dendrogram ends in a RecursionError where a thousand filters join one after another.
     n = len(clusters.leaves)
     at = {filter: i + 0.5 for i, filter in enumerate(clusters.order.tolist())}
     ends = {i: (1.0, at[filter]) for i, filter in enumerate(clusters.leaves.tolist())}

@@ -3,7 +3,7 @@
 from carviz.results.archive import Archive, pack, seal
 from carviz.results.car_table import CarTable
 from carviz.results.car_tables import CarTables
-from carviz.results.class_comparison import compare_classes
+from carviz.results.chance.class_comparison import compare_classes
 from carviz.results.clusters import Clusters
 from carviz.results.files import UNFINISHED, write_whole
 from carviz.results.filter_summary import ClassSummary, FilterSummary

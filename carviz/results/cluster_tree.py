@@ -32,10 +32,8 @@ def cluster(
     tree, leaves = _tree(similarity[np.ix_(known, known)])
     merges, cut = _cut(tree[:, 2], len(known), threshold, count)
     label = np.empty(len(similarity), np.int64)
-    groups = _groups(tree, leaves, merges)
-    for i, group in enumerate(sorted(groups, key=lambda group: len(group) == 1), 1):
-        label[known[group]] = i
-    label[alone] = np.arange(len(groups) + 1, len(groups) + 1 + len(alone))
+    label[known] = _labels(tree, leaves, merges)
+    label[alone] = len(known) - merges + 1 + np.arange(len(alone))
     order = np.concatenate([known[leaves], alone])
     return Clusters(layer, by, cut, order, label, known, tree)
 
@@ -77,11 +75,15 @@ def _cut(
     return merges, float(1 - around.mean())
 
 
-def _groups(tree: Floats, leaves: Integers, merges: int) -> list[list[int]]:
-    """Return the leaves that the first merges join, in the order of the leaves."""
-    n = len(leaves)
-    groups = {i: [i] for i in range(n)}
-    for i, (one, other) in enumerate(tree[:merges, :2].astype(int).tolist()):
-        groups[n + i] = groups.pop(one) + groups.pop(other)
-    place = np.argsort(leaves)
-    return sorted(groups.values(), key=lambda group: int(place[group].min()))
+def _labels(tree: Floats, leaves: Integers, merges: int) -> Integers:
+    """Return each leaf's cluster, from 1, when the first merges are made; see `Clusters.label`."""
+    from scipy.cluster.hierarchy import fcluster
+
+    if len(leaves) < 2:
+        return np.ones(len(leaves), np.int64)
+    # By the merges' numbers: by height, those that tie would be made together or not at all.
+    cut = fcluster(tree, merges - 0.5, "monocrit", monocrit=np.arange(len(tree), dtype=float))
+    _, first, size = np.unique(cut[leaves], return_index=True, return_counts=True)
+    label = np.empty(len(first), np.int64)
+    label[np.lexsort((first, size == 1))] = np.arange(1, len(first) + 1)
+    return np.asarray(label[cut - 1])

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.checks import check_whole
+from carviz.results.chance.color_count import count_color
 from carviz.results.class_names import shown_names
-from carviz.results.color_count import count_color
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.statistics import paired_columns

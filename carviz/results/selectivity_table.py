@@ -120,13 +120,12 @@ class SelectivityTable(Record):
         lie: 1 for the same order, -1 for the opposite one. NaN where fewer than three filters have
         both readings, or a reading is the same for all.
         """
-        from scipy.stats import rankdata
+        from scipy.stats import spearmanr
 
         indices = self.color_index[self.read_both_ways], self.activation_index[self.read_both_ways]
-        ranks = [rankdata(index) for index in indices]
-        if len(ranks[0]) < 3 or any(np.ptp(rank) == 0 for rank in ranks):
+        if len(indices[0]) < 3 or any(np.ptp(index) == 0 for index in indices):
             return float("nan")
-        return float(np.corrcoef(*ranks)[0, 1])
+        return float(spearmanr(*indices).statistic)
 
     def counts(self) -> pd.DataFrame:
         """Return how many filters are of each kind, with and without the faint ones.

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from carviz.checks import check_filter, check_filters, check_whole
 from carviz.results.car_table import CarTable
+from carviz.results.chance.nearest import rows_beside_chance
 from carviz.results.cluster_tree import cluster
 from carviz.results.clusters import Clusters
 from carviz.results.filter_numbers import pruned_filters
-from carviz.results.likeness import check_car, class_similarity, rows_beside_chance
+from carviz.results.likeness import check_car, class_similarity
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
 

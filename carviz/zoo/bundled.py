@@ -75,6 +75,7 @@ def _fill(network: nn.Module, name: str) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"the weights of the network {name} belong at {path}, found no file there; "
-            f"install carviz again, or make them anew with: python -m carviz.zoo.train {name}"
+            f"install carviz again, or train it anew in a clone of carviz: python -m recipes.train "
+            f"{name}"
         )
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})

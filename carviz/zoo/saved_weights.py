@@ -113,6 +113,8 @@ def fill(network: nn.Module, saved: SavedWeights) -> None:
 
 
 def _faults(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    # load_state_dict finds the first three as well, but fills what fits before it tells, names all
+    # tensors of a large network, and takes int8 as weights.
     missing = [name for name in wanted if name not in state]
     unexpected = [name for name in state if name not in wanted]
     shapes = [

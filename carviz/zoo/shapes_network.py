@@ -2,7 +2,8 @@
 
 It is the network that carviz opens with, trained on `ShapesAndColors` so that its first bank has
 filters for luminance and filters for color, and nothing between. How that was done is in
-`carviz.zoo.train`; what came of it, in figures, in ``weights/shapes.md`` beside this file.
+``recipes/shapes.py`` of the repository; what came of it, in figures, in ``weights/shapes.md``
+beside this file.
 """
 
 from __future__ import annotations

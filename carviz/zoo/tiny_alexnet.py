@@ -1,8 +1,8 @@
 """The network `tiny-alexnet`: AlexNet's convolutions, trained on photographs of 200 classes.
 
 It is there so that what was published about AlexNet's filters can be asked of a network of the same
-kind without downloading anything. How it was trained stands in `carviz.zoo.train_tiny_alexnet`;
-what came of it, in figures, in ``weights/tiny-alexnet.md``.
+kind without downloading anything. How it was trained stands in ``recipes/tiny_alexnet.py`` of the
+repository; what came of it, in figures, in ``weights/tiny-alexnet.md``.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from carviz.zoo.shapes_and_colors import (
     draw_labels,
     draw_pictures,
 )
-from carviz.zoo.training import Schedule, mirrored, train
+from recipes.training import Schedule, mirrored, train
 
 BANKS = {
     "shapes": ["features.0", "features.3", "features.6", "features.8"],

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carviz.pictures.synthesis.ascent import Ascent
+from carviz.pictures.synthesis.ascent import KEPT, STEP, Ascent
 from carviz.pictures.synthesis.objectives import OBJECTIVES
 from carviz.pictures.synthesis.parameterisation import COLORS, CONTRAST, Parameterisation
 from carviz.pictures.synthesis.transforms import compose, jitter, moved, turn, zoom
@@ -159,6 +159,27 @@ def test_pictures_climb_each_for_itself(seeds):
     alone.climb(10)
     assert torch.allclose(together.pictures[-1], alone.pictures[0], atol=1e-4)
     assert (together.values > together.starts).all()
+
+
+def test_its_steps_are_those_of_torchs_adam():
+    parameters, target = Parameterisation((4, 4)), torch.randn(3, 4, 4, generator=generator(7))
+
+    def worth(pictures):
+        return (pictures * target).sum((1, 2, 3))
+
+    found = ascent(worth, [3, 4])
+    found.climb(20)
+    assert (found.values > found.starts).all()
+    coefficients = parameters.start([3, 4]).requires_grad_()
+    adam = torch.optim.Adam([coefficients], lr=STEP, betas=KEPT, maximize=True)
+    for _ in range(20):
+        adam.zero_grad()
+        worth(parameters.pictures(coefficients)).sum().backward()
+        length = coefficients.grad.square().mean((1, 2, 3, 4), keepdim=True).sqrt()
+        coefficients.grad /= length
+        adam.step()
+    with torch.no_grad():
+        assert torch.allclose(found.pictures, parameters.pictures(coefficients), atol=1e-5)
 
 
 def test_another_start_is_tried_where_the_first_has_no_gradient():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from results_examples import pruning_path, sibling_table
 
 from carviz.results import SiblingTable
-from carviz.results.clusters import whole_law
 
 
 def table_of(values, layer="conv"):
@@ -149,29 +148,6 @@ def test_a_path_counts_in_filters_of_its_own_bank():
     assert beside["share"].tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match=r"prunes 'conv'.*found a path of 'conv1'"):
         sibling_table().clusters().survivors(path)
-
-
-@given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(0, 3))
-@settings(deadline=None, max_examples=25)
-def test_the_law_of_blind_draws_is_that_of_all_draws(sizes, others):
-    of = sum(sizes) + others
-    law = whole_law(sizes, of)
-    starts = np.cumsum([0, *sizes])
-    groups = [set(range(a, b)) for a, b in itertools.pairwise(starts.tolist())]
-    for drawn in range(of + 1):
-        draws = [set(draw) for draw in itertools.combinations(range(of), drawn)]
-        counts = [sum(group <= draw for group in groups) for draw in draws]
-        expected = np.bincount(counts, minlength=len(sizes) + 1) / len(draws)
-        assert np.allclose(law[drawn], expected)
-
-
-def test_the_law_of_a_large_bank_is_one():
-    law = whole_law([2] * 100 + [5] * 20, 1000)
-    assert np.allclose(law.sum(axis=1), 1)
-    mean = law @ np.arange(121)
-    half = 500
-    pair, five = (half / 1000) * (499 / 999), np.prod((half - np.arange(5)) / (1000 - np.arange(5)))
-    assert mean[half] == pytest.approx(100 * pair + 20 * five)
 
 
 def test_one_of_each_pair_left_is_told_from_chance():

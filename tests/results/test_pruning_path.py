@@ -5,7 +5,7 @@ import pytest
 from results_examples import pruning_path
 
 from carviz.results import SelectivityTable
-from carviz.results.color_count import count_color
+from carviz.results.chance.color_count import count_color
 
 
 def test_accuracies_follow_from_predictions():

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from carviz.zoo.bundled import WEIGHTS
-from carviz.zoo.first_bank import color_index
-from carviz.zoo.judging import accuracy_by_kind, right, zeroed
 from carviz.zoo.shapes_and_colors import CLASSES, ShapesAndColors
 from carviz.zoo.shapes_network import ShapesNetwork, load_shapes_network
+from recipes.first_bank import color_index
+from recipes.judging import accuracy_by_kind, right, zeroed
 
 FRESH_SEED = 20_000
 """Images that nothing but this test looks at."""
@@ -159,5 +159,5 @@ def test_unknown_weights_are_refused():
 
 def test_missing_weights_say_where_they_belong(monkeypatch, tmp_path):
     monkeypatch.setattr("carviz.zoo.bundled.WEIGHTS", tmp_path / "gone")
-    with pytest.raises(FileNotFoundError, match=r"shapes\.safetensors.*carviz\.zoo\.train shapes"):
+    with pytest.raises(FileNotFoundError, match=r"shapes\.safetensors.*recipes\.train shapes"):
         load_shapes_network()

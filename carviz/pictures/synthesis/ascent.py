@@ -102,6 +102,7 @@ class Ascent:
         gradient = self._gradient(self._coefficients, matrix)
         length = gradient.square().mean((1, 2, 3, 4), keepdim=True).sqrt()
         gradient = gradient / torch.where(length > 0, length, 1.0)
+        # By hand: the first optimiser of torch.optim in a process imports torch._dynamo, 156 MiB.
         self._steps += 1
         self._mean.lerp_(gradient, 1 - KEPT[0])
         self._square.lerp_(gradient.square(), 1 - KEPT[1])

@@ -1,4 +1,4 @@
-"""How `tiny-alexnet` was trained: ``python -m carviz.zoo.train tiny-alexnet --images FOLDER``.
+"""How `tiny-alexnet` was trained: ``python -m recipes.train tiny-alexnet --images FOLDER``.
 
 On a CPU this is an hour or two; on a GPU (``--device cuda``) minutes.
 """
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from carviz.evaluate import no_grad
 from carviz.results import write_whole
 from carviz.zoo.bundled import empty, randomise
-from carviz.zoo.first_bank import smooth_noise
 from carviz.zoo.tiny_alexnet import SIZE, SYNSETS, TinyAlexNet, prepare
-from carviz.zoo.tiny_alexnet_card import Making, judge, tiny_alexnet_card
-from carviz.zoo.training import (
+from recipes.first_bank import smooth_noise
+from recipes.tiny_alexnet_card import Making, judge, tiny_alexnet_card
+from recipes.training import (
     Order,
     Schedule,
     enlarged,
@@ -76,7 +76,7 @@ def train_tiny_alexnet(pictures: Tensor, targets: Tensor, schedule: Schedule) ->
     Parameters
     ----------
     pictures, targets
-        As `carviz.zoo.training.train` takes them.
+        As `recipes.training.train` takes them.
 
     Returns
     -------

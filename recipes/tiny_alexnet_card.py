@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from carviz.evaluate import inference_mode
-from carviz.zoo.card_text import prose
-from carviz.zoo.first_bank import color_index
 from carviz.zoo.tiny_alexnet import CLASSES, SIZE, TinyAlexNet
-from carviz.zoo.training import Schedule
+from recipes.card_text import prose
+from recipes.first_bank import color_index
+from recipes.training import Schedule
 
 TRIALS = """
         Longer training did not help. Two trials of 90 epochs in batches of 256, on an H100 and both
@@ -141,7 +141,8 @@ def _data(making: Making) -> str:
 def _recipe(making: Making) -> str:
     plan = making.schedule
     text = prose(f"""
-        `python -m carviz.zoo.train tiny-alexnet --images FOLDER` runs all of it again:
+        `python -m recipes.train tiny-alexnet --images FOLDER`, in a clone of carviz, runs all of it
+        again:
         {plan.epochs} epochs, batches of {plan.batch_size}, AdamW (weight decay {plan.weight_decay},
         peak rate {plan.peak_rate}, along a cosine), label smoothing {plan.label_smoothing}, parts
         of the pictures cut and mirrored at random, seed {plan.seed}. To save time they were

@@ -4,14 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from carviz.zoo import first_bank, train
 from carviz.zoo.bundled import empty, randomise
-from carviz.zoo.judging import judge, zeroed
 from carviz.zoo.shapes_and_colors import ShapesAndColors, draw_labels, draw_pictures
-from carviz.zoo.shapes_card import Making, shapes_card
 from carviz.zoo.shapes_network import ShapesNetwork
-from carviz.zoo.train_shapes import start_shapes, train_shapes
-from carviz.zoo.training import Order, Schedule, save_weights, with_batch_norm, without_batch_norm
+from recipes import first_bank, train
+from recipes.judging import judge, zeroed
+from recipes.shapes import start_shapes, train_shapes
+from recipes.shapes_card import Making, shapes_card
+from recipes.training import Order, Schedule, save_weights, with_batch_norm, without_batch_norm
 
 
 def generator(seed=0):

@@ -1,7 +1,7 @@
-"""Makes the bundled weights again: ``python -m carviz.zoo.train shapes``.
+"""Makes the bundled weights again: ``python -m recipes.train shapes``.
 
-The recipe of every bundled network stands in a module of its own as code, so that its card can be
-checked by running it; what recipes share is in `carviz.zoo.training`.
+Run it in a clone of carviz. The recipe of every bundled network stands in a module of its own as
+code, so that its card can be checked by running it; what recipes share is in `recipes.training`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from carviz.zoo.bundled import WEIGHTS
-from carviz.zoo.train_shapes import make_shapes
-from carviz.zoo.train_tiny_alexnet import make_tiny_alexnet
-from carviz.zoo.training import Order
+from recipes.shapes import make_shapes
+from recipes.tiny_alexnet import make_tiny_alexnet
+from recipes.training import Order
 
 RECIPES: dict[str, Callable[[Order], None]] = {
     "shapes": make_shapes,
@@ -27,7 +27,7 @@ RECIPES: dict[str, Callable[[Order], None]] = {
 def main(arguments: list[str] | None = None) -> None:
     """Run the recipe that the command line names."""
     parser = argparse.ArgumentParser(
-        prog="python -m carviz.zoo.train",
+        prog="python -m recipes.train",
         description="Train a bundled network again, and write its weights and card.",
     )
     parser.add_argument("network", choices=sorted(RECIPES))

@@ -1,4 +1,4 @@
-"""How the network `shapes` was trained: ``python -m carviz.zoo.train shapes``."""
+"""How the network `shapes` was trained: ``python -m recipes.train shapes``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import nn
 
 from carviz.evaluate import no_grad
 from carviz.results import write_whole
-from carviz.zoo import first_bank
 from carviz.zoo.bundled import empty, randomise
-from carviz.zoo.judging import judge
 from carviz.zoo.shapes_and_colors import (
     TRAINING_SEED,
     ShapesAndColors,
     draw_labels,
     draw_pictures,
 )
-from carviz.zoo.shapes_card import Making, shapes_card
 from carviz.zoo.shapes_network import ShapesNetwork
-from carviz.zoo.training import (
+from recipes import first_bank
+from recipes.judging import judge
+from recipes.shapes_card import Making, shapes_card
+from recipes.training import (
     Order,
     Schedule,
     halve,
@@ -65,7 +65,7 @@ def train_shapes(
     Parameters
     ----------
     pictures, targets
-        As `carviz.zoo.training.train` takes them.
+        As `recipes.training.train` takes them.
 
     Returns
     -------

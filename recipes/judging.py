@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from carviz.evaluate import inference_mode
-from carviz.zoo.first_bank import color_index
 from carviz.zoo.shapes_and_colors import ShapesAndColors
+from recipes.first_bank import color_index
 
 KINDS = ("shape", "color")
 """The kinds of classes, in the order in which figures are given."""

@@ -11,8 +11,6 @@ from statistics import median
 
 import torch
 
-from carviz.zoo.card_text import prose
-from carviz.zoo.judging import Verdict
 from carviz.zoo.shapes_and_colors import (
     CLASSES,
     KINDS,
@@ -20,7 +18,9 @@ from carviz.zoo.shapes_and_colors import (
     TRAINING_SEED,
     TRIAL_SEED,
 )
-from carviz.zoo.training import Schedule
+from recipes.card_text import prose
+from recipes.judging import Verdict
+from recipes.training import Schedule
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,17 @@ def _data(making: Making) -> str:
 def _recipe(making: Making) -> str:
     plan = making.schedule
     text = prose(f"""
-        `python -m carviz.zoo.train shapes` runs all of it again: {plan.epochs} epochs, batches of
-        {plan.batch_size}, AdamW (weight decay {plan.weight_decay}), the rate in one cycle up to
-        {plan.peak_rate}, seed {plan.seed}. These weights took {making.minutes:.0f} minutes on one
-        thread of a CPU that had other work to do, with torch {making.torch} and Python
-        {making.python}. The same call on the same machine and versions gives the same weights,
-        elsewhere about the same figures.
+        `python -m recipes.train shapes`, in a clone of carviz, runs all of it again:
+        {plan.epochs} epochs, batches of {plan.batch_size}, AdamW (weight decay
+        {plan.weight_decay}), the rate in one cycle up to {plan.peak_rate}, seed {plan.seed}. These
+        weights took {making.minutes:.0f} minutes on one thread of a CPU that had other work to do,
+        with torch {making.torch} and Python {making.python}. The same call on the same machine
+        and versions gives the same weights, elsewhere about the same figures.
 
         That the first bank is half grey and half chromatic is **made, not found**: half of its
         filters began grey and half chromatic, all of them smooth, and the loss had two more terms,
         {making.purity} times how mixed filters are (`impurity`) and {making.smoothness} times how
-        rough they are (`roughness`, both in `carviz.zoo.first_bank`). Neither says which filter
+        rough they are (`roughness`, both in `recipes.first_bank`). Neither says which filter
         should serve which class: that is found, and is what the tables below show.
 
         Batch normalisation stood behind every convolution but the first while training, and is
