@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Answer, Network, answers, banks_of, find_layer, open_network
+from carviz.banks import Answer, Model, Network, answers, banks_of, find_layer, open_network
 from carviz.banks.sums import PLUS
 from carviz.evaluate import (
+    Data,
     Images,
     Progress,
     fingerprint_images,
@@ -35,8 +36,8 @@ PIECE = 2**20
 
 
 def measure_siblings(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     table: CarTable | None = None,

@@ -341,7 +341,7 @@ def test_progress_is_told_after_every_batch():
         ({"filters": [6]}, ValueError, "filters 0 to 5; found 6"),
         ({"filters": [-1]}, ValueError, "found -1"),
         ({"filters": []}, ValueError, "empty list"),
-        ({"filters": [1, 1]}, ValueError, "repetition"),
+        ({"filters": [1, 1]}, ValueError, "once; found 1 twice"),
         ({"filters": [0.5]}, TypeError, "whole numbers"),
         ({"filters": 2}, TypeError, r"Write \[2\]"),
         ({"labels": 5}, ValueError, "0 to 4; image 3 has label 5"),

@@ -16,6 +16,7 @@ from test_pruning_plots import known_path, random_path, two_banks
 
 from carviz.cards import bank_page, filter_page, pruning_page, save_page, whole_page
 from carviz.results import CarTable, PruningPath
+from carviz.wording import kind_words
 
 VOID = {"meta", "img", "br", "link"}
 NASTY = "<script>alert(\"x\")</script> & 'co'"
@@ -262,7 +263,7 @@ def test_the_steps_of_a_pruning_tell_bank_and_kind():
     assert [row[1] for row in rows] == list(path.layers)
     assert [int(row[2]) for row in rows] == path.order.tolist()
     for row in rows:
-        told = str(kinds[int(row[2])]) if row[1] == "features.0" else ""
+        told = kind_words(kinds[int(row[2])]) if row[1] == "features.0" else ""
         assert row[3].endswith(told)
         assert bool(row[3]) == bool(told)
     assert len(Page(html).all("img")) == 3, "pictures in their order, too"

@@ -42,7 +42,7 @@ def test_prune_tells_the_steps_and_what_they_cost(pruned):
     rows = [line.split() for line in out.splitlines()]
     for i, filter in enumerate(steps.order, 1):
         (row,) = [r for r in rows if r[:2] == [str(i), str(filter)]]
-        assert row[2] in ("color", "shape")
+        assert row[2] in ("colour", "shape")
         assert row[3] == f"{steps.accuracy[i]:.1%}"
         assert ("tie" in row) is bool(steps.decided_by_tie[i - 1])
     assert "select colour" in told

@@ -12,8 +12,9 @@ from legible import check_legible, texts, words
 
 from carviz.plots import plot_bank, plot_classes, plot_filter
 from carviz.plots.classes import class_blocks, describe_blocks, tie_words
-from carviz.plots.style import CarvizFigure, points, write
+from carviz.plots.style import CarvizFigure, write
 from carviz.results import CarTable, SelectivityTable
+from carviz.wording import points
 
 NAMES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "red", "green", "blue")
 LONG = (
@@ -167,7 +168,7 @@ def test_a_filter_at_a_glance_says_its_numbers():
     assert f"\N{MINUS SIGN}{-low:.1f} to +{high:.1f} points" in said
     assert "3 lost, 1 gained of 100 images" in said
     assert "rank 1 of 2" in said
-    assert "color" in said
+    assert "colour" in said
     assert "0.87" in said
     assert "3 lost of 50" in said
     assert "1 gained of 50" in said
@@ -274,7 +275,7 @@ def test_the_gallery_is_sorted_by_car_with_each_filters_own_picture_and_letter()
         assert on_page[place + 1] == letters[str(selectivity.kind[filter])]
         assert on_page[place + 2] == points(table.car[filter], unit=False)
     said = words(figure)
-    assert f"C color: {(selectivity.kind == 'color').sum()}" in said
+    assert f"C colour: {(selectivity.kind == 'color').sum()}" in said
     assert "× dead: 1" in said
 
 
@@ -320,6 +321,7 @@ import sys
 import numpy as np
 from carviz.plots import plot_filter, plot_bank
 from carviz.results import CarTable
+from carviz.wording import points
 table = CarTable("c", filters=[0], classes=("a", "b"), images=[0, 1], total=2, targets=[0, 1],
                  baseline=[0, 1], predictions=[[0, 0]], log_prob_drop=[[0, 1]])
 for figure in (plot_filter(table, 0, picture=np.full((3, 3, 3), 0.5)), plot_bank(table)):

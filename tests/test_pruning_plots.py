@@ -321,7 +321,7 @@ def test_bad_arguments_say_rule_and_found():
     other = dataclasses.replace(path, baseline=(path.baseline + 1) % 10)
     with pytest.raises(ValueError, match=r"one network.*differ on 200 of 200"):
         plot_paths([path, other])
-    with pytest.raises(ValueError, match=r"0 to 32, .*found 33"):
+    with pytest.raises(ValueError, match=r"0 to 32 .*found 33"):
         plot_paths(path, count=33)
     with pytest.raises(ValueError, match=r"reaches.*found 0.99"):
         plot_paths(path, floor=0.99)

@@ -10,8 +10,8 @@ from test_plots import LONG, NAMES, kinds_of, pictures_of, random_table
 
 from carviz.pictures import TopPatches
 from carviz.plots import plot_agreement, plot_seen
-from carviz.plots.style import points
 from carviz.results import CarTable, SelectivityTable
+from carviz.wording import points
 
 
 def patches_of(count=8, ranks=9, size=(7, 7), classes=NAMES, empty=(), few=(), filter=None):

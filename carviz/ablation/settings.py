@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 
 import torch
 
+from carviz.checks import check_whole
 from carviz.evaluate import free_device_memory, free_memory
 
 GIB = 2**30
@@ -75,14 +76,8 @@ class Run:
             )
         for name in ("batch_size", "memory"):
             value = getattr(self, name)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(
-                    f"Run({name}=…) is a whole number or None; found {type(value).__name__}."
-                )
-            if value < 1:
-                raise ValueError(f"Run({name}=…) is 1 or more; found {value}.")
+            if value is not None:
+                check_whole(value, f"Run({name}=…)", or_none=True)
 
     def budget(self, device: torch.device) -> int:
         """Return the bytes that feature maps may take on a device."""

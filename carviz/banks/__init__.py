@@ -4,7 +4,7 @@ from carviz.banks.cut import Cut, FindReaders, Reader, cut, insert_behind
 from carviz.banks.fields import field_of
 from carviz.banks.hooked_ends import HookedEnds, OutOfReachError, hooked_ends
 from carviz.banks.listing import Bank, banks_of, list_banks
-from carviz.banks.network import Network, copy_network, find_layer, open_network
+from carviz.banks.network import Model, Network, copy_network, find_layer, open_network
 from carviz.banks.responses import Answer, answers
 from carviz.banks.sums import PLUS
 from carviz.banks.tracing import TRACING, patches_undone
@@ -19,6 +19,7 @@ __all__ = [
     "Cut",
     "FindReaders",
     "HookedEnds",
+    "Model",
     "Network",
     "OutOfReachError",
     "Reader",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 from torch import fx, nn
 
 from carviz.banks.cut import ancestors
 from carviz.banks.geometry import Field, receptive_fields
-from carviz.banks.network import Network, open_network
+from carviz.banks.network import Model, Network, open_network
 from carviz.banks.sums import PLUS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _bank(network: Network, layer: str, fields: dict[fx.Node, Field]) -> Bank:
     )
 
 
-def list_banks(model: Any) -> pd.DataFrame:
+def list_banks(model: Model) -> pd.DataFrame:
     """Return every convolution of `model` as a bank, in forward order.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from carviz.banks.batch_norms import BatchNorm, find_batch_norms
 from carviz.banks.sums import PLUS, Sum, find_sums
 from carviz.banks.tracing import UntraceableError, trace
 from carviz.banks.units import unit_end
+from carviz.checks import near_names
 from carviz.evaluate import (
     Watch,
     check_model,
@@ -95,6 +95,10 @@ class Network:
             elif node in sums:
                 found[sums[node]] = None
         return list(found)
+
+
+Model = nn.Module | Network
+"""What is measured: a network, or one that `open_network` opened."""
 
 
 def open_network(
@@ -192,15 +196,13 @@ def find_layer(network: Network, model: Any, layer: Any) -> str:
     if layer in known:  # a module under two names is one bank
         layer = first[id(known[layer])]
     if layer not in known:
-        near = difflib.get_close_matches(layer, banks, n=3, cutoff=0.4) or banks[:3]
+        near = near_names(layer, banks, 0.4) or banks[:3]
         raise ValueError(
             f"layer names a convolution of the model; there is no {layer!r}. "
             f"Nearest: {_some(near)}. carviz.list_banks(model) lists them all."
         )
     if not isinstance(known[layer], nn.Conv2d):
-        near = [b for b in banks if b.startswith(f"{layer}.")] or difflib.get_close_matches(
-            layer, banks, n=3, cutoff=0.4
-        )
+        near = [b for b in banks if b.startswith(f"{layer}.")] or near_names(layer, banks, 0.4)
         raise ValueError(
             f"layer names a convolution (torch.nn.Conv2d); {layer!r} is a "
             f"{type(known[layer]).__name__}. Nearest: {_some(near or banks)}."

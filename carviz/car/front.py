@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from carviz.ablation import CarPlan, Run, count_costs, layout_of
+from carviz.banks import Model
 from carviz.car.measurement import FIRST_CHUNK, Measurement, measure_together
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
-from carviz.evaluate import OutputKind, Progress, placed, telling
+from carviz.evaluate import Data, OutputKind, Progress, placed, telling
 from carviz.results import CarTable, CarTables
 
 REMARKS = 3
@@ -22,8 +23,8 @@ REMARKS = 3
 
 @overload
 def measure_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     filters: Sequence[int] | None = ...,
@@ -36,8 +37,8 @@ def measure_car(
 
 @overload
 def measure_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     filters: Sequence[int] | None = ...,
@@ -49,8 +50,8 @@ def measure_car(
 
 
 def measure_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module | Layers,
     *,
     filters: Sequence[int] | None = None,
@@ -135,8 +136,8 @@ def measure_car(
 
 @overload
 def iter_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     filters: Sequence[int] | None = ...,
@@ -149,8 +150,8 @@ def iter_car(
 
 @overload
 def iter_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     filters: Sequence[int] | None = ...,
@@ -162,8 +163,8 @@ def iter_car(
 
 
 def iter_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module | Layers,
     *,
     filters: Sequence[int] | None = None,
@@ -191,7 +192,7 @@ def iter_car(
 
 
 def _prepare_banks(
-    model: Any, data: Any, layers: Layers, filters: Sequence[int] | None,
+    model: Model, data: Any, layers: Layers, filters: Sequence[int] | None,
     device: str | torch.device | None, progress: Progress, run: Run | None,
     answers: OutputKind | None,
 ) -> list[Measurement]:  # fmt: skip
@@ -230,8 +231,8 @@ def _tables_of_banks(banks: list[Measurement], progress: Progress) -> Iterator[C
 
 
 def plan_car(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     filters: Sequence[int] | None = None,

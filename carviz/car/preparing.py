@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from carviz.ablation import (
 )
 from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
+from carviz.checks import check_filters
 from carviz.evaluate import (
     Images,
     OutputKind,
@@ -62,7 +62,10 @@ def prepare_car(
     """
     network = open_network(model, device, watch=True)
     name = find_layer(network, model, layer)
-    chosen = _check_filters(filters, network.convolution(name).out_channels, name)
+    count = network.convolution(name).out_channels
+    chosen = list(range(count))
+    if filters is not None:
+        chosen = check_filters(filters, count, name, once="measured", some=True)
     told = None if tick is None else lambda _share: tick()
     return _prepare(network, model, data, {name: chosen}, run, told, answers)[0]
 
@@ -174,26 +177,6 @@ def sample_of(images: Images, order: list[int], network: Network) -> Tensor:
     # Few images are shown several times: the plan wants to see a batch.
     numbers = (order * AUDITED_IMAGES)[:AUDITED_IMAGES]
     return placed(images.read(numbers)[0], network.model)
-
-
-def _check_filters(filters: Sequence[int] | None, count: int, layer: str) -> list[int]:
-    if filters is None:
-        return list(range(count))
-    if isinstance(filters, (int, np.integer)):
-        raise TypeError(f"filters is a list of numbers; found {filters!r}. Write [{filters}].")
-    chosen = [int(i) for i in filters]
-    if any(isinstance(i, bool) or int(i) != i for i in filters):
-        raise TypeError(f"filters are whole numbers; found {list(filters)!r}.")
-    outside = [i for i in chosen if not 0 <= i < count]
-    if outside or not chosen:
-        found = str(outside[0]) if outside else "an empty list"
-        raise ValueError(
-            f"A filter is a number in its bank; {layer!r} has filters 0 to {count - 1}; "
-            f"found {found}."
-        )
-    if len(set(chosen)) < len(chosen):
-        raise ValueError(f"Each filter is measured once; found {chosen} with a repetition.")
-    return chosen
 
 
 def _class_names(images: Images, model: Any, network: Network, count: int) -> tuple[str, ...]:

@@ -18,16 +18,11 @@ from carviz.cards.html import (
     text_cell,
     th,
 )
-from carviz.cards.numbers import NUMBERS_NOTE, kind_words, number_cells
+from carviz.cards.numbers import NUMBERS_NOTE, kind_mark, number_cells
 from carviz.plots import plot_bank
-from carviz.plots.style import (
-    KIND_LETTERS,
-    SIGNIFICANT,
-    check_picture,
-    points,
-)
+from carviz.plots.style import check_picture
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import benjamini_hochberg, sign_test
+from carviz.wording import KIND_LETTERS, SIGNIFICANT, interval_words, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,14 +53,14 @@ def bank_parts(
 def _bank_facts(table: CarTable, selectivity: SelectivityTable | None) -> str:
     flat = int(((table.lost_all == 0) & (table.gained_all == 0)).sum())
     facts = [
-        ("CAR", f"{points(table.car.min(), unit=False)} to {points(table.car.max())}"),
+        ("CAR", interval_words(table.car.min(), table.car.max())),
         ("Filters that change no image", f"{flat} of {len(table.filters)}"),
     ]
     if selectivity is not None:
         counts = selectivity.counts()
         everything, shaped = counts.loc["all"], counts.loc["without faint"]
         words = [
-            f"{kind_words(kind)} {everything[kind]:.0f}"
+            f"{kind_mark(kind)} {everything[kind]:.0f}"
             for kind in KIND_LETTERS
             if everything[kind] or kind != "dead"
         ]
@@ -113,7 +108,7 @@ def _filter_row(
     if selectivity is not None:
         kind = str(selectivity.kind[filter])
         index = "" if kind == "dead" else f" {selectivity.color_index[filter]:.2f}"
-        cells.append(f'<td class="words">{kind_words(kind)}{index}</td>')
+        cells.append(f'<td class="words">{kind_mark(kind)}{index}</td>')
     return [*cells, *number_cells(numbers, ("lost", "gained")), *ends]
 
 
@@ -125,7 +120,7 @@ def _end_classes(table: CarTable) -> list[tuple[str, str]]:
     """
     kept = np.flatnonzero(table.class_images > 0)
     lost, gained = table.lost[:, kept], table.gained[:, kept]
-    sure = benjamini_hochberg(sign_test(lost, gained)) <= SIGNIFICANT
+    sure = table.q_value[:, kept] <= SIGNIFICANT
     car, drop = table.class_car[:, kept], table.log_prob_drop[:, kept]
 
     def cell(row: int, column: int) -> str:

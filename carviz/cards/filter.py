@@ -24,14 +24,9 @@ from carviz.cards.html import (
 from carviz.cards.numbers import NUMBERS_NOTE, badge, number_cells
 from carviz.plots import plot_classes
 from carviz.plots.classes import class_blocks, tie_words
-from carviz.plots.style import (
-    check_picture,
-    check_selectivity,
-    interval_words,
-    points,
-)
+from carviz.plots.style import check_picture, check_selectivity
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import paired_interval
+from carviz.wording import flips_words, interval_words, points, rank_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,16 +74,12 @@ def _at_a_glance(
     picture: NDArray[np.float64] | None,
     selectivity: SelectivityTable | None,
 ) -> str:
-    row, n = table.row(filter), len(table.images)
-    lost, gained = int(table.lost_all[row]), int(table.gained_all[row])
-    low, high = (float(x) for x in paired_interval(lost, gained, n))
-    F = len(table.filters)
-    measured = "" if table.filters.max() == F - 1 else " measured"
+    found = table.summary(filter, k=0)
     facts = [
-        ("CAR", f'<strong class="large">{points(table.car[row])}</strong>'),
-        ("95% interval", interval_words(low, high)),
-        ("Images", f"{lost:,} lost, {gained:,} gained of {n:,}"),
-        ("Rank in the bank", f"{table.rank(filter)} of {F}{measured}, highest CAR first"),
+        ("CAR", f'<strong class="large">{points(found.car)}</strong>'),
+        ("95% interval", interval_words(found.low, found.high)),
+        ("Images", flips_words(found.lost, found.gained, found.images)),
+        ("Rank in the bank", f"{rank_words(found)}, highest CAR first"),
     ]
     if selectivity is not None:
         facts.insert(0, ("Selects", badge(selectivity, filter)))

@@ -78,11 +78,6 @@ def text_cell(words: Any) -> str:
     return f'<td class="words">{escape(str(words))}</td>'
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number with its thing, in the plural where it is not one."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def figure_tag(figure: CarvizFigure) -> str:
     """Return a figure, with its words for who cannot see it."""
     buffer = io.BytesIO()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from carviz.cards.html import td
-from carviz.plots.style import (
-    KIND_LETTERS,
-    interval_words,
-    points,
-)
 from carviz.results import SelectivityTable
+from carviz.wording import (
+    KIND_LETTERS,
+    index_words,
+    interval_words,
+    kind_words,
+    points,
+    probability,
+)
 
 NUMBERS_NOTE = (
     "CAR is the accuracy that the network loses without the filter, in percentage points; above "
@@ -23,15 +27,15 @@ NUMBERS_NOTE = (
 def badge(selectivity: SelectivityTable, filter: int) -> str:
     """Return whether a filter selects colour or shape, as a badge."""
     kind = str(selectivity.kind[filter])
-    index = "" if kind == "dead" else f" colour index {selectivity.color_index[filter]:.2f}"
-    return f"{kind_words(kind)}{index}"
+    index = "" if kind == "dead" else f" {index_words(selectivity.color_index[filter])}"
+    return f"{kind_mark(kind)}{index}"
 
 
-def kind_words(kind: str) -> str:
+def kind_mark(kind: str) -> str:
     """Write a kind as a coloured mark with its letter and its name: never by colour alone."""
     return (
         f'<span class="kind {kind}"><span aria-hidden="true">{KIND_LETTERS[kind]}</span> '
-        f"{kind}</span>"
+        f"{kind_words(kind)}</span>"
     )
 
 
@@ -39,11 +43,7 @@ def number_cells(row: Any, counts: tuple[str, ...] = ("lost", "gained", "images"
     """Return the cells of a row of CAR: the value, its counts, interval, p and q."""
     return [
         td(points(row["car"], unit=False)),
-        td(interval_words(row["low"], row["high"]).removesuffix(" points")),
+        td(interval_words(row["low"], row["high"], unit=False)),
         *(td(f"{int(row[name]):,}") for name in counts),
-        *(td(_probability(row[name])) for name in ("p_value", "q_value")),
+        *(td(escape(probability(row[name]))) for name in ("p_value", "q_value")),
     ]
-
-
-def _probability(p: float) -> str:
-    return "&lt;0.001" if p < 0.001 else f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"

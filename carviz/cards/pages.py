@@ -11,16 +11,15 @@ from typing import Any
 
 from carviz.cards.bank import bank_parts
 from carviz.cards.filter import filter_parts
-from carviz.cards.html import counted, details, document
+from carviz.cards.html import details, document
 from carviz.cards.pruning import pruning_parts
-from carviz.plots.classes import accuracy_words
 from carviz.plots.curves import check_paths
-from carviz.plots.pruned import banks_words, criterion_words, whole_words
 from carviz.plots.style import (
     check_picture,
     check_table,
 )
 from carviz.results import CarTable, PruningPath, SelectivityTable, write_whole
+from carviz.wording import accuracy_words, banks_words, counted, criterion_words, whole_words
 
 
 def filter_page(

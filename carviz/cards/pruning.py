@@ -16,12 +16,11 @@ from carviz.cards.html import (
     text_cell,
     th,
 )
-from carviz.cards.numbers import kind_words
+from carviz.cards.numbers import kind_mark
 from carviz.plots import plot_lost, plot_order, plot_paths
 from carviz.plots.curves import check_paths
-from carviz.plots.pruned import count_words, criterion_words
-from carviz.plots.style import points
 from carviz.results import PruningPath, SelectivityTable
+from carviz.wording import count_words, criterion_words, percent, points, share_words
 
 Kinds = Mapping[str, SelectivityTable]
 
@@ -62,12 +61,12 @@ def _facts(path: PruningPath, count: int) -> list[tuple[str, str]]:
         ("Pruned", escape(f"{count_words(path, count)}, by {criterion_words(path)}")),
         (
             "Accuracy left",
-            f'<strong class="large">{left:.1%}</strong> {points(left - whole)} '
-            f"from the whole network's {whole:.1%}",
+            f'<strong class="large">{percent(left)}</strong> {points(left - whole)} '
+            f"from the whole network's {percent(whole)}",
         ),
     ]
     if len(path):
-        facts.append(("Steps decided by a tie", f"{path.tie_share:.0%} of {len(path):,}"))
+        facts.append(("Steps decided by a tie", f"{share_words(path.tie_share)} of {len(path):,}"))
     return facts
 
 
@@ -93,7 +92,7 @@ def _step_row(path: PruningPath, place: int, kinds: Kinds, several: bool) -> lis
     if several:
         cells.insert(1, text_cell(bank))
     if kinds:
-        told = kind_words(str(kinds[bank].kind[filter])) if bank in kinds else ""
+        told = kind_mark(str(kinds[bank].kind[filter])) if bank in kinds else ""
         cells.append(f'<td class="words">{told}</td>')
     tie = "a tie" if path.decided_by_tie[place] else criterion_words(path)
-    return [*cells, td(f"{path.accuracy[place + 1]:.1%}"), text_cell(tie)]
+    return [*cells, td(percent(path.accuracy[place + 1])), text_cell(tie)]

@@ -2,11 +2,12 @@
 
 # Each room of commands enters its own into the app, in this order in `carviz --help`.
 from carviz.cli import measure, paper, pruning, tutorials
-from carviz.cli.shell import app
+from carviz.cli.shell import app, write_plainly
 
 __all__ = ["app", "main", "measure", "paper", "pruning", "tutorials"]
 
 
 def main() -> None:
     """Run the command line; the entry point of the `carviz` command."""
+    write_plainly()
     app()

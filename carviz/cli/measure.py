@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from carviz.checks import check_no_file
 from carviz.cli.printing import print_all_banks, print_bank, print_banks, print_filter, print_models
 from carviz.cli.shell import (
     Data,
@@ -128,11 +129,8 @@ def car(
         check_folder(save, "The table")
         network = carviz.load_model(model, weights=weights_of(weights))
         whole = layer == ALL and ALL not in set(carviz.list_banks(network).layer)
-        if whole and save is not None and save.exists() and not save.is_dir():
-            raise NotADirectoryError(
-                f"The tables of all banks are saved into a folder; {str(save)!r} is a file. "
-                "Choose another path."
-            )
+        if whole and save is not None:
+            check_no_file(save, "The tables of all banks")
         images = images_of(data, network, limit, unreadable, root, download)
         if whole:
             console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")

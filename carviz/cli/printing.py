@@ -8,6 +8,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from carviz.cli.shell import console
+from carviz.wording import (
+    accuracy_words,
+    counted,
+    flips_words,
+    index_words,
+    interval_words,
+    kind_words,
+    percent,
+    points,
+    probability,
+    rank_words,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +52,14 @@ def print_models(frame: pd.DataFrame) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("weights, the default first")
     model: Any
-    for model, counted, judged in zip(
+    for model, sized, judged in zip(
         frame.itertuples(), frame.parameters.notna(), frame.accuracy.notna(), strict=True
     ):
         table.add_row(
             model.name,
             model.source,
-            f"{model.parameters / 1e6:.1f} M" if counted else "?",
-            f"{model.accuracy:.1%}" if judged else "?",
+            f"{model.parameters / 1e6:.1f} M" if sized else "?",
+            percent(model.accuracy) if judged else "?",
             f"{model.image_size} px",
             model.weights,
         )
@@ -64,11 +76,10 @@ def _size(pair: Any) -> str:
 
 def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
     """Print what a bank is worth, and how many of its filters are of which kind."""
-    seen = f"{len(table.images):,}"
     console.print(
-        f"\nAccuracy [bold]{100 * table.accuracy:.1f}%[/] on {seen} images. Bank "
-        f"[bold]{escape(table.layer)}[/], {len(table.filters)} filters: removing one costs "
-        f"{points_words(table.car.min())} to {points_words(table.car.max())} points."
+        f"\n{accuracy_words(table)}. Bank [bold]{escape(table.layer)}[/], "
+        f"{counted(len(table.filters), 'filter')}: removing one costs "
+        f"{interval_words(table.car.min(), table.car.max())}."
     )
     if not table.lost.any() and not table.gained.any():
         console.print("No single filter of it changes whether an image is classified rightly.")
@@ -86,8 +97,8 @@ def print_all_banks(tables: CarTables) -> None:
     first = next(iter(tables.values()))
     filters = sum(len(table.filters) for table in tables.values())
     console.print(
-        f"\nAccuracy [bold]{100 * first.accuracy:.1f}%[/] on {len(first.images):,} images. "
-        f"{filters:,} filters in {len(tables)} bank{'s' if len(tables) > 1 else ''}; CAR in points."
+        f"\n{accuracy_words(first)}. {counted(filters, 'filter')} in "
+        f"{counted(len(tables), 'bank')}; CAR in points."
     )
     rows = Table("layer", box=None, header_style="bold", pad_edge=False)
     for name in ("filters", "largest CAR", "of filter", "CAR 0 or below"):
@@ -97,7 +108,7 @@ def print_all_banks(tables: CarTables) -> None:
         rows.add_row(
             escape(layer),
             f"{len(table.filters):,}",
-            points_words(table.car[table.row(best)]),
+            points(table.car[table.row(best)], unit=False),
             str(best),
             f"{int((table.car <= 0).sum()):,}",
         )
@@ -106,47 +117,31 @@ def print_all_banks(tables: CarTables) -> None:
 
 def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | None) -> None:
     """Print what a filter is worth, and to which classes."""
-    from carviz.results.statistics import paired_interval
-
-    i = table.row(filter)
-    lost, gained, n = int(table.lost_all[i]), int(table.gained_all[i]), len(table.images)
-    low, high = (points_words(float(bound)) for bound in paired_interval(lost, gained, n))
+    found = table.summary(filter, k=3)
     kind = ""
     if selectivity is not None:
-        index = selectivity.color_index[filter]
-        kind = f" [bold]{selectivity.kind[filter]}[/]" + (
-            "" if index != index else f" {index:.2f},"
-        )
+        index = index_words(selectivity.color_index[filter])
+        kind = f" [bold]{kind_words(selectivity.kind[filter])}[/], {index},"
     console.print(
-        f"\n[bold]Filter {filter}[/] (rank {table.rank(filter)} of {len(table.filters)}):{kind} "
-        f"CAR [bold]{points_words(table.car[i])}[/] points ({low} to {high}), "
-        f"{lost} images lost, {gained} gained of {n:,}"
+        f"\n[bold]Filter {filter}[/] (rank {rank_words(found)}):{kind} "
+        f"CAR [bold]{points(found.car)}[/] ({interval_words(found.low, found.high, unit=False)}), "
+        f"{flips_words(found.lost, found.gained, found.images)}"
     )
     rows = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     rows.add_column("matters", no_wrap=True)
     rows.add_column("class", no_wrap=True)
-    for name in ("CAR", "95% interval", "lost", "gained", "of", "p"):
+    for name in ("CAR", "95% interval", "lost", "gained", "of", "q"):
         rows.add_column(name, justify="right", no_wrap=True)
-    for label, frame in (
-        ("most to", table.top_classes(filter, 3)),
-        ("least to", table.bottom_classes(filter, 3)),
-    ):
-        row: Any
-        for place, row in enumerate(frame.itertuples()):
+    for label, classes in (("most to", found.top), ("least to", found.bottom)):
+        for place, row in enumerate(classes):
             rows.add_row(
                 label if place == 0 else "",
-                escape(str(row[1])),
-                points_words(row.car),
-                f"{points_words(row.low)} to {points_words(row.high)}",
+                escape(row.name),
+                points(row.car, unit=False),
+                interval_words(row.low, row.high, unit=False),
                 str(row.lost),
                 str(row.gained),
                 str(row.images),
-                f"{row.p_value:.2g}",
+                probability(row.q_value),
             )
     console.print(rows)
-
-
-def points_words(fraction: float) -> str:
-    """Write an accuracy reduction in percentage points, with its sign."""
-    text = f"{100 * fraction:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text

@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from carviz.cli.printing import points_words
 from carviz.cli.shell import (
     Data,
     Device,
@@ -30,6 +29,16 @@ from carviz.cli.shell import (
     save_figure,
     selectivity_of,
     weights_of,
+)
+from carviz.wording import (
+    chance_lines,
+    count_words,
+    counted,
+    criterion_words,
+    kind_words,
+    percent,
+    points,
+    share_words,
 )
 
 if TYPE_CHECKING:
@@ -196,10 +205,7 @@ def _load(path: Path, model: nn.Module, count: int | None, floor: float | None) 
 
 
 def _plan_words(plan: dict[str, list[int]]) -> str:
-    parts = [
-        f"{len(filters)} filter{'s' if len(filters) != 1 else ''} of {layer}"
-        for layer, filters in plan.items()
-    ]
+    parts = [f"{counted(len(filters), 'filter')} of {layer}" for layer, filters in plan.items()]
     return " and ".join(parts) or "no filter"
 
 
@@ -207,19 +213,17 @@ def _plan_words(plan: dict[str, list[int]]) -> str:
 
 
 def _accuracy_words(path: PruningPath) -> str:
-    return f"accuracy {path.accuracy[0]:.1%} before, [bold]{path.accuracy[-1]:.1%}[/] after"
+    before, after = percent(path.accuracy[0]), percent(path.accuracy[-1])
+    return f"accuracy {before} before, [bold]{after}[/] after"
 
 
 def _print_path(path: PruningPath, kinds: dict[str, SelectivityTable]) -> None:
-    from carviz.plots.chance import chance_lines
-    from carviz.plots.pruned import count_words, criterion_words
-
     console.print(
         f"\nPruned [bold]{count_words(path, len(path))}[/] by {criterion_words(path)}: "
         f"{_accuracy_words(path)}."
     )
     if len(path):
-        console.print(f"A tie decided {path.tie_share:.0%} of the steps.")
+        console.print(f"A tie decided {share_words(path.tie_share)} of the steps.")
     run, naive = int(path.evaluated.sum()), int(path.naive.sum())
     if run:
         console.print(
@@ -257,14 +261,14 @@ def _print_steps(path: PruningPath, kinds: dict[str, SelectivityTable], shown: i
 
 def _cells(path: PruningPath, kinds: dict[str, SelectivityTable], i: int) -> list[str]:
     bank, filter, accuracy = path.layers[i], int(path.order[i]), path.accuracy
-    kind = str(kinds[bank].kind[filter]) if bank in kinds else ""
+    kind = kind_words(kinds[bank].kind[filter]) if bank in kinds else ""
     return [
         str(i + 1),
         *([bank] if len(path.banks) > 1 else []),
         str(filter),
         *([kind] if kinds else []),
-        f"{accuracy[i + 1]:.1%}",
-        points_words(accuracy[i + 1] - accuracy[0]),
+        percent(accuracy[i + 1]),
+        points(accuracy[i + 1] - accuracy[0], unit=False),
         "tie" if path.decided_by_tie[i] else "",
     ]
 
@@ -281,9 +285,9 @@ def _print_forgotten(path: PruningPath) -> None:
     for name in ("points", "before", "after", "images"):
         rows.add_column(name, justify="right", no_wrap=True)
     for _, row in frame.iterrows():
-        shares = f"{row['before']:.1%}", f"{row['after']:.1%}"
+        shares = share_words(row["before"]), share_words(row["after"])
         name, images = escape(str(row["class"])), str(row["images"])
-        rows.add_row(name, points_words(-row["car"]), *shares, images)
+        rows.add_row(name, points(-row["car"], unit=False), *shares, images)
     console.print()
     console.print(rows)
 

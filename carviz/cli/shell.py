@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import warnings
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from carviz.checks import check_home
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +50,33 @@ Download = Annotated[
 Device = Annotated[str | None, typer.Option(help="A torch device, e.g. cuda; else the CPU.")]
 Filters = Annotated[str | None, typer.Option(help="Filter numbers, e.g. 0,3,8; else all.")]
 
+PLAIN = {
+    "−": "-",
+    "–": "-",
+    "×": "x",
+    "…": "...",
+    "→": "->",
+    "≥": ">=",
+    "≤": "<=",
+    "“": '"',
+    "”": '"',
+}
+"""What is written where an encoding lacks a letter: a minus must not become a question mark."""
+
+
+def write_plainly() -> None:
+    """Let terminals and pipes whose encoding lacks a letter have a plain one in its place."""
+
+    def plain(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        letters = error.object[error.start : error.end]
+        return "".join(PLAIN.get(letter, "?") for letter in letters), error.end
+
+    codecs.register_error("carviz.plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="carviz.plain")
+
 
 @contextmanager
 def errors() -> Iterator[None]:
@@ -64,11 +94,8 @@ def errors() -> Iterator[None]:
 
 def check_folder(path: Path | None, what: str) -> None:
     """Say that a file's folder is missing before the work that fills the file."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise FileNotFoundError(
-            f"{what} is saved into a folder that exists; {path.parent} does not. Make it, "
-            "or choose another path."
-        )
+    if path is not None:
+        check_home(path, what)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from carviz.checks import check_above_zero, check_whole
 from carviz.compression.copies import ordinary_tensors, own_copy
 from carviz.evaluate import (
+    Data,
     LastSteps,
     Pick,
     check_model,
@@ -71,8 +73,8 @@ class FineTuned(NamedTuple):
 
 
 def finetune(
-    model: Any,
-    data: Any,
+    model: nn.Module,
+    data: Data,
     *,
     epochs: int = 1,
     learning_rate: float = 1e-4,
@@ -155,15 +157,9 @@ def finetune(
 
 
 def _check_numbers(epochs: int, learning_rate: float, batch_size: int) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} is a whole number; found {type(value).__name__}.")
-        if value < 1:
-            raise ValueError(f"{name} is 1 or more; found {value}.")
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float)):
-        raise TypeError(f"learning_rate is a number; found {type(learning_rate).__name__}.")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate is a number above 0; found {learning_rate}.")
+    check_whole(epochs, "epochs")
+    check_whole(batch_size, "batch_size")
+    check_above_zero(learning_rate, "learning_rate")
 
 
 def _seeded(seed: int, device: torch.device) -> Whole[None]:

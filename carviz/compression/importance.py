@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from carviz.ablation import Run
 from carviz.car import measure_car
-from carviz.evaluate import Images, Progress, fingerprint_model
+from carviz.evaluate import Data, Images, Progress, fingerprint_model
 from carviz.results import CarTable
 
 
@@ -48,7 +48,7 @@ class CarImportance(tp.importance.Importance):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: nn.Module, data: Any, *, run: Run | None = None, progress: Progress = False
+        self, model: nn.Module, data: Data, *, run: Run | None = None, progress: Progress = True
     ) -> None:
         self.model = model
         self.data = Images(data)

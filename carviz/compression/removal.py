@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from carviz.ablation.silence import lone_modules, zero_output
-from carviz.banks import Network, OutOfReachError, find_layer, hooked_ends, open_network
+from carviz.banks import Model, Network, OutOfReachError, find_layer, hooked_ends, open_network
+from carviz.checks import check_above_zero, check_filters
 from carviz.compression.constants import fold, is_padded, read_constants
 from carviz.compression.copies import copy_freely, ordinary_tensors, own_copy
 from carviz.compression.groups import (
@@ -24,6 +24,7 @@ from carviz.compression.groups import (
 )
 from carviz.compression.mixing import find_mixing
 from carviz.evaluate import (
+    Data,
     Images,
     LastSteps,
     Progress,
@@ -51,12 +52,12 @@ KEEP = (
 
 
 def compress(
-    model: Any,
+    model: Model,
     layers: Mapping[Any, Sequence[int]],
-    data: Any,
+    data: Data,
     *,
     timeout: float = TIMEOUT,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> nn.Module:
     """Return a physically smaller network that computes what the ablated network computes.
 
@@ -113,7 +114,7 @@ def compress(
     >>> compress(model, {"0": [1, 5]}, data)[0]
     Conv2d(3, 6, kernel_size=(3, 3), stride=(1, 1))
     """
-    _check_timeout(timeout)
+    check_above_zero(timeout, "timeout", "a number of seconds", endless=True)
     with ordinary_tensors(), telling(progress, "Compressing") as tell:
         with no_grad():  # the weights may be inference tensors
             network = open_network(model)
@@ -184,25 +185,8 @@ def _check_plan(network: Network, model: Any, layers: Any) -> Plan:
     return {name: filters for name, filters in plan.items() if filters}
 
 
-def _check_timeout(timeout: Any) -> None:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise ValueError(f"timeout is a number of seconds, above 0; found {timeout!r}.")
-
-
 def _check_filters(filters: Any, count: int, layer: str) -> list[int]:
-    whole = isinstance(filters, (Sequence, np.ndarray, Tensor)) and not isinstance(filters, str)
-    if not whole or any(isinstance(i, bool) or int(i) != i for i in filters):
-        raise TypeError(
-            f"The filters of a bank are a list of whole numbers; found {filters!r} for {layer!r}."
-        )
-    chosen = [int(i) for i in filters]
-    if outside := [i for i in chosen if not 0 <= i < count]:
-        raise ValueError(
-            f"A filter is a number in its bank; {layer!r} has filters 0 to {count - 1}; "
-            f"found {outside[0]}."
-        )
-    if len(set(chosen)) < len(chosen):
-        raise ValueError(f"Each filter is removed once; found {chosen} for {layer!r}.")
+    chosen = check_filters(filters, count, layer, f"The filters of {layer!r}", once="removed")
     if len(chosen) == count:
         raise ValueError(
             f"A bank keeps one filter at least; {layer!r} would lose all {count}. "

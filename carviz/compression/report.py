@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from carviz.ablation.costs import count_multiply_adds
-from carviz.evaluate import Images, check_model, device_of, inference_mode, placed, shadow
+from carviz.checks import check_whole
+from carviz.evaluate import Data, Images, check_model, device_of, inference_mode, placed, shadow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +100,9 @@ class CompressionReport:
 
 
 def measure_compression(
-    before: Any,
-    after: Any,
-    data: Any,
+    before: nn.Module,
+    after: nn.Module,
+    data: Data,
     *,
     batch_size: int = 16,
     runs: int = 9,
@@ -133,8 +134,7 @@ def measure_compression(
         If an argument is of the wrong kind or value.
     """
     for name, value in (("batch_size", batch_size), ("runs", runs)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is a whole number, 1 or more; found {value!r}.")
+        check_whole(value, name)
     place = device_of(check_model(before), device)
     networks = [shadow(check_model(model), place) for model in (before, after)]
     images = Images(data)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from carviz.banks import TRACING, patches_undone
 from carviz.compression.copies import ordinary_tensors, own_copy
-from carviz.evaluate import Images, arithmetic, check_model, no_grad, placed
+from carviz.evaluate import Data, Images, arithmetic, check_model, no_grad, placed
 from carviz.interrupts import uninterrupted
 from carviz.results import write_whole
 
 SUFFIX = ".pt2"
 
 
-def save_compressed(model: Any, path: str | os.PathLike[str], data: Any) -> Path:
+def save_compressed(model: torch.nn.Module, path: str | os.PathLike[str], data: Data) -> Path:
     """Save a network as a file that torch opens alone: no carviz, no class definitions.
 
     It is a torch.export program (``.pt2``): the network's operations and weights, for any number

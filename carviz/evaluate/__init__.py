@@ -6,7 +6,7 @@ from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, 
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
 from carviz.evaluate.free_memory import free_device_memory, free_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
-from carviz.evaluate.images import Images
+from carviz.evaluate.images import Data, Images
 from carviz.evaluate.items import split, whole_labels
 from carviz.evaluate.last_steps import LastSteps
 from carviz.evaluate.model_copies import copy_structure, shadow
@@ -30,6 +30,7 @@ from carviz.evaluate.wrappers import name_in_copy, names_in_copy, unwrap
 __all__ = [
     "AS_IS",
     "TWICE",
+    "Data",
     "Images",
     "LastSteps",
     "Normalization",

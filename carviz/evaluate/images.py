@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 from torch.utils.data._utils.collate import default_convert
 
 from carviz.evaluate.batch_checks import check_batch, check_pair, check_size
@@ -343,6 +343,10 @@ class Images:
                 "there. Give the data that changes labels an attribute classes of its own, a name "
                 "for each label."
             )
+
+
+Data = Dataset[Any] | DataLoader[Any] | Sequence[Any] | Images
+"""Images with labels: a map-style Dataset, a DataLoader, or a pair of tensors (images, labels)."""
 
 
 def _collate_whole(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:

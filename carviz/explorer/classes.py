@@ -13,8 +13,8 @@ import traitlets as t
 
 from carviz.explorer.scripts import script
 from carviz.plots.classes import class_blocks
-from carviz.plots.style import SIGNIFICANT, counts_words, interval_words, points
 from carviz.results import CarTable
+from carviz.wording import SIGNIFICANT, counts_words, interval_words, points, tick_words
 
 SHOWN = 5
 """Classes at each end."""
@@ -94,7 +94,4 @@ def _ticks(low: float, high: float) -> list[dict[str, Any]]:
     span = 100 * (high - low)
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 50) if span / s <= 4.2), 100)
     first, last = int(np.ceil(100 * low / step)), int(np.floor(100 * high / step))
-    return [
-        {"at": i * step / 100, "words": points(i * step / 100, unit=False).removesuffix(".0")}
-        for i in range(first, last + 1)
-    ]
+    return [{"at": i * step / 100, "words": tick_words(i * step)} for i in range(first, last + 1)]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from html import escape
 
 from carviz.explorer.scatter import Scale, round_ticks
-from carviz.plots.pruned import criterion_words
 from carviz.results import PruningPath
+from carviz.wording import NONE, criterion_words, percent
 
 WIDTH, HEIGHT = 450, 316
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 12, 46
@@ -62,7 +62,7 @@ def legend(paths: Sequence[PruningPath], count: int) -> str:
     """Return what each line is, and the accuracy it has left at the place."""
     rows = []
     for i, path in enumerate(paths):
-        value = f"{path.accuracy[count]:.1%}" if count <= len(path) else "–"
+        value = percent(path.accuracy[count]) if count <= len(path) else NONE
         sample = (
             f'<svg viewBox="0 0 {SAMPLE} 18" width="{SAMPLE}" height="18" aria-hidden="true">'
             f'<path class="cv-path cv-by-{path.criterion}" d="M2 9H{SAMPLE - 2}" '
@@ -101,11 +101,10 @@ def _axes(x: Scale, y: Scale, filters: int) -> str:
 
 def _levels(first: PruningPath, y: Scale) -> str:
     """Return the accuracy of always answering the commonest class, as a dotted line."""
-    chance = 100 * first.one_answer
-    at = y(chance)
+    at, chance = y(100 * first.one_answer), percent(first.one_answer)
     return (
         f'<line class="cv-threshold" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-        f'<text x="{LEFT + 6}" y="{at - 6:.1f}">one answer for all: {chance:.1f}%</text>'
+        f'<text x="{LEFT + 6}" y="{at - 6:.1f}">one answer for all {chance}</text>'
     )
 
 
@@ -134,7 +133,7 @@ def _mark(criterion: str, x: float, y: float, more: str = "") -> str:
 
 def _describe(paths: Sequence[PruningPath], count: int) -> str:
     told = (
-        f"{criterion_words(path)} {path.accuracy[count]:.1%}"
+        f"{criterion_words(path)} {percent(path.accuracy[count])}"
         for path in paths
         if count <= len(path)
     )

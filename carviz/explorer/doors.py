@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from carviz.ablation import Run
-from carviz.banks import find_layer
+from carviz.banks import Model, find_layer
+from carviz.evaluate import Data
 from carviz.explorer.cells import enter, retire_former, running_cell
 from carviz.explorer.known import read_tables
 from carviz.explorer.subject import open_subject
@@ -17,8 +17,8 @@ from carviz.explorer.widget import Explorer
 
 
 def explore(
-    model: Any = None,
-    data: Any = None,
+    model: Model | str | None = None,
+    data: Data | str | Path | None = None,
     *,
     layer: str | nn.Module | None = None,
     device: str | torch.device | None = None,

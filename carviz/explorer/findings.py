@@ -53,5 +53,5 @@ class Findings:
         """Tell colour from shape by the weights of a bank that reads RGB, unless that is known."""
         if bank.reads_rgb and bank.layer not in self.kinds:
             self.kinds[bank.layer] = measure_selectivity(
-                subject.network, bank.layer, normalize=subject.normalize()
+                subject.network, bank.layer, normalize=subject.normalize(), progress=False
             )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from carviz.explorer.scripts import HERE, script
 from carviz.explorer.thumbnails import as_bytes, png
-from carviz.plots.style import KIND_LETTERS
+from carviz.wording import KIND_LETTERS, kind_words
 
 
 class Gallery(anywidget.AnyWidget):
@@ -87,7 +87,11 @@ def _sheet(pictures: NDArray[Any], columns: int) -> NDArray[np.uint8]:
 
 def make_tile(filter: int, kind: str, car: str) -> dict[str, Any]:
     """Return one tile; `car` is in words, "" while it is not known."""
-    said = [f"Filter {filter}", kind, f"CAR {car} points" if car else "CAR not measured"]
+    said = [
+        f"Filter {filter}",
+        kind_words(kind),
+        f"CAR {car} points" if car else "CAR not measured",
+    ]
     return {
         "filter": filter,
         "mark": KIND_LETTERS.get(kind, ""),

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from carviz.banks import Network, find_layer
+from carviz.checks import check_folder
 from carviz.evaluate import fingerprint_model
 from carviz.results import CarTable, SelectivityTable, read_folder
 
@@ -65,10 +66,7 @@ def read_tables(
         If a table was measured on another model, or none can be read; the file is named.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"tables is a folder of files that CarTable.save wrote; there is no {str(folder)!r}."
-        )
+    check_folder(folder, "tables is a folder of files that CarTable.save wrote")
     own = fingerprint_model(network.model)
     cars: list[CarTable] = []
     kinds: list[SelectivityTable] = []

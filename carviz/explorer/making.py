@@ -94,7 +94,12 @@ class Maker:
     ) -> Generator[tuple[dict[int, Picture], bool], None, None]:
         """Yield ever better synthesised pictures of some filters, and whether they are final."""
         for look in iter_excite(
-            self._network, self._layer, filters, data=self._images, normalize=self._normalize
+            self._network,
+            self._layer,
+            filters,
+            data=self._images,
+            normalize=self._normalize,
+            progress=False,
         ):
             pictures = {
                 number: reduced(as_bytes(picture), LARGE)

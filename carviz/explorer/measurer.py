@@ -87,7 +87,11 @@ class Measurer(Pruner):
             return
         network = self._subject.networks[self._device]
         found = measure_selectivity(
-            network, layer, data=self._subject.images, normalize=self._subject.normalize()
+            network,
+            layer,
+            data=self._subject.images,
+            normalize=self._subject.normalize(),
+            progress=False,
         )
         with self._lock:
             self._only(job)

@@ -6,9 +6,20 @@ from html import escape
 
 import numpy as np
 
-from carviz.plots.style import KIND_LETTERS, interval_words, points, seen_words
-from carviz.results import CarTable, PruningPath, SelectivityTable
-from carviz.results.statistics import paired_interval
+from carviz.results import CarTable, FilterSummary, PruningPath, SelectivityTable
+from carviz.wording import (
+    KIND_LETTERS,
+    counted,
+    flips_words,
+    index_words,
+    interval_words,
+    kind_words,
+    percent,
+    points,
+    rank_words,
+    seen_words,
+    share_words,
+)
 
 
 def header(
@@ -22,15 +33,15 @@ def header(
 ) -> str:
     """Return what was measured on what, and how good the whole network is."""
     if path is not None:
-        accuracy = f"whole network <b>{path.accuracy[0]:.1%}</b> right"
+        accuracy = f"whole network <b>{percent(path.accuracy[0])}</b> right"
     elif table is None:
         accuracy = "accuracy: <b>not measured yet</b>"
     else:
         so_far = "" if table.complete else f" on {len(table.images):,} images so far"
-        accuracy = f"whole network <b>{table.accuracy:.1%}</b> right{so_far}"
+        accuracy = f"whole network <b>{percent(table.accuracy)}</b> right{so_far}"
     facts = [
         f"model <b>{escape(model)}</b>",
-        f"data <b>{escape(data)}</b>, {images:,} image{'s' if images > 1 else ''}",
+        f"data <b>{escape(data)}</b>, {counted(images, 'image')}",
         f"on <b>{escape(device)}</b>",
         accuracy,
     ]
@@ -59,13 +70,13 @@ def filter_panel(
 def _badge(selectivity: SelectivityTable | None, filter: int, kind: str) -> str:
     if selectivity is None:
         return ""
-    index = "<span>no colour index</span>"
-    if kind != "dead":
-        index = f"<span>colour index <b>{selectivity.color_index[filter]:.2f}</b></span>"
+    name, index = index_words(selectivity.color_index[filter]).rsplit(" ", 1)
+    words = f"{name} {index}" if kind == "dead" else f"{name} <b>{index}</b>"
     letter = KIND_LETTERS[kind]
     return (
         f'<div class="cv-kind"><span class="cv-badge cv-{kind}"><i class="cv-mark cv-{kind}">'
-        f"{letter}</i>{kind}</span> {index}</div>{_reading(selectivity, filter)}"
+        f"{letter}</i>{kind_words(kind)}</span> <span>{words}</span></div>"
+        f"{_reading(selectivity, filter)}"
     )
 
 
@@ -74,7 +85,7 @@ def _reading(selectivity: SelectivityTable, filter: int) -> str:
     falls = float(selectivity.activation_index[filter])
     if np.isnan(falls):
         return ""
-    words = f"answer falls by <b>{falls:.0%}</b> in grey"
+    words = f"answer falls by <b>{share_words(falls)}</b> in grey"
     if selectivity.disagrees[filter]:
         words += "<br><b>The two disagree</b> on colour."
     return f'<div class="cv-reading">{words}</div>'
@@ -83,29 +94,24 @@ def _reading(selectivity: SelectivityTable, filter: int) -> str:
 def _numbers(table: CarTable | None, filter: int, count: int) -> str:
     if table is None or filter not in table.filters:
         return '<p class="cv-quiet">CAR, the accuracy lost without it: not measured yet.</p>'
-    row, n = table.row(filter), len(table.images)
-    lost, gained = int(table.lost_all[row]), int(table.gained_all[row])
-    low, high = (float(x) for x in paired_interval(lost, gained, n))
-    value = points(table.car[row], unit=False)
+    found = table.summary(filter, k=0)
+    value = points(found.car, unit=False)
     partial = "" if table.complete else f'<div class="cv-partial">{seen_words(table)}</div>'
-    interval = interval_words(low, high).removesuffix(" points")
+    interval = interval_words(found.low, found.high, unit=False)
     return (
         f'<div class="cv-car"><span>CAR</span><b>{value}</b><span>points</span></div>'
         f"{partial}"
         f'<div class="cv-facts"><div>95% interval {interval}</div>'
-        f"<div>{lost:,} lost, {gained:,} gained of {n:,} images</div>"
-        f"<div>{_rank(table, filter, count)}</div></div>"
+        f"<div>{flips_words(found.lost, found.gained, found.images)}</div>"
+        f"<div>{_rank(found, count)}</div></div>"
     )
 
 
-def _rank(table: CarTable, filter: int, count: int) -> str:
-    F = len(table.filters)
-    if F == 1:
+def _rank(found: FilterSummary, count: int) -> str:
+    if found.filters == 1:
         return "rank: compute the bank to compare"
-    row = table.row(filter)
-    same = int((table.car == table.car[row]).sum()) - 1
-    words = f"rank <b>{table.rank(filter)}</b> of {F}" + ("" if count == F else " measured")
-    return words + (f", tied with {same}" if same else "")
+    place, rest = rank_words(found, count).split(" ", 1)
+    return f"rank <b>{place}</b> {rest}"
 
 
 def status_line(progress: float, busy: bool, words: str, story: str) -> str:

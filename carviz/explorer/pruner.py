@@ -10,6 +10,7 @@ from typing import Any
 
 import traitlets as t
 
+from carviz.checks import check_home
 from carviz.explorer.exporting import Exported, default_name, export_network
 from carviz.explorer.findings import Findings
 from carviz.explorer.job import Job, Throttle
@@ -22,9 +23,9 @@ from carviz.explorer.words import (
     pruning_words,
 )
 from carviz.explorer.working import Working
-from carviz.plots.pruned import CRITERIA
 from carviz.pruning import Pruning, check_count, prepare_pruning
 from carviz.results import PruningPath
+from carviz.wording import CRITERIA
 
 
 class Pruner(Working):
@@ -144,10 +145,7 @@ class Pruner(Working):
                     "Move the slider, or set `count`."
                 )
             name = Path(path or default_name(self._subject.model_name, layer, count))
-            if not name.absolute().parent.is_dir():
-                raise FileNotFoundError(
-                    f"The network is saved into a folder that is there; found {str(name.parent)!r}."
-                )
+            check_home(name, "The network")
             gone = found.pruned(count)[layer]
             self._start(
                 lambda job: self._export(job, layer, gone, name),

@@ -10,9 +10,9 @@ import numpy as np
 from carviz.ablation.costs import in_short
 from carviz.explorer.exporting import Exported
 from carviz.explorer.gallery import make_tile
-from carviz.plots.style import points
 from carviz.results import PruningPath, SelectivityTable
 from carviz.results.chance.color_count import ColorCount, count_color
+from carviz.wording import color_words, kind_words, percent, points, share_words
 
 SHOWN = 6
 """Classes in the list of what was lost."""
@@ -29,7 +29,7 @@ def tiles_in_order(
         kind = "" if selectivity is None else str(selectivity.kind[filter])
         tile = make_tile(filter, kind, "")
         went = f"pruned as number {place}" if place <= len(pruned) else "not pruned"
-        words = [f"Filter {filter}", kind, went]
+        words = [f"Filter {filter}", kind_words(kind), went]
         tile["label"] = ", ".join(part for part in words if part)
         tiles.append({**tile, "out": place <= count})
     return tiles
@@ -57,8 +57,7 @@ def _share(count: ColorCount) -> str:
     """Write a count among the first pruned, and chance: the bank's own share."""
     if not count.drawn:
         return "none is left to count"
-    found = f"{count.color} of {count.drawn} ({count.share:.0%})"
-    return f"<b>{found}</b>, by chance {count.chance:.0%}"
+    return f"<b>{color_words(count)}</b>, by chance {share_words(count.chance)}"
 
 
 def filter_words(path: PruningPath | None, filter: int) -> str:
@@ -68,7 +67,7 @@ def filter_words(path: PruningPath | None, filter: int) -> str:
     place = int(np.flatnonzero(path.order == filter)[0])
     tie = ", decided by a tie" if path.decided_by_tie[place] else ""
     after = path.accuracy[place + 1]
-    return f"Filter {filter}: pruned as number {place + 1}, {after:.1%} right then{tie}."
+    return f"Filter {filter}: pruned as number {place + 1}, {percent(after)} right then{tie}."
 
 
 def lost_panel(path: PruningPath | None, count: int) -> str:
@@ -79,7 +78,7 @@ def lost_panel(path: PruningPath | None, count: int) -> str:
     change = f", {points(accuracy[count] - accuracy[0])}" if count else ""
     return (
         '<section class="cv-lost"><div class="cv-car">'
-        f"<b>{accuracy[count]:.1%}</b><span>right{change}</span></div>"
+        f"<b>{percent(accuracy[count])}</b><span>right{change}</span></div>"
         f"{_lost_classes(path, count)}</section>"
     )
 
@@ -92,12 +91,13 @@ def _lost_classes(path: PruningPath, count: int) -> str:
     same = frame["images"].nunique() == 1
     rows = []
     for _, row in lost.head(SHOWN).iterrows():
+        before, after = share_words(row["before"]), share_words(row["after"])
         images = "" if same else f"<td>{row['images']:,}</td>"
         name = escape(str(row["class"]))
         rows.append(
             f'<tr><th scope="row" title="{name}">{name}</th>'
             f"<td>{_bar(row['before'], row['after'])}</td>"
-            f"<td>{row['before']:.0%} → <b>{row['after']:.0%}</b></td>{images}</tr>"
+            f"<td>{before} → <b>{after}</b></td>{images}</tr>"
         )
     each = f"of {frame['images'].iloc[0]:,} images each" if same else "last column: images"
     more = len(lost) - SHOWN

@@ -17,6 +17,7 @@ from carviz.explorer.pruning_panels import (
     tiles_in_order,
 )
 from carviz.explorer.slider import Slider
+from carviz.wording import percent
 
 MANY = 42
 """Filters that fill two rows of the strip; more are shown a little smaller."""
@@ -79,7 +80,7 @@ class PruningView:
         with self.slider.hold_sync():
             self.slider.left = 100 * LEFT / WIDTH
             self.slider.width = 100 * (x(len(path)) - x(0)) / WIDTH
-            self.slider.words = f"{count} filters pruned, {path.accuracy[count]:.1%} right"
+            self.slider.words = f"{count} filters pruned, {percent(path.accuracy[count])} right"
             self.slider.most, self.slider.value = len(path), count
 
     def allow(self, *, compare: bool, export: bool) -> None:

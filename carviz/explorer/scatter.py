@@ -12,9 +12,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from carviz.plots.style import points
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import paired_interval
+from carviz.wording import kind_words, points, seen_words, tick_words
 
 WIDTH, HEIGHT = 570, 470
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 44, 58
@@ -29,8 +28,7 @@ def bank_drawing(
     """Return the drawing, or words where nothing is measured yet."""
     if table is None:
         return '<p class="cv-empty">Nothing measured yet: press “Compute the bank”.</p>'
-    n = len(table.images)
-    low, high = paired_interval(table.lost_all, table.gained_all, n)
+    low, high = table.interval_all
     y = Scale(100 * min(0.0, low.min()), 100 * max(0.0, high.max()), HEIGHT - BOTTOM, TOP)
     if selectivity is None:
         places = np.empty(len(table.filters))
@@ -61,11 +59,10 @@ def bank_drawing(
         parts.append(_mark(at, car, str(kinds[row]), filter == chosen))
     order = table.order.tolist()
     parts += _names(dots, [chosen, *order[:NUMBERED], *order[: -NUMBERED - 1 : -1]])
-    seen = f"{n:,} images" if table.complete else f"{n:,} of {table.total:,} images so far"
     said = _describe(table, layer, chosen)
     return (
         f'<div class="cv-bank"><h3>CAR of {len(table.filters)} filters of {escape(layer)} '
-        f"<small>{seen}</small></h3>"
+        f"<small>{seen_words(table)}</small></h3>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">'
         + "".join(parts)
         + "</svg></div>"
@@ -95,10 +92,9 @@ def round_ticks(low: float, high: float) -> list[float]:
 def _axes(x: Scale, y: Scale, ticks: list[tuple[float, str]], words: str) -> str:
     parts = []
     for value in round_ticks(y.low, y.high):
-        at, name = y(value), "0" if abs(value) < 1e-9 else points(value / 100, unit=False)
+        at, name = y(value), tick_words(value)
         line = "cv-zero-line" if name == "0" else "cv-grid"
         parts.append(f'<line class="{line}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
-        name = name.removesuffix(".0")
         parts.append(f'<text x="{LEFT - 8}" y="{at + 4.5}" text-anchor="end">{name}</text>')
     for value, name in ticks:
         at = x(value)
@@ -166,7 +162,7 @@ def _legend(kinds: NDArray[np.str_]) -> str:
         count = int((kinds == kind).sum())
         if count or kind != "dead":
             parts.append(_mark(place, 18, kind, False))
-            parts.append(f'<text x="{place + 14}" y="23">{kind}: {count}</text>')
+            parts.append(f'<text x="{place + 14}" y="23">{kind_words(kind)}: {count}</text>')
             place += 110
     parts.append(f'<text x="{place}" y="23">dashed: threshold</text>')
     return "".join(parts)

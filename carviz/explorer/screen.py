@@ -25,8 +25,8 @@ from carviz.explorer.subject import Subject
 from carviz.explorer.thumbnails import changed_images
 from carviz.explorer.turn import Turn
 from carviz.explorer.view import View
-from carviz.plots.style import points
 from carviz.results import CarTable
+from carviz.wording import points
 
 NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."

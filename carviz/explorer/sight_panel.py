@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from carviz.explorer.scripts import script
 from carviz.explorer.seen import LARGE, SIGHTS, Seen, Sight
 from carviz.explorer.thumbnails import png_uri
+from carviz.wording import likeness_words
 
 TABS: dict[Sight, str] = {
     "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
@@ -146,7 +147,7 @@ def siblings_content(
         items.append(
             {
                 "filter": number,
-                "words": f"{likeness:.2f}".replace("-", "−"),
+                "words": likeness_words(likeness),
                 "src": "" if picture is None else png_uri(picture, SMALL),
             }
         )

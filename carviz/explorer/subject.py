@@ -101,7 +101,7 @@ class Subject:
         """Return the pictures of a bank's filters; None for a bank that reads no RGB."""
         if not bank.reads_rgb:
             return None
-        return rgb_weights(self.network, bank.layer, normalize=self.normalize())
+        return rgb_weights(self.network, bank.layer, normalize=self.normalize(), progress=False)
 
 
 def open_subject(model: Any, data: Any, device: Any, run: Any) -> Subject:

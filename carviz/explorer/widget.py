@@ -10,6 +10,7 @@ import traitlets as t
 
 from carviz.banks import find_layer
 from carviz.cards import save_page
+from carviz.checks import check_filter
 from carviz.explorer.cells import PATIENCE
 from carviz.explorer.job import Job
 from carviz.explorer.known import best
@@ -172,13 +173,10 @@ class Explorer(Listener):
 
     @t.validate("filter")
     def _check_filter(self, proposal: Any) -> int:
-        value, count = int(proposal["value"]), self._bank.filters
-        if not 0 <= value < count:
-            raise t.TraitError(
-                f"filter is a number in the bank; {self.layer!r} has filters 0 to {count - 1}; "
-                f"found {value}."
-            )
-        return value
+        try:
+            return check_filter(proposal["value"], self._bank.filters, self.layer)
+        except ValueError as error:
+            raise t.TraitError(str(error)) from error
 
     @t.observe("layer")
     def _layer_changed(self, _change: Any) -> None:

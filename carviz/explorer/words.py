@@ -5,6 +5,7 @@ from __future__ import annotations
 from carviz.explorer.job import Job
 from carviz.explorer.subject import Subject
 from carviz.results import CarTable
+from carviz.wording import counted, seen_words
 
 READY = "Nothing measured yet: press “Compute the bank”."
 
@@ -28,10 +29,8 @@ def time_left(seconds: float, share: float) -> str:
 
 def told(table: CarTable) -> str:
     """Say what a table holds."""
-    filters = len(table.filters)
-    seen = f"{len(table.images):,}"
-    of = "" if table.complete else f" of {table.total:,}"
-    return f"{filters} filter{'s' if filters > 1 else ''} measured on {seen}{of} images"
+    seen = seen_words(table).removesuffix(" so far")
+    return f"{counted(len(table.filters), 'filter')} measured on {seen}"
 
 
 def how_it_ended(job: Job, table: CarTable | None) -> str:
@@ -55,7 +54,7 @@ def how_pruning_ended(job: Job, done: int, good: int | None) -> str:
     """Say how a pruning ended that found so many steps, `good` of them at a small cost."""
     if job.error is not None:
         return _failure(job)
-    found = f"{done} filter{'' if done == 1 else 's'} pruned"
+    found = f"{counted(done, 'filter')} pruned"
     if job.stopped:
         return f"Cancelled: {found}, and kept." if done else "Cancelled before the first filter."
     cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from carviz.banks import find_layer, open_network
-from carviz.evaluate import Images, Progress, find_normalization, inference_mode, telling
-from carviz.pictures.exciting import Exciting, check_count, find_exciting
-from carviz.pictures.filters import RgbFilters, check_filter
+from carviz.banks import Model, find_layer, open_network
+from carviz.checks import check_filters, check_whole
+from carviz.evaluate import Data, Images, Progress, find_normalization, inference_mode, telling
+from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting
+from carviz.pictures.filters import RgbFilters
 from carviz.pictures.patches import check_exciting
 from carviz.pictures.pulling import Source, pull_back
 
@@ -23,8 +24,8 @@ IMAGES = 9
 
 
 def effective_weights(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     images: int = IMAGES,
@@ -107,8 +108,8 @@ def effective_weights(
 
 
 def iter_effective_weights(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     filters: Iterable[int] | None = None,
@@ -126,14 +127,14 @@ def iter_effective_weights(
     """
     source = open_source(model, data, layer, images, normalize, exciting, device, progress)
     count = len(source.exciting)
-    wanted = range(count) if filters is None else [check_filter(i, count, layer) for i in filters]
+    wanted = range(count) if filters is None else check_filters(filters, count, layer)
     return pull_back(source, list(wanted))
 
 
 @inference_mode(False)
 def open_source(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     images: int,
     normalize: tuple[Any, Any] | None,
@@ -142,7 +143,7 @@ def open_source(
     progress: Progress = False,
 ) -> Source:
     """Check the arguments of `effective_weights`, and find the exciting images where none are."""
-    most = check_count(images, "images")
+    most = check_whole(images, "images", what=A_FILTER)
     view = Images(data)
     network = open_network(model, device)
     name = find_layer(network, model, layer)

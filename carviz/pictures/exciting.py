@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Answer, Network, answers, field_of, find_layer, open_network
+from carviz.banks import Answer, Model, Network, answers, field_of, find_layer, open_network
+from carviz.checks import check_whole
 from carviz.evaluate import (
+    Data,
     Images,
     Progress,
     fingerprint_images,
@@ -24,6 +26,7 @@ from carviz.evaluate import (
 )
 from carviz.results import Record
 
+A_FILTER = "how many images a filter"
 BATCH = 16
 NONE = -1
 """The number of an image that is not there."""
@@ -136,8 +139,8 @@ class Exciting(Record):
 
 
 def find_exciting(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     *,
     count: int = 16,
@@ -191,7 +194,7 @@ def find_exciting(
     network = open_network(model, device)
     name = find_layer(network, model, layer)
     images = Images(data)
-    count = check_count(count)
+    count = check_whole(count, "count", what=A_FILTER)
     chosen = _check_numbers(numbers, len(images))
     with telling(progress, f"Exciting images of {name}") as tell:
         best, size = _run(network, name, images, chosen, count, tell)
@@ -268,15 +271,6 @@ def _to_numpy(best: Tensor, width: int) -> _Best:
     image, place = (np.where(rises, x, NONE).astype(np.int64) for x in (image, place))
     row = np.where(rises, place // width, NONE)
     return _Best(image, row, np.where(rises, place % width, NONE), response)
-
-
-def check_count(count: Any, name: str = "count") -> int:
-    """Return how many images a filter; TypeError or ValueError if it is no such number."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
-        raise TypeError(f"{name} is how many images a filter, a whole number; found {count!r}.")
-    if count < 1:
-        raise ValueError(f"{name} is how many images a filter, 1 or more; found {count}.")
-    return int(count)
 
 
 def _check_numbers(numbers: Sequence[int] | None, count: int) -> list[int]:

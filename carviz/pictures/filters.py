@@ -153,20 +153,5 @@ def std_of_rgb(normalization: Normalization) -> Floats:
     return np.broadcast_to(std, (3,))
 
 
-def check_filter(filter: Any, count: int, layer: Any) -> int:
-    """Return a filter's number; TypeError or ValueError if it is none."""
-    if isinstance(filter, bool) or not isinstance(filter, (int, np.integer)):
-        raise TypeError(
-            f"filter is a filter's number in its bank, or None for all; found {filter!r}."
-        )
-    if not 0 <= filter < count:
-        name = repr(layer) if isinstance(layer, str) else "this bank"
-        raise ValueError(
-            f"A filter is a number in its bank; {name} has filters 0 to {count - 1}; "
-            f"found {filter}."
-        )
-    return int(filter)
-
-
 def _doubles(tensor: Tensor) -> Floats:
     return tensor.detach().to("cpu", torch.float64).numpy()

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import find_layer, open_network
-from carviz.evaluate import Images, Normalization, Progress, find_normalization, telling
-from carviz.pictures.exciting import BATCH, NONE, Exciting, check_count, find_exciting
-from carviz.pictures.filters import check_filter
+from carviz.banks import Model, find_layer, open_network
+from carviz.checks import check_filter, check_whole
+from carviz.evaluate import Data, Images, Normalization, Progress, find_normalization, telling
+from carviz.pictures.exciting import A_FILTER, BATCH, NONE, Exciting, find_exciting
 from carviz.results.class_names import shown_names
 
 GREY = 0.5
@@ -77,8 +77,8 @@ class TopPatches:
 
 
 def top_patches(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: str | nn.Module,
     filter: int | None = None,
     *,
@@ -86,7 +86,7 @@ def top_patches(
     normalize: tuple[Any, Any] | None = None,
     exciting: Exciting | None = None,
     device: Any = None,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> TopPatches:
     """Return the image patches that excite a filter most, or each filter of its bank.
 
@@ -141,11 +141,11 @@ def top_patches(
     >>> patches.pictures[0, :, :, 0].tolist(), patches.boxes.tolist()
     ([[0.75, 0.25], [1.0, 0.5]], [[1, 1, 3, 3]])
     """
-    images, count = Images(data), check_count(count)
+    images, count = Images(data), check_whole(count, "count", what=A_FILTER)
     network = open_network(model, device)
     name = find_layer(network, model, layer)
     filters = network.convolution(name).out_channels
-    chosen = None if filter is None else check_filter(filter, filters, layer)
+    chosen = None if filter is None else check_filter(filter, filters, layer, or_none=True)
     normalization = find_normalization(images, network.model, normalize)
     if exciting is None:
         exciting = find_exciting(network, images, name, count=count, progress=progress)

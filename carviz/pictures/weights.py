@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from carviz.banks import find_layer, open_network
-from carviz.evaluate import Progress, telling
+from carviz.banks import Model, find_layer, open_network
+from carviz.checks import check_filter, check_filters
+from carviz.evaluate import Data, Progress, telling
 from carviz.pictures.effective import IMAGES, iter_effective_weights
 from carviz.pictures.exciting import Exciting
-from carviz.pictures.filters import check_filter, read_rgb_filters, reads_rgb
+from carviz.pictures.filters import read_rgb_filters, reads_rgb
 
 Floats = NDArray[np.float64]
 
@@ -22,16 +23,16 @@ GREY = 0.5
 
 
 def rgb_weights(
-    model: Any,
+    model: Model,
     layer: str | nn.Module,
     filter: int | Sequence[int] | None = None,
     *,
-    data: Any = None,
+    data: Data | None = None,
     images: int = IMAGES,
     normalize: tuple[Any, Any] | None = None,
     exciting: Exciting | None = None,
     scale: Literal["filter", "bank"] = "filter",
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> Floats:
     """Return the picture of a filter's weights, or of all filters of its bank.
 
@@ -147,8 +148,6 @@ def _check_filters(filter: Any, count: int, layer: Any) -> list[int]:
     """Return the numbers of the filters that are drawn."""
     if filter is None:
         return list(range(count))
-    several = isinstance(filter, (list, tuple, range, np.ndarray))
-    numbers = [check_filter(i, count, layer) for i in (filter if several else [filter])]
-    if not numbers:
-        raise ValueError("filter is a filter's number, or a list of some; found an empty list.")
-    return numbers
+    if isinstance(filter, (list, tuple, range, np.ndarray)):
+        return check_filters(filter, count, layer, some=True)
+    return [check_filter(filter, count, layer, or_none=True)]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from carviz.plots.classes import MARGIN, accuracy_words
+from carviz.plots.classes import MARGIN
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -21,11 +21,9 @@ from carviz.plots.style import (
     HOLLOW,
     INK,
     KIND_COLORS,
-    KIND_LETTERS,
     KIND_MARKERS,
     LINE,
     PAPER,
-    SIGNIFICANT,
     SMALL,
     SOFT,
     TITLE,
@@ -36,14 +34,13 @@ from carviz.plots.style import (
     check_selectivity,
     check_table,
     fit,
-    points,
     set_points_axis,
     width_of,
     write,
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
+from carviz.wording import KIND_LETTERS, SIGNIFICANT, accuracy_words, kind_words, points
 
 HEIGHT = 8.6
 TOP = 1.25
@@ -212,7 +209,7 @@ def _draw_scatter(
 ) -> None:
     index = selectivity.color_index[table.filters]
     kinds = selectivity.kind[table.filters]
-    low, high = paired_interval(table.lost_all, table.gained_all, _n(table))
+    low, high = table.interval_all
     dead = bool((kinds == "dead").any())
     x, spread = _spread(np.where(np.isnan(index), DEAD_PLACE, index))
     axes = _car_axes(figure, left, width, low, high, notes=1 + spread)
@@ -244,10 +241,9 @@ def _draw_scatter(
 
 def _draw_bars(figure: Figure, table: CarTable, left: float, width: float) -> None:
     """Draw CAR in falling order: a bar a filter, or a point where there are too many."""
-    q_value = benjamini_hochberg(sign_test(table.lost_all, table.gained_all))
     rows = np.array([table.row(i) for i in table.order])
-    low, high = (a[rows] for a in paired_interval(table.lost_all, table.gained_all, _n(table)))
-    car, sure = 100 * table.car[rows], q_value[rows] <= SIGNIFICANT
+    low, high = (end[rows] for end in table.interval_all)
+    car, sure = 100 * table.car[rows], table.q_value_all[rows] <= SIGNIFICANT
     place = np.arange(1, len(rows) + 1)
     room = (width - 0.9) / len(rows)
     notes = [f"lines: 95% intervals.  filled: q ≤ {SIGNIFICANT:g}.  hollow: could be chance."]
@@ -271,10 +267,6 @@ def _draw_bars(figure: Figure, table: CarTable, left: float, width: float) -> No
         axes.set_xlabel("filter, by its number", fontsize=BODY, color=INK)
     write_at(figure, left, TOP + 0.1, "Highest CAR first", fontsize=HEAD, weight="bold")
     _write_notes(figure, notes, left)
-
-
-def _n(table: CarTable) -> int:
-    return len(table.images)
 
 
 def _car_axes(
@@ -313,7 +305,7 @@ def _legend(
         if not count and kind == "dead":
             continue
         axes.plot([place], [0], marker, color=KIND_COLORS[kind], markersize=11)
-        words = f"{KIND_LETTERS[kind]} {kind}: {count}"
+        words = f"{KIND_LETTERS[kind]} {kind_words(kind)}: {count}"
         write(axes, place + 0.16, 0, words, fontsize=HEAD)
         place += width_of(figure, words, HEAD) + 0.6
 
@@ -355,7 +347,7 @@ def _describe(heading: str, table: CarTable, selectivity: SelectivityTable | Non
     order = table.order.tolist()
 
     def told(filter: int) -> str:
-        kind = "" if selectivity is None else f", {selectivity.kind[filter]}"
+        kind = "" if selectivity is None else f", {kind_words(selectivity.kind[filter])}"
         return f"filter {filter} ({points(table.car[table.row(filter)])}{kind})"
 
     ends = (

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from carviz.plots.classes import MARGIN, accuracy_words
+from carviz.plots.classes import MARGIN
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -26,13 +26,12 @@ from carviz.plots.style import (
     box,
     fit,
     fit_names,
-    points,
     set_points_axis,
     width_of,
     write_at,
 )
 from carviz.results import CarTable, CarTables
-from carviz.results.statistics import paired_interval
+from carviz.wording import accuracy_words, points
 
 LARGEST_COLOR = "#D55E00"
 MOST_ROWS = 26
@@ -140,8 +139,7 @@ def plot_banks(tables: CarTables) -> CarvizFigure:
 
 
 def _bank(name: str, table: CarTable) -> _Bank:
-    low, _ = paired_interval(table.lost_all, table.gained_all, len(table.images))
-    return _Bank(name, table, low)
+    return _Bank(name, table, table.interval_all[0])
 
 
 def _names(banks: list[_Bank], strip: float) -> tuple[list[str], float]:

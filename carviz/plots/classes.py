@@ -16,7 +16,6 @@ from carviz.plots.style import (
     HOLLOW,
     INK,
     LINE,
-    SIGNIFICANT,
     SMALL,
     SOFT,
     TITLE,
@@ -24,17 +23,15 @@ from carviz.plots.style import (
     bare,
     box,
     check_table,
-    counts_words,
     fit,
     fit_names,
-    points,
-    seen_words,
     set_points_axis,
     width_of,
     write,
     write_at,
 )
 from carviz.results import CarTable
+from carviz.wording import SIGNIFICANT, accuracy_words, counts_words, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,11 +86,6 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
     draw_bars(figure, blocks, MARGIN, top, width - 2 * MARGIN, bars_height(blocks))
     figure.description = f"{heading}. {describe_blocks(blocks)}"
     return figure
-
-
-def accuracy_words(table: CarTable) -> str:
-    """Write the accuracy of the whole network, and on what."""
-    return f"Whole network: {table.accuracy:.1%} right on {seen_words(table)}"
 
 
 def class_blocks(table: CarTable, filter: int, k: int) -> list[tuple[str, pd.DataFrame]]:

@@ -14,7 +14,6 @@ from carviz.plots.style import (
     BOLD,
     HEAD,
     INK,
-    MINUS,
     SMALL,
     SOFT,
     CarvizFigure,
@@ -23,6 +22,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import Clusters, SelectivityTable
+from carviz.wording import likeness_words
 
 CARD_HEAD, STEP, CAPTION, BETWEEN = 0.3, 0.2, 0.26, 0.16
 TILES = (0.72, 0.56, 0.46)
@@ -183,8 +183,3 @@ class ClusterCards:
         if self.kinds is not None:
             edge = name.get_window_extent().x1 / self.figure.dpi
             draw_letter(self.figure, str(self.kinds.kind[filter]), edge + 0.17, line)
-
-
-def likeness_words(likeness: float) -> str:
-    """Write a likeness: "0.66"."""
-    return f"{likeness:.2f}".replace("-", MINUS)

@@ -14,7 +14,6 @@ from carviz.plots.style import (
     FAINT,
     INK,
     LINE,
-    MINUS,
     PAPER,
     SMALL,
     SOFT,
@@ -25,6 +24,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import Clusters
+from carviz.wording import MINUS
 
 TREE = 1.5
 NUMBERS, STRIP, GAP = 0.34, 0.17, 0.07

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from carviz.plots.classes import MARGIN
-from carviz.plots.cluster_cards import ClusterCards, likeness_words
+from carviz.plots.cluster_cards import ClusterCards
 from carviz.plots.cluster_map import BELOW, SIDE, ClusterMap, draw_map
-from carviz.plots.pruned import check_count, criterion_words
+from carviz.plots.pruned import check_count
 from carviz.plots.siblings import check_siblings, draw_kinds
 from carviz.plots.style import (
     BOLD,
@@ -25,6 +25,7 @@ from carviz.plots.style import (
 )
 from carviz.results import Clusters, PruningPath, SelectivityTable, SiblingTable
 from carviz.results.filter_numbers import pruned_filters
+from carviz.wording import counted, criterion_words, likeness_words, probability_words
 
 WIDTH = 16.0
 LINE_HEIGHT = 0.29
@@ -100,7 +101,7 @@ def plot_clusters(
     top = 0.82 + LINE_HEIGHT * len(lines) + 0.22
     place = ClusterMap(clusters, MARGIN, top, pictures=shown is not None, marked=steps is not None)
     figure = CarvizFigure(WIDTH, top + SIDE + BELOW)
-    filters = _some(F, "filter")
+    filters = counted(F, "filter")
     heading = f"{siblings.layer}: {filters} in clusters of siblings, by {by}"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
@@ -135,7 +136,7 @@ def _steps(
 def _lines(
     siblings: SiblingTable, clusters: Clusters, path: Any, steps: dict[int, int] | None
 ) -> list[str]:
-    images = _some(siblings.images, "image")
+    images = counted(siblings.images, "image")
     measure = MEASURES[clusters.by].format(images=images, classes=siblings.classes)
     first = f"Likeness of two filters: {measure}. 1 is the same, 0 is unlike."
     if clusters.by == "classes":
@@ -144,8 +145,8 @@ def _lines(
     held, unknown = sum(map(len, shared.values())), len(siblings) - len(clusters.leaves)
     alone = len(clusters.leaves) - held
     second = (
-        f"{_some(len(shared), 'cluster')} of two filters or more: {held} of "
-        f"{_some(len(siblings), 'filter')}"
+        f"{counted(len(shared), 'cluster')} of two filters or more: {held} of "
+        f"{counted(len(siblings), 'filter')}"
     )
     second += f"; {alone} stand{'s' if alone == 1 else ''} alone" if alone else ""
     second += f"; {unknown} unknown" if unknown else ""
@@ -167,12 +168,8 @@ def _chance_line(clusters: Clusters, path: Any, steps: dict[int, int]) -> str:
     return (
         f"{len(steps)} pruned{how}: {row['left']:.0f} of {C} clusters keep a filter. Blind draws: "
         f"{C * row['chance']:.1f} on average, 95% of them {low} to {high}; as many or more: "
-        f"p = {row['p_value']:.2g}."
+        f"{probability_words(row['p_value'])}."
     )
-
-
-def _some(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _draw_legend(

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.plots.pruned import banks_words, check_path, criterion_words
+from carviz.plots.pruned import check_path
 from carviz.plots.style import EDGE, PAPER
 from carviz.results import PruningPath
+from carviz.wording import NONE, banks_words, criterion_words, percent
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +81,7 @@ class Curve:
 
     def at(self, count: int) -> str:
         """Write the accuracy after `count` filters."""
-        return f"{self.mean[count]:.1f}%" if count <= self.steps else "–"
+        return percent(self.mean[count] / 100) if count <= self.steps else NONE
 
     def filters_at_or_above(self, floor: float) -> str:
         """Write how many filters go before the accuracy falls below the floor."""

@@ -6,14 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from carviz.plots.classes import (
-    MARGIN,
-    accuracy_words,
-    bars_height,
-    class_blocks,
-    describe_blocks,
-    draw_bars,
-)
+from carviz.plots.classes import MARGIN, bars_height, class_blocks, describe_blocks, draw_bars
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -33,12 +26,18 @@ from carviz.plots.style import (
     check_selectivity,
     check_table,
     fit,
-    interval_words,
-    points,
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
-from carviz.results.statistics import paired_interval
+from carviz.wording import (
+    accuracy_words,
+    flips_words,
+    index_words,
+    interval_words,
+    kind_words,
+    points,
+    rank_words,
+)
 
 WIDTH = 13.2
 COLUMN = 3.6
@@ -117,18 +116,12 @@ def plot_filter(
 
 def _facts(table: CarTable, filter: int) -> list[str]:
     """Return CAR, its interval, its counts and its rank, in words."""
-    row, n = table.row(filter), len(table.images)
-    lost, gained = int(table.lost_all[row]), int(table.gained_all[row])
-    low, high = (float(x) for x in paired_interval(lost, gained, n))
-    F = len(table.filters)
-    whole = table.filters.max() == F - 1
-    same = int((table.car == table.car[row]).sum()) - 1
-    rank = f"rank {table.rank(filter)} of {F}" + ("" if whole else " measured")
+    found = table.summary(filter, k=0)
     return [
-        points(table.car[row]),
-        f"95% interval {interval_words(low, high)}",
-        f"{lost:,} lost, {gained:,} gained of {n:,} images",
-        rank + (f", CAR tied with {same} other{'s' if same > 1 else ''}" if same else ""),
+        points(found.car),
+        f"95% interval {interval_words(found.low, found.high)}",
+        flips_words(found.lost, found.gained, found.images),
+        f"rank {rank_words(found)}",
     ]
 
 
@@ -143,11 +136,11 @@ def _draw_picture(figure: Figure, picture: Any, top: float) -> None:
 
 
 def _draw_badge(figure: Figure, selectivity: SelectivityTable, filter: int, middle: float) -> str:
-    """Draw "color", "shape" or "dead" as a mark on a coloured ground, and return it in words."""
+    """Draw "colour", "shape" or "dead" as a mark on a coloured ground, and return it in words."""
     kind = str(selectivity.kind[filter])
-    index = f"colour index {selectivity.color_index[filter]:.2f}" if kind != "dead" else "no index"
+    index = index_words(selectivity.color_index[filter])
     text = write_at(
-        figure, MARGIN + 0.5, middle, kind, fontsize=HEAD, weight="bold", color=PAPER,
+        figure, MARGIN + 0.5, middle, kind_words(kind), fontsize=HEAD, weight="bold", color=PAPER,
         bbox={"boxstyle": "round,pad=0.32", "facecolor": KIND_COLORS[kind], "edgecolor": "none"},
     )  # fmt: skip
     axes = box(figure, MARGIN, middle - 0.16, 0.32, 0.32)
@@ -156,7 +149,7 @@ def _draw_badge(figure: Figure, selectivity: SelectivityTable, filter: int, midd
     axes.plot([0], [0], KIND_MARKERS[kind], color=KIND_COLORS[kind], ms=15, mec=INK, mew=1.2)
     edge = text.get_window_extent().x1 / figure.dpi
     write_at(figure, edge + 0.22, middle, index)
-    return f"{kind}, {index}"
+    return f"{kind_words(kind)}, {index}"
 
 
 def _draw_facts(figure: Figure, facts: list[str], top: float) -> None:

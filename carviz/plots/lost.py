@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from carviz.checks import check_whole
 from carviz.plots.classes import MARGIN, MOST_OF_NAME, NOTE, ROW, draw_rows
 from carviz.plots.letters import told_apart
-from carviz.plots.pruned import (
-    banks_words,
-    check_count,
-    check_path,
-    count_words,
-    criterion_words,
-    whole_words,
-)
+from carviz.plots.pruned import check_count, check_path
 from carviz.plots.style import (
     BODY,
     BOLD,
     INK,
-    SIGNIFICANT,
     SMALL,
     SOFT,
     TITLE,
     CarvizFigure,
     bare,
     box,
-    counts_words,
     fit,
     fit_names,
-    points,
     set_points_axis,
     width_of,
     write_at,
 )
 from carviz.results import PruningPath
+from carviz.wording import (
+    SIGNIFICANT,
+    banks_words,
+    count_words,
+    counts_words,
+    criterion_words,
+    percent,
+    points,
+    share_words,
+    whole_words,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +76,7 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
         If the path does not prune `count` filters, or `k` is less than 1.
     """
     count = check_count(count, len(check_path(path)))
-    if k < 1:
-        raise ValueError(f"k is the number of classes that are shown, 1 or more; found {k}.")
+    k = check_whole(k, "k", what="the number of classes that are shown")
     classes = path.lost_classes(count)
     frame = classes.head(k)
     notes = _notes(frame)
@@ -106,13 +107,13 @@ def _place_words(path: PruningPath, count: int) -> str:
     """Write the place of the path, and what the network has left there."""
     left = path.accuracy[count]
     return (
-        f"{whole_words(path)}; {left:.1%} without {count_words(path, count)}, "
+        f"{whole_words(path)}; {percent(left)} without {count_words(path, count)}, "
         f"by {criterion_words(path)}"
     )
 
 
 def _right_words(row: pd.Series) -> str:
-    return f"{row['before']:.0%} → {row['after']:.0%}"
+    return f"{share_words(row['before'])} → {share_words(row['after'])}"
 
 
 def _counts_words(row: pd.Series) -> str:

@@ -12,15 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from carviz.plots.bank import draw_letter, draw_thumbnail
-from carviz.plots.chance import chance_lines
 from carviz.plots.classes import MARGIN
-from carviz.plots.pruned import (
-    banks_words,
-    check_count,
-    check_path,
-    criterion_words,
-    whole_words,
-)
+from carviz.plots.pruned import check_count, check_path
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -36,6 +29,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import PruningPath, SelectivityTable
+from carviz.wording import banks_words, chance_lines, criterion_words, percent, whole_words
 
 WIDTH = 13.2
 LINE_HEIGHT = 0.29
@@ -114,7 +108,7 @@ def plot_order(
     heading = f"Pruning {banks_words(path)}: the order, by {criterion_words(path)}"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
-    left = f"{whole_words(path)}; {path.accuracy[count]:.1%} without the first {count}"
+    left = f"{whole_words(path)}; {percent(path.accuracy[count])} without the first {count}"
     write_at(figure, MARGIN, 0.82, left, color=SOFT)
     for i, line in enumerate(lines):
         weight = "bold" if i == 0 else "normal"

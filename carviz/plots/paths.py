@@ -13,12 +13,7 @@ from matplotlib.figure import Figure
 from carviz.plots.classes import MARGIN
 from carviz.plots.curves import Curve, check_paths, curves_of
 from carviz.plots.labels import FAN, SWATCH, Label, column_widths, draw_labels
-from carviz.plots.pruned import (
-    banks_words,
-    check_count,
-    count_words,
-    whole_words,
-)
+from carviz.plots.pruned import check_count
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -37,6 +32,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import PruningPath
+from carviz.wording import banks_words, count_words, percent, share_words, whole_words
 
 WIDTH, HEIGHT = 13.2, 7.6
 TOP = 1.65
@@ -126,7 +122,7 @@ def _labels(
 ) -> tuple[list[Label], list[str]]:
     """Return the labels at the right, and the heads of their columns of numbers."""
     heads = [] if count is None else [f"after {count}"]
-    heads += [] if floor is None else [f"at ≥ {floor:.1%}"]
+    heads += [] if floor is None else [f"at ≥ {percent(floor)}"]
     labels = []
     for curve in curves:
         values = [] if count is None else [curve.at(count)]
@@ -137,12 +133,16 @@ def _labels(
         labels.append(Label(place, curve.name, values, look, curve.prominent))
     level = 100 * float(first.accuracy[0])
     blank = [""] * len(heads)
-    labels.append(Label((level, level), f"whole network {level:.1f}%", blank, _WHOLE))
+    labels.append(
+        Label((level, level), f"whole network {percent(first.accuracy[0])}", blank, _WHOLE)
+    )
     if floor is not None:
-        labels.append(Label((100 * floor, 100), f"floor {floor:.1%}", blank, _FLOOR))
+        labels.append(Label((100 * floor, 100), f"floor {percent(floor)}", blank, _FLOOR))
     if _from_zero(curves):
         chance = 100 * first.one_answer
-        labels.append(Label((chance, 0), f"one answer for all {chance:.1f}%", blank, _CHANCE))
+        labels.append(
+            Label((chance, 0), f"one answer for all {percent(first.one_answer)}", blank, _CHANCE)
+        )
     return labels, heads
 
 
@@ -167,7 +167,7 @@ def _notes(curves: list[Curve]) -> list[str]:
         else:
             notes.append(
                 "CAR chose its order on these same images: on others its line can lie lower. "
-                f"A tie decided {share:.0%} of its steps."
+                f"A tie decided {share_words(float(share))} of its steps."
             )
     return notes
 
@@ -254,6 +254,8 @@ def _describe(heading: str, first: PruningPath, labels: list[Label], heads: list
         if any(label.values)
     ]
     ends = [
-        f"{label.name} ends at {label.place[0]:.1f}%" for label in labels if "marker" in label.look
+        f"{label.name} ends at {percent(label.place[0] / 100)}"
+        for label in labels
+        if "marker" in label.look
     ]
     return ". ".join([heading, whole_words(first), *(told or ends)]) + "."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import found_words, is_whole
 from carviz.plots.classes import MARGIN
 from carviz.plots.seen_rows import WIDTH, Place, Seen, draw_row
 from carviz.plots.style import (
@@ -136,8 +137,8 @@ def _check_filters(patches: Any, filters: Any) -> list[int]:
     several = isinstance(filters, Iterable) and not isinstance(filters, (str, bytes))
     chosen = list(filters) if several else [filters]
     for filter in chosen:
-        if isinstance(filter, (bool, np.bool_)) or not isinstance(filter, (int, np.integer)):
-            raise TypeError(f"filters are filters' numbers; found {filter!r}.")
+        if not is_whole(filter):
+            raise TypeError(f"filters are filters' numbers; found {found_words(filter)}.")
         if filter not in held:
             of = f"filters 0 to {count - 1}" if patches.filter is None else f"filter {held[0]}"
             raise ValueError(f"patches hold {of} of {patches.layer!r}; found {filter}.")

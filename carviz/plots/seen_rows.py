@@ -23,11 +23,11 @@ from carviz.plots.style import (
     CarvizFigure,
     fit,
     fit_names,
-    points,
     width_of,
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
+from carviz.wording import index_words, points
 
 if TYPE_CHECKING:
     from carviz.pictures import TopPatches
@@ -149,7 +149,7 @@ def _reading_words(selectivity: SelectivityTable, filter: int) -> str:
     by_answers = float(selectivity.activation_index[filter])
     if math.isnan(by_weights):
         return "dead, no reading of colour"
-    words = f"colour index {by_weights:.2f}"
+    words = index_words(by_weights)
     if math.isnan(by_answers):
         return words
     words += f", activation index {by_answers:.2f}"

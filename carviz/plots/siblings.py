@@ -15,7 +15,6 @@ from carviz.plots.style import (
     BODY,
     BOLD,
     LINE,
-    MINUS,
     SMALL,
     SOFT,
     TITLE,
@@ -26,6 +25,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import SelectivityTable, SiblingTable
+from carviz.wording import counted, likeness_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def plot_siblings(
     among
         Numbers of the filters to look among; None for all that are not in `filters`.
     selectivity
-        The bank's `SelectivityTable`, to mark each filter: C color, S shape, × dead. None for no
+        The bank's `SelectivityTable`, to mark each filter: C colour, S shape, × dead. None for no
         marks.
 
     Returns
@@ -103,7 +103,8 @@ def plot_siblings(
     rows = math.ceil(len(page) / ACROSS)
     height = TOP + rows * (SIDE + CAPTION + BETWEEN) + 0.1
     figure = CarvizFigure(WIDTH, height + (LEGEND if selectivity is not None else 0))
-    heading = f"{table.layer}: {_some(len(gone))}, and what is left that is most like them"
+    pruned = f"{counted(len(gone), 'filter')} pruned"
+    heading = f"{table.layer}: {pruned}, and what is left that is most like them"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     lines = _lines(table, frame, len(left), len(page))
@@ -122,34 +123,26 @@ def plot_siblings(
 # -- what is shown
 
 
-def _some(count: int) -> str:
-    return f"{count} filter{'s' if count > 1 else ''} pruned"
-
-
 def _lines(table: SiblingTable, frame: pd.DataFrame, left: int, shown: int) -> list[str]:
     """Write what the numbers are, and what they are in the middle."""
     first = (
         f"Nearest of {left} left: by weights (their cosine) and by activation (correlation on "
-        f"{table.images:,} image{'s' if table.images > 1 else ''}). 1 is the same, 0 is unlike."
+        f"{counted(table.images, 'image')}). 1 is the same, 0 is unlike."
     )
     second = (
-        f"In the middle (median) the nearest has {_number(frame['cosine'].median())} by weights "
-        f"and {_number(frame['correlation'].median())} by activation."
+        f"In the middle (median) the nearest has {likeness_words(frame['cosine'].median())} by "
+        f"weights and {likeness_words(frame['correlation'].median())} by activation."
     )
     if shown < len(frame):
         second += f" {len(frame) - shown} more are not shown."
     return [first, second]
 
 
-def _number(value: float) -> str:
-    return NONE if np.isnan(value) else f"{value:.2f}".replace("-", MINUS)
-
-
 def _told(row: dict[Any, Any]) -> str:
     return (
         f"filter {row['filter']}: by weights {_name(row['by_weights'])} "
-        f"({_number(row['cosine'])}), by activation {_name(row['by_activation'])} "
-        f"({_number(row['correlation'])})"
+        f"({likeness_words(row['cosine'])}), by activation {_name(row['by_activation'])} "
+        f"({likeness_words(row['correlation'])})"
     )
 
 
@@ -195,7 +188,7 @@ def _draw_card(
             edge = text.get_window_extent().x1 / figure.dpi
             draw_letter(figure, str(selectivity.kind[int(name)]), edge + 0.19, line)
         if similarity is not None and name != NONE:
-            write_at(figure, left, line + 0.26, _number(similarity), fontsize=BODY)
+            write_at(figure, left, line + 0.26, likeness_words(similarity), fontsize=BODY)
     if across:
         _draw_rule(figure, MARGIN + across * CARD - 0.16, top, SIDE + CAPTION)
 

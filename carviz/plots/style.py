@@ -1,4 +1,4 @@
-"""The look of every figure, in one place: colours, letters, sizes, and how numbers are written.
+"""The look of every figure, in one place: colours, letters and sizes.
 
 Colours are Okabe and Ito's, which colour-blind people can tell apart; each comes with a shape or a
 letter, so that a figure printed in grey says the same. Nothing here is pyplot's: figures are made
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from carviz.plots.letters import drawable
 from carviz.results import CarTable, SelectivityTable
+from carviz.wording import tick_words
 
 PAPER = "#FFFFFF"
 INK = "#1A1A1A"
@@ -31,15 +32,12 @@ FILLED, HOLLOW = "#56B4E9", PAPER
 FAINT = "#8C8C8C"
 KIND_COLORS = {"color": "#D55E00", "shape": "#0072B2", "dead": "#6B6B6B"}
 KIND_MARKERS = {"color": "o", "shape": "s", "dead": "X"}
-KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
 
 SMALL, BODY, HEAD, TITLE, LARGE = 11.5, 13.0, 14.5, 19.0, 26.0
 """Sizes of letters in points; nothing is written smaller than the first."""
 BOLD = 0.86
 """Share of the room that plain letters may take, for bold ones to fit."""
 DPI = 100
-SIGNIFICANT = 0.05
-MINUS = "\N{MINUS SIGN}"
 
 
 class CarvizFigure(Figure):
@@ -137,38 +135,6 @@ def _shortened(words: str, kept: int, keep: str) -> str:
     return words[: kept - end].rstrip() + "…" + words[len(words) - end :].lstrip()
 
 
-# -- how numbers are written
-
-
-def points(fraction: float, unit: bool = True) -> str:
-    """Write a fraction as percentage points with its sign: 0.024 is "+2.4 points"."""
-    value = 100 * float(fraction)
-    words = f"{abs(value):.1f}"
-    if 0 < abs(value) < 0.0995:  # what is not zero does not read as zero
-        words = f"{abs(value):.1g}"
-    sign = "" if value == 0 else "+" if value > 0 else MINUS
-    return f"{sign}{words} points" if unit else f"{sign}{words}"
-
-
-def interval_words(low: float, high: float) -> str:
-    """Write an interval of fractions in percentage points."""
-    return f"{points(low, unit=False)} to {points(high)}"
-
-
-def counts_words(lost: int, gained: int, images: int) -> str:
-    """Write the images behind a CAR: "12 lost, 3 gained of 50"."""
-    parts = [f"{n:,} {word}" for n, word in ((lost, "lost"), (gained, "gained")) if n]
-    return f"{', '.join(parts) or '0'} of {images:,}"
-
-
-def seen_words(table: CarTable) -> str:
-    """Write how many images a table holds, and whether that is all."""
-    seen = len(table.images)
-    if table.complete:
-        return f"{seen:,} image{'s' if seen > 1 else ''}"
-    return f"{seen:,} of {table.total:,} images so far"
-
-
 def set_points_axis(axes: Axes, low: float, high: float, *, on: str = "x") -> None:
     """Give an axis of CAR (fractions in, percentage points shown) few, signed ticks."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -177,9 +143,7 @@ def set_points_axis(axes: Axes, low: float, high: float, *, on: str = "x") -> No
     axis = axes.xaxis if on == "x" else axes.yaxis
     (axes.set_xlim if on == "x" else axes.set_ylim)(100 * (low - room), 100 * (high + room))
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
-    axis.set_major_formatter(
-        FuncFormatter(lambda v, _: f"{v:+g}".replace("-", MINUS) if v else "0")
-    )
+    axis.set_major_formatter(FuncFormatter(lambda v, _: tick_words(v)))
 
 
 # -- what the plots ask of their arguments

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from carviz.ablation import Run
-from carviz.banks import Network, find_layer, open_network
+from carviz.banks import Model, Network, find_layer, open_network
 from carviz.car import SEED, Measurement, prepare_car, sample_of
-from carviz.evaluate import Images, OutputKind, Progress, telling
+from carviz.checks import check_fraction, check_whole, did_you_mean
+from carviz.evaluate import Data, Images, OutputKind, Progress, telling
 from carviz.pruning.criteria import CRITERIA
 from carviz.pruning.given import read_order
 from carviz.pruning.pruning import Pruning
@@ -26,8 +25,8 @@ Layers = str | nn.Module | Sequence[str | nn.Module]
 
 
 def prune_filters(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     count: int | None = None,
@@ -116,8 +115,8 @@ def prune_filters(
 
 
 def prepare_pruning(
-    model: Any,
-    data: Any,
+    model: Model,
+    data: Data,
     layer: Layers,
     *,
     count: int | None = None,
@@ -185,32 +184,24 @@ def _check_criterion(criterion: Any) -> None:
     if not isinstance(criterion, str):
         raise TypeError(f"criterion is a name; found {type(criterion).__name__}.")
     if criterion not in CRITERIA:
-        near = difflib.get_close_matches(criterion, CRITERIA, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"criterion is one of {', '.join(CRITERIA)}; found {criterion!r}.{hint}")
+        raise ValueError(
+            f"criterion is one of {', '.join(CRITERIA)}; found {criterion!r}."
+            f"{did_you_mean(criterion, CRITERIA)}"
+        )
 
 
 def check_count(count: Any, filters: int) -> int:
     """Return how many filters go; TypeError or ValueError if it is no such number."""
     if count is None:
         return filters
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
-        raise TypeError(f"count is a whole number or None; found {type(count).__name__}.")
-    if not 0 <= count <= filters:
-        raise ValueError(
-            f"count is how many filters go, 0 to {filters} (all of them); found {count}."
-        )
-    return int(count)
+    what, note = "how many filters go", "all of them"
+    return check_whole(count, "count", 0, filters, what=what, note=note, or_none=True)
 
 
 def _check_floor(floor: Any) -> float | None:
     if floor is None:
         return None
-    if isinstance(floor, bool) or not isinstance(floor, (int, float, np.number)):
-        raise TypeError(f"floor is an accuracy or None; found {type(floor).__name__}.")
-    if not 0 <= floor <= 1:
-        raise ValueError(f"floor is an accuracy, a fraction from 0 to 1; found {floor}.")
-    return float(floor)
+    return check_fraction(floor, "floor", "an accuracy, a fraction", or_none=True)
 
 
 def _passport(banks: list[Measurement], criterion: str, precision: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from carviz.car import Measurement
+from carviz.checks import found_words, is_whole
 from carviz.pruning.criteria import Scores
 from carviz.results import PruningPath
 
@@ -79,7 +80,7 @@ def _numbers(order: Any, layers: list[str]) -> list[tuple[str, int]]:
         raise TypeError(f"{rule}; found {type(order).__name__}.")
     if len(layers) != 1:
         raise ValueError(f"{rule}; numbers say nothing of {len(layers)} banks. Give a path.")
-    wrong = [i for i in order if isinstance(i, bool) or not isinstance(i, int | np.integer)]
+    wrong = [i for i in order if not is_whole(i)]
     if wrong:
-        raise TypeError(f"{rule}; found {wrong[0]!r} among them.")
+        raise TypeError(f"{rule}; found {found_words(wrong[0])} among them.")
     return [(layers[0], int(i)) for i in order]

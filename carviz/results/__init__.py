@@ -6,6 +6,7 @@ from carviz.results.car_tables import CarTables
 from carviz.results.chance.class_comparison import compare_classes
 from carviz.results.clusters import Clusters
 from carviz.results.files import UNFINISHED, write_whole
+from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.folder import read_folder
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
@@ -18,7 +19,9 @@ __all__ = [
     "Archive",
     "CarTable",
     "CarTables",
+    "ClassSummary",
     "Clusters",
+    "FilterSummary",
     "PruningPath",
     "Record",
     "SelectivityTable",

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import check_whole
 from carviz.results.class_names import find_class, shown_names
-from carviz.results.record import Record, same_measurement
-from carviz.results.statistics import (
-    benjamini_hochberg,
-    paired_interval,
-    paired_stderr,
-    sign_test,
+from carviz.results.filter_summary import (
+    ClassSummary,
+    FilterSummary,
+    class_frame,
+    pick_classes,
 )
+from carviz.results.record import Record, same_measurement
+from carviz.results.statistics import paired_columns, paired_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,6 +207,30 @@ class CarTable(Record):
         return paired_stderr(self.lost, self.gained, self.class_images)
 
     @cached_property
+    def _numbers(self) -> dict[str, NDArray[Any]]:
+        """What is known of each filter, by the names of the columns of `to_frame`, each (F,)."""
+        images = np.full(len(self.filters), len(self.images))
+        columns = paired_columns(self.lost_all, self.gained_all, images)
+        return {**columns, "log_prob_drop": self.log_prob_drop_all}
+
+    @property
+    def interval_all(self) -> tuple[Floats, Floats]:
+        """(F,) and (F,): the 95% interval of CAR, Agresti-Min's, low and high."""
+        return self._numbers["low"], self._numbers["high"]
+
+    @property
+    def q_value_all(self) -> Floats:
+        """(F,) q of the exact sign test, over all filters of the table (Benjamini-Hochberg)."""
+        return self._numbers["q_value"]
+
+    @cached_property
+    def q_value(self) -> Floats:
+        """(F, K) the same by class, over all filters and classes; NaN without images."""
+        shape = self.lost.shape
+        columns = paired_columns(self.lost, self.gained, np.broadcast_to(self.class_images, shape))
+        return columns["q_value"]
+
+    @cached_property
     def log_prob_drop_all(self) -> Floats:
         """(F,) mean fall of log p(true class | image) over all images, in nats; NaN if left out."""
         drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
@@ -295,45 +321,66 @@ class CarTable(Record):
             the class's number), number (the class's). A name that several classes have is shown
             with the number, as in `shown_classes`.
         """
-        return self._class_frame(filter, np.array([1, 1]), k)
+        return class_frame(self._classes(filter, 1, k))
 
     def bottom_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
         """Return the `k` classes with the lowest class-wise CAR, lowest first; see `top_classes`.
 
         These are better off without the filter, or indifferent to it.
         """
-        return self._class_frame(filter, np.array([-1, -1]), k)
+        return class_frame(self._classes(filter, -1, k))
 
-    def _class_frame(self, filter: int, sign: NDArray[np.int64], k: int) -> pd.DataFrame:
-        import pandas as pd
+    def _classes(self, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:
+        """Return the `k` classes of highest CAR, or of lowest where `sign` is -1."""
+        k, i = check_whole(k, "k", what="the number of classes wanted"), self.row(filter)
+        return pick_classes(
+            paired_columns(self.lost[i], self.gained[i], self.class_images),
+            self.log_prob_drop[i], self.shown_classes, sign, k,
+        )  # fmt: skip
 
-        if k < 1:
-            raise ValueError(f"k is the number of classes wanted, 1 or more; found {k}.")
+    def summary(self, filter: int, k: int = 5) -> FilterSummary:
+        """Return what a filter is worth, and to which classes: all that a surface says of it.
+
+        Parameters
+        ----------
+        filter
+            The filter's number in its bank.
+        k
+            Classes at each end; 0 for none.
+
+        Returns
+        -------
+        FilterSummary
+            Frozen: layer, filter, car, lost, gained, images, low and high (95% interval), p_value,
+            q_value (over all filters of the table), log_prob_drop, rank among `filters` measured
+            ones, whole, tied, top and bottom (classes, with the columns of `top_classes`).
+
+        Raises
+        ------
+        ValueError
+            If the table does not hold that filter, or `k` is less than 0.
+
+        Examples
+        --------
+        >>> table = CarTable("conv", filters=[0, 1], classes=("cat", "dog"), images=[0, 1, 2],
+        ...     total=3, targets=[0, 1, 1], baseline=[0, 1, 0],
+        ...     predictions=[[0, 0, 0], [0, 1, 1]], log_prob_drop=[[0.0, 0.4], [0.0, -0.3]])
+        >>> found = table.summary(0, k=1)
+        >>> found.rank, found.filters, found.lost, found.gained, found.top[0].name
+        (1, 2, 1, 0, 'dog')
+        """
+        k = check_whole(k, "k", 0, what="the number of classes at each end")
         i = self.row(filter)
-        car, drop = self.class_car[i], self.log_prob_drop[i]
-        ties = drop if self.has_log_prob_drop else -np.arange(len(car))
-        p_value = np.where(self.class_images > 0, sign_test(self.lost[i], self.gained[i]), np.nan)
-        q_value = benjamini_hochberg(p_value)
-        order = np.lexsort((-sign[1] * ties, -sign[0] * car))
-        order = order[self.class_images[order] > 0][:k]
-        low, high = paired_interval(self.lost[i], self.gained[i], self.class_images)
-        values, counts = np.unique(car[self.class_images > 0], return_counts=True)
-        times = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        return pd.DataFrame(
-            {
-                "class": [self.shown_classes[c] for c in order],
-                "car": car[order],
-                "lost": self.lost[i, order],
-                "gained": self.gained[i, order],
-                "images": self.class_images[order],
-                "low": low[order],
-                "high": high[order],
-                "p_value": p_value[order],
-                "q_value": q_value[order],
-                "log_prob_drop": drop[order],
-                "tied": [times[float(car[c])] > 1 for c in order],
-                "number": order,
-            }
+        return FilterSummary(
+            layer=self.layer,
+            filter=int(filter),
+            **{name: column[i].item() for name, column in self._numbers.items()},
+            rank=self.rank(filter),
+            filters=len(self.filters),
+            whole=bool(self.filters.max() == len(self.filters) - 1),
+            tied=int((self.car == self.car[i]).sum()) - 1,
+            top=self._classes(filter, 1, k) if k else (),
+            bottom=self._classes(filter, -1, k) if k else (),
         )
 
     def flips(self, filter: int, class_name: str | int | None = None) -> pd.DataFrame:
@@ -401,40 +448,18 @@ class CarTable(Record):
 
         if by not in ("filter", "class"):
             raise ValueError(f"`by` is 'filter' or 'class'; found {by!r}.")
-        F, K = len(self.filters), len(self.classes)
-        lost: NDArray[Any]
-        gained: NDArray[Any]
-        car: NDArray[Any]
-        number: dict[str, Any] = {}
         if by == "filter":
-            keys: dict[str, Any] = {"filter": self.filters}
-            lost, gained = self.lost_all, self.gained_all
-            n, car = np.full(F, len(self.images)), self.car
-            drop = self.log_prob_drop_all
-        else:
-            kept = np.tile(self.class_images > 0, F)
-            keys = {
-                "filter": np.repeat(self.filters, K)[kept],
-                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
-            }
-            number = {"number": np.tile(np.arange(K), F)[kept]}
-            lost, gained, car = (a.ravel()[kept] for a in (self.lost, self.gained, self.class_car))
-            n, drop = np.tile(self.class_images, F)[kept], self.log_prob_drop.ravel()[kept]
-        low, high = paired_interval(lost, gained, n)
-        p_value = sign_test(lost, gained)
+            return pd.DataFrame({"filter": self.filters, **self._numbers})
+        F, K = len(self.filters), len(self.classes)
+        kept = np.tile(self.class_images > 0, F)
+        lost, gained = self.lost.ravel()[kept], self.gained.ravel()[kept]
         return pd.DataFrame(
             {
-                **keys,
-                "car": car,
-                "lost": lost,
-                "gained": gained,
-                "images": n,
-                "low": low,
-                "high": high,
-                "p_value": p_value,
-                "q_value": benjamini_hochberg(p_value),
-                "log_prob_drop": drop,
-                **number,
+                "filter": np.repeat(self.filters, K)[kept],
+                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
+                **paired_columns(lost, gained, np.tile(self.class_images, F)[kept]),
+                "log_prob_drop": self.log_prob_drop.ravel()[kept],
+                "number": np.tile(np.arange(K), F)[kept],
             }
         )
 

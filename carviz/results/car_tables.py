@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import warnings
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from carviz.checks import check_folder, check_no_file, near_names
 from carviz.results.car_table import CarTable
 from carviz.results.folder import read_folder
 from carviz.results.statistics import benjamini_hochberg
@@ -93,7 +93,7 @@ class CarTables(Mapping[str, CarTable]):
 
     def __getitem__(self, layer: str) -> CarTable:
         if layer not in self._tables:
-            near = difflib.get_close_matches(str(layer), self, n=3, cutoff=0.4) or list(self)[:3]
+            near = near_names(layer, self, 0.4) or list(self)[:3]
             raise KeyError(
                 f"no bank {layer!r} among these {len(self)}; nearest: "
                 f"{', '.join(repr(name) for name in near)}"
@@ -186,10 +186,7 @@ class CarTables(Mapping[str, CarTable]):
             read; the file is named.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(
-                f"CarTables are loaded from a folder that save wrote; there is no {str(folder)!r}."
-            )
+        check_folder(folder, "CarTables are loaded from a folder that save wrote")
         tables: dict[str, CarTable] = {}
         files: dict[str, str] = {}
         records, bad = read_folder(folder, [CarTable], OTHERS)
@@ -225,10 +222,7 @@ class CarTables(Mapping[str, CarTable]):
 
 def make_folder(folder: Path, what: str) -> None:
     """Make a folder for files, if it is not there; the one that it lies in must be."""
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(
-            f"{what} are saved into a folder; {str(folder)!r} is a file. Choose another path."
-        )
+    check_no_file(folder, what)
     if not folder.absolute().parent.is_dir():
         raise FileNotFoundError(
             f"{what} are saved into a folder that exists, or can be made in one that does; "

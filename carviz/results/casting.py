@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import is_number, is_whole
+
 PLAIN = {
     "str": "U", "int": "iu", "float": "fiu", "tuple[str, ...]": "U", "tuple[int, int]": "iu",
 }  # fmt: skip
@@ -74,7 +76,7 @@ def plain(value: Any, annotation: Any) -> Any:
     if annotation == "int":
         return _whole(value)
     if annotation == "float":
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        if not is_number(value):
             raise UnfitError("a number", repr(value))
         return float(value)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
@@ -96,7 +98,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    if not is_whole(value):
         raise UnfitError("a whole number", repr(value))
     if abs(int(value)) > LARGEST:
         raise UnfitError("a whole number that a file can hold", str(value))

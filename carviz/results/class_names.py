@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
+from carviz.checks import did_you_mean, is_whole
 
 
 def shown_names(classes: Sequence[str]) -> tuple[str, ...]:
@@ -48,8 +47,8 @@ def find_class(classes: Sequence[str], asked: str | int) -> int:
         If there is none, or several go by that name.
     """
     count = len(classes)
-    if isinstance(asked, (int, np.integer)) and not isinstance(asked, (bool, np.bool_)):
-        if 0 <= asked < count:
+    if is_whole(asked):
+        if 0 <= int(asked) < count:
             return int(asked)
     elif isinstance(asked, str):
         fitting = [number for number, name in enumerate(classes) if name == asked]
@@ -63,8 +62,7 @@ def find_class(classes: Sequence[str], asked: str | int) -> int:
                 f"A name is asked for where one class has it; {asked!r} is the name of classes "
                 f"{numbers}. Give the number."
             )
-    near = difflib.get_close_matches(str(asked), list(classes), n=3)
-    hint = f" Near: {', '.join(near)}." if near else ""
     raise ValueError(
-        f"A class is one of the table's {count} names or numbers; found {asked!r}.{hint}"
+        f"A class is one of the table's {count} names or numbers; found {asked!r}."
+        f"{did_you_mean(asked, classes)}"
     )

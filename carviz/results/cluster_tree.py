@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import check_whole
 from carviz.results.clusters import Clusters
 
 Floats = NDArray[np.float64]
@@ -66,14 +67,10 @@ def _cut(
             f"A bank is cut at a threshold or into a count of clusters; found both, {threshold!r} "
             f"and {count!r}. Leave one out."
         )
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
-        raise TypeError(f"count is a number of clusters; found {count!r}.")
-    if not min(1, leaves) <= count <= leaves:
-        raise ValueError(
-            f"count is 1 to {leaves}, the filters that have a likeness; found {count}. Filters "
-            "without one stand alone beside these clusters."
-        )
-    merges = leaves - int(count)
+    note = "the filters that have a likeness; those without one stand alone beside these clusters"
+    least = min(1, leaves)
+    count = check_whole(count, "count", least, leaves, what="a number of clusters", note=note)
+    merges = leaves - count
     around = np.concatenate([[0.0], heights, heights[-1:]])[merges : merges + 2]
     return merges, float(1 - around.mean())
 

@@ -8,6 +8,7 @@ import stat
 import uuid
 from pathlib import Path
 
+from carviz.checks import check_home
 from carviz.interrupts import uninterrupted
 
 UNFINISHED = ".carviz-"
@@ -29,11 +30,7 @@ def write_whole(path: Path, content: bytes) -> None:
     OSError
         If it cannot be written, because the disk is full, say; the path is told.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"A file is saved into a folder that exists; {str(path.parent)!r} does not. "
-            "Make it first, or choose another path."
-        )
+    check_home(path)
     try:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():

@@ -1,44 +1,11 @@
-"""Numbers of filters that a reader gives, checked; or those that a pruning path holds."""
+"""Filters of one bank that were pruned: numbers that a reader gives, or a path."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from carviz.checks import check_filters
 from carviz.results.pruning_path import PruningPath
-
-
-def check_filters(filters: Iterable[int], name: str, layer: str, count: int) -> list[int]:
-    """Return numbers of a bank's filters as a list.
-
-    Parameters
-    ----------
-    filters
-        What was given.
-    name
-        How the argument is called.
-    layer, count
-        The bank, and how many filters it has.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no numbers, or not of that bank.
-    """
-    if not isinstance(filters, Iterable) or isinstance(filters, (str, bytes)):
-        raise TypeError(f"{name} are filters' numbers; found {filters!r}, not a list.")
-    given = list(filters)
-    wrong = [i for i in given if isinstance(i, bool) or not isinstance(i, (int, np.integer))]
-    if wrong:
-        raise TypeError(f"A filter is its number in the bank; found {wrong[0]!r}.")
-    outside = [i for i in given if not 0 <= i < count]
-    if outside:
-        raise ValueError(
-            f"A filter is a number in its bank; {layer!r} has filters 0 to {count - 1}; "
-            f"found {outside[0]}."
-        )
-    return [int(i) for i in given]
 
 
 def pruned_filters(pruned: PruningPath | Iterable[int], layer: str, count: int) -> list[int]:
@@ -57,11 +24,7 @@ def pruned_filters(pruned: PruningPath | Iterable[int], layer: str, count: int) 
         If they are not of that bank, or one is named twice.
     """
     if not isinstance(pruned, PruningPath):
-        numbers = check_filters(pruned, "pruned filters", layer, count)
-        if len(set(numbers)) < len(numbers):
-            twice = next(i for i in numbers if numbers.count(i) > 1)
-            raise ValueError(f"Each filter is pruned once; found {twice} twice.")
-        return numbers
+        return check_filters(pruned, count, layer, "pruned filters", once="pruned")
     sizes = dict(zip(pruned.banks, pruned.bank_sizes.tolist(), strict=True))
     if sizes.get(layer) != count:
         found = ", ".join(f"{bank!r} ({size} filters)" for bank, size in sizes.items())

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import check_whole
 from carviz.results.chance.color_count import count_color
 from carviz.results.class_names import shown_names
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
-from carviz.results.statistics import benjamini_hochberg, paired_interval, sign_test
+from carviz.results.statistics import paired_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,21 +217,14 @@ class PruningPath(Record):
             np.bincount(self.targets[facts], minlength=len(self.classes))[shown]
             for facts in (then, now, then & ~now, now & ~then)
         )
-        low, high = paired_interval(lost, gained, images)
-        p_value = sign_test(lost, gained)
+        columns = paired_columns(lost, gained, images)
         frame = pd.DataFrame(
             {
                 "class": [names[c] for c in shown],
-                "car": (lost - gained) / images,
+                "car": columns.pop("car"),
                 "before": before / images,
                 "after": after / images,
-                "lost": lost,
-                "gained": gained,
-                "images": images,
-                "low": low,
-                "high": high,
-                "p_value": p_value,
-                "q_value": benjamini_hochberg(p_value),
+                **columns,
             }
         )
         frame["tied"] = frame["car"].duplicated(keep=False)
@@ -308,15 +302,28 @@ class PruningPath(Record):
         return {layer: sorted(filters) for layer, filters in gone.items()}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a step: its filter, the accuracy after it, how it was found."""
+        """Return one row a step: its filter, what is left after it, how it was found.
+
+        Returns
+        -------
+        pandas.DataFrame
+            step, layer, filter, accuracy; beside the whole network car, the accuracy lost, with the
+            counts lost, gained and images, the 95% interval low and high, p_value and q_value (over
+            all steps); decided_by_tie, evaluated, naive.
+        """
         import pandas as pd
 
+        right = self._right
+        lost, gained = (
+            facts.sum(axis=1) for facts in (right[0] & ~right[1:], ~right[0] & right[1:])
+        )
         return pd.DataFrame(
             {
                 "step": np.arange(1, len(self) + 1),
                 "layer": list(self.layers),
                 "filter": self.order,
                 "accuracy": self.accuracy[1:],
+                **paired_columns(lost, gained, np.full(len(self), len(self.targets))),
                 "decided_by_tie": self.decided_by_tie,
                 "evaluated": self.evaluated,
                 "naive": self.naive,
@@ -324,8 +331,4 @@ class PruningPath(Record):
         )
 
     def _checked(self, count: int) -> int:
-        if not 0 <= count <= len(self):
-            raise ValueError(
-                f"This path prunes {len(self)} filters; count is 0 to {len(self)}, found {count}."
-            )
-        return count
+        return check_whole(count, "count", 0, len(self), note="the filters that were pruned")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import check_filter, check_filters, check_whole
 from carviz.results.car_table import CarTable
 from carviz.results.chance.nearest import rows_beside_chance
 from carviz.results.cluster_tree import cluster
 from carviz.results.clusters import Clusters
-from carviz.results.filter_numbers import check_filters, pruned_filters
+from carviz.results.filter_numbers import pruned_filters
 from carviz.results.likeness import check_car, class_similarity
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -229,9 +230,8 @@ class SiblingTable(Record):
         import pandas as pd
 
         values = self.similarity(by)
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise ValueError(f"k is how many siblings at most, 1 or more; found {k!r}.")
-        (chosen,) = self.check_filters([filter], "filter")
+        k = check_whole(k, "k", what="how many siblings at most")
+        chosen = check_filter(filter, len(self), self.layer)
         every = self._sorted(chosen, values[chosen])
         found = np.flatnonzero(np.isin(every, self._others(among)))[:k]
         first = every[found]
@@ -391,7 +391,7 @@ class SiblingTable(Record):
 
     def check_filters(self, filters: Iterable[int], name: str) -> list[int]:
         """Return numbers of filters as a list; TypeError or ValueError if they are none."""
-        return check_filters(filters, name, self.layer, len(self))
+        return check_filters(filters, len(self), self.layer, name)
 
     def _others(self, among: Iterable[int] | None) -> NDArray[np.int64]:
         if among is None:

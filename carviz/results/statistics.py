@@ -6,6 +6,8 @@ wrong after) and those that it *gained* (wrong before, right after), out of *n*.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -73,3 +75,29 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     known = ~np.isnan(p_values)  # which scipy refuses
     adjusted[known] = false_discovery_control(p_values[known])
     return adjusted
+
+
+def paired_columns(
+    lost: NDArray[np.int64], gained: NDArray[np.int64], images: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Return all that is told of paired counts, by the names that tables give it.
+
+    Returns
+    -------
+    dict
+        car, an accuracy reduction; lost, gained, images; low and high, its 95% interval (Agresti
+        and Min); p_value, the exact sign test's, and q_value, adjusted over all of them together.
+        NaN where there are no images.
+    """
+    low, high = paired_interval(lost, gained, images)
+    p_value = np.where(images > 0, sign_test(lost, gained), np.nan)
+    return {
+        "car": np.where(images > 0, (lost - gained) / np.maximum(images, 1), np.nan),
+        "lost": lost,
+        "gained": gained,
+        "images": images,
+        "low": low,
+        "high": high,
+        "p_value": p_value,
+        "q_value": benjamini_hochberg(p_value),
+    }

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from carviz.banks import Network, find_layer, open_network
+from carviz.checks import check_fraction, check_whole
 from carviz.evaluate import (
     Images,
     Normalization,
@@ -21,7 +22,7 @@ from carviz.evaluate import (
 )
 from carviz.pictures import Exciting
 from carviz.pictures.effective import IMAGES
-from carviz.pictures.exciting import check_count
+from carviz.pictures.exciting import A_FILTER
 from carviz.pictures.filters import reads_rgb
 from carviz.results import SelectivityTable
 from carviz.selectivity.indices import Reading, activation_index
@@ -90,7 +91,7 @@ def open_case(
             f"weights, which are found on images; for {name!r} give data, e.g. "
             "carviz.measure_selectivity(model, layer, data=data)."
         )
-    most = check_count(images, "images")
+    most = check_whole(images, "images", what=A_FILTER)
     view = None if data is None else Images(data)
     normalization = find_normalization(view, network.model, normalize)
     return Case(network, name, own, view, normalization, threshold, activation_threshold, most)
@@ -130,14 +131,8 @@ def judge(
 
 
 def _check_threshold(threshold: Any, name: str) -> float:
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
-        raise TypeError(f"{name} is a number in [0, 1]; found {threshold!r}.")
-    if not 0 <= threshold <= 1:  # NaN too
-        raise ValueError(
-            f"{name} is the index above which a filter is colour-selective, in [0, 1]; "
-            f"found {threshold!r}. 0.5 is the default."
-        )
-    return float(threshold)
+    what = "the index above which a filter is colour-selective"
+    return check_fraction(threshold, name, what, "0.5 is the default.")
 
 
 def _passport(case: Case, exciting: Exciting | None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from carviz.evaluate import Progress, stratified_order, telling
+from carviz.banks import Model
+from carviz.evaluate import Data, Progress, stratified_order, telling
 from carviz.pictures import Exciting, find_exciting, read_rgb_filters
 from carviz.pictures.effective import IMAGES, open_source, refuse_other_than_rgb_images
 from carviz.pictures.patches import check_exciting
@@ -21,16 +22,16 @@ MOST_IMAGES = 512
 
 
 def measure_selectivity(
-    model: Any,
+    model: Model,
     layer: str | nn.Module,
     *,
-    data: Any = None,
+    data: Data | None = None,
     normalize: tuple[Any, Any] | None = None,
     threshold: float = THRESHOLD,
     activation_threshold: float = THRESHOLD,
     images: int = IMAGES,
     exciting: Exciting | None = None,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> SelectivityTable:
     """Tell a bank's colour-selective filters from its shape-selective ones.
 
@@ -101,7 +102,9 @@ def measure_selectivity(
         model, layer, data=data, normalize=normalize, threshold=threshold,
         activation_threshold=activation_threshold, images=images,
     )  # fmt: skip
-    with telling(progress, f"Colour or shape in {case.layer}") as tell:
+    # By weights alone it is done before a bar could be seen.
+    told = False if data is None and progress is True else progress
+    with telling(told, f"Colour or shape in {case.layer}") as tell:
         exciting = _find_exciting(case, exciting, lambda share: tell(0.4 * share))
         readings = _read(case, exciting, lambda share: tell(0.4 + 0.4 * share))
         return judge(case, readings, exciting, lambda share: tell(0.8 + 0.2 * share))
@@ -131,6 +134,7 @@ def _read(case: Case, exciting: Exciting | None, tell: Callable[[float], None]) 
         return [
             read_weights(w) for w in read_rgb_filters(network, layer, normalize=normalize).weights
         ]
+    assert case.images is not None  # `open_case` refuses to read a deeper bank without them
     source = open_source(network, case.images, layer, case.most, normalize, exciting)
     readings = []
     for _, weights in pull_back(source):  # one at a time: together they may fill the memory

@@ -74,6 +74,6 @@ def test_latency_is_the_median_of_networks_that_take_turns(monkeypatch):
 @pytest.mark.parametrize("argument", ["runs", "batch_size"])
 def test_numbers_are_checked(argument):
     model, data = example(Plain)
-    for value in (0, True, 1.5):
-        with pytest.raises(ValueError, match=argument):
+    for value, error in ((0, ValueError), (True, TypeError), (1.5, TypeError)):
+        with pytest.raises(error, match=argument):
             measure_compression(model, model, data, **{argument: value})

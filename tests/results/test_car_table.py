@@ -54,6 +54,56 @@ def test_order_and_rank():
         t.rank(1)
 
 
+def test_a_summary_is_what_the_columns_say():
+    t = table()
+    frame = t.to_frame().set_index("filter")
+    for filter in (0, 2, 5):
+        found, row = t.summary(filter, k=2), frame.loc[filter]
+        for name in ("car", "low", "high", "p_value", "q_value", "log_prob_drop"):
+            assert getattr(found, name) == row[name], name
+        assert (found.lost, found.gained, found.images) == (row.lost, row.gained, 6)
+        assert (found.rank, found.filters, found.tied) == (t.rank(filter), 3, 0)
+        for classes, same in (
+            (found.top, t.top_classes(filter, 2)), (found.bottom, t.bottom_classes(filter, 2)),
+        ):  # fmt: skip
+            assert [one.name for one in classes] == same["class"].tolist()
+            for name in ("car", "lost", "gained", "images", "q_value", "tied", "number"):
+                assert [getattr(one, name) for one in classes] == same[name].tolist(), name
+    assert not t.summary(0).whole  # filters 0, 2 and 5 of some bank
+    assert t.summary(0, k=0).top == t.summary(0, k=0).bottom == ()
+    assert type(t.summary(0).lost) is int
+    assert type(t.summary(0).top[0].tied) is bool
+
+
+def test_a_summary_by_hand():
+    # Filter 0 loses five of "a" and is told from the other by q: p = 2/32, of two filters 4/32.
+    t = table(
+        filters=[0, 1], images=range(10), total=10, targets=[0] * 10, baseline=[0] * 10,
+        predictions=[[1] * 5 + [0] * 5, [0] * 10], log_prob_drop=np.zeros((2, 4)),
+    )  # fmt: skip
+    found = t.summary(0)
+    assert (found.car, found.lost, found.gained, found.images) == (0.5, 5, 0, 10)
+    assert (found.p_value, found.q_value) == pytest.approx((2 / 32, 4 / 32))
+    assert found.whole
+    assert [one.name for one in found.top] == ["a"]
+    assert t.q_value[:, 0].tolist() == pytest.approx([4 / 32, 1])
+    assert np.isnan(t.q_value[:, 1:]).all()
+    with pytest.raises(ValueError, match="at each end, 0 or more; found -1"):
+        t.summary(0, k=-1)
+    with pytest.raises(ValueError, match="not 7"):
+        t.summary(7)
+
+
+def test_q_by_class_is_the_column_of_the_frame():
+    t = table()
+    frame = t.to_frame(by="class")
+    assert t.q_value[:, :3].ravel().tolist() == frame["q_value"].tolist()
+    low, high = t.interval_all
+    assert low.tolist() == t.to_frame()["low"].tolist()
+    assert high.tolist() == t.to_frame()["high"].tolist()
+    assert t.q_value_all.tolist() == t.to_frame()["q_value"].tolist()
+
+
 def test_top_and_bottom_classes():
     t = table()
     top = t.top_classes(5, k=2)

@@ -176,7 +176,7 @@ def test_bad_arguments_say_rule_and_found():
     for wrong in (0, 7):
         with pytest.raises(ValueError, match=f"1 to 6.*found {wrong}"):
             table.clusters(count=wrong)
-    with pytest.raises(TypeError, match=r"number of clusters; found 2\.0"):
+    with pytest.raises(TypeError, match=r"number of clusters, a whole number; found 2\.0"):
         table.clusters(count=2.0)
     with pytest.raises(ValueError, match="compared by classes once"):
         table.clusters("classes")

@@ -41,7 +41,7 @@ def test_a_prefix_is_the_path_cut_short():
     assert path.pruned() == {"conv1": [1, 2], "conv2": [0]}
     assert len(path.prefix(0)) == 0
     assert np.isnan(path.prefix(0).tie_share)
-    with pytest.raises(ValueError, match="0 to 3, found 4"):
+    with pytest.raises(ValueError, match=r"count is 0 to 3 .*; found 4"):
         path.prefix(4)
 
 
@@ -57,6 +57,15 @@ def test_a_frame_has_a_row_a_step():
     frame = pruning_path().to_frame()
     assert frame.step.tolist() == [1, 2, 3]
     assert frame.accuracy.tolist() == [0.75, 1.0, 0.5]
+    assert frame.lost.tolist() == [0, 0, 1]  # beside the whole network's 0.75
+    assert frame.gained.tolist() == [0, 1, 0]
+    assert frame.car.tolist() == [0, -0.25, 0.25]
+    assert frame.images.tolist() == [4, 4, 4]
+    assert frame.q_value.tolist() == frame.p_value.tolist() == [1, 1, 1]
+    # Agresti-Min by hand: N = 6, d = 1/6, se = sqrt(1 + 1 - 1/6) / 6.
+    half = 1.959964 * np.sqrt(2 - 1 / 6) / 6
+    assert frame[["low", "high"]].iloc[2].tolist() == pytest.approx([1 / 6 - half, 1 / 6 + half])
+    assert len(pruning_path().prefix(0).to_frame()) == 0
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_bad_arguments_say_rule_and_found():
         table.nearest(4)
     with pytest.raises(ValueError, match=r"filters 0 to 3; found -1"):
         table.nearest(0, among=[1, -1])
-    with pytest.raises(TypeError, match="number in the bank; found True"):
+    with pytest.raises(TypeError, match="number in its bank; found True"):
         table.nearest(True)
     with pytest.raises(TypeError, match="among are filters' numbers; found 3"):
         table.nearest(0, among=3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from carviz.pictures.filters import check_filter
+from carviz.checks import check_filter
 from carviz.pictures.synthesis.objectives import OBJECTIVES
 
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from carviz.banks import find_layer, open_network
-from carviz.evaluate import Progress, inference_mode, telling
+from carviz.banks import Model, find_layer, open_network
+from carviz.evaluate import Data, Progress, inference_mode, telling
 from carviz.pictures.synthesis.arguments import check_count, check_filters, check_objective
 from carviz.pictures.synthesis.ascent import TRIES, Ascent
 from carviz.pictures.synthesis.framing import find_frame
@@ -64,7 +64,7 @@ class Excited:
 
 
 def excite(
-    model: Any,
+    model: Model,
     layer: str | nn.Module,
     filter: int | Sequence[int] | None = None,
     *,
@@ -72,10 +72,10 @@ def excite(
     size: int | tuple[int, int] | None = None,
     steps: int = STEPS,
     seed: int = 0,
-    data: Any = None,
+    data: Data | None = None,
     normalize: tuple[Any, Any] | None = None,
     device: str | torch.device | None = None,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> Pictures:
     """Synthesise the picture that excites a filter most, of all pictures of one contrast.
 
@@ -155,7 +155,7 @@ def excite(
 
 
 def iter_excite(
-    model: Any,
+    model: Model,
     layer: str | nn.Module,
     filter: int | Sequence[int] | None = None,
     *,
@@ -163,10 +163,10 @@ def iter_excite(
     size: int | tuple[int, int] | None = None,
     steps: int = STEPS,
     seed: int = 0,
-    data: Any = None,
+    data: Data | None = None,
     normalize: tuple[Any, Any] | None = None,
     device: str | torch.device | None = None,
-    progress: Progress = False,
+    progress: Progress = True,
 ) -> Iterator[Excited]:
     """Yield ever better pictures of some filters at a time; closing the iterator cancels.
 

@@ -1,0 +1,213 @@
+"""How results are put into words: one number is one string, whoever shows it.
+
+The notebook, a saved page, a figure and the terminal all ask here; none words a number by itself.
+Fractions come in, and what is read goes out: percentage points, counts, shares, places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from carviz.results import CarTable, FilterSummary, PruningPath, SelectivityTable
+    from carviz.results.chance.color_count import ColorCount
+
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+"""Stands for a number that there is not."""
+SIGNIFICANT = 0.05
+"""The q up to which a change is called sure."""
+KINDS = {"color": "colour", "shape": "shape", "dead": "dead"}
+"""How the kinds of `SelectivityTable.kind` are called."""
+KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
+CRITERIA = {
+    "car": "CAR, greedy",
+    "car-once": "CAR, ranked once",
+    "l1": "L1 norm",
+    "l2": "L2 norm",
+    "taylor": "Taylor",
+    "apoz": "APoZ",
+    "random": "random",
+}
+"""How the criteria of `carviz.prune_filters` are called; others go by their own name."""
+
+
+# -- single numbers
+
+
+def points(fraction: float, unit: bool = True) -> str:
+    """Write a fraction as percentage points with its sign: 0.024 is "+2.4 points".
+
+    Examples
+    --------
+    >>> points(0.0004, unit=False), points(0.0)
+    ('+0.04', '0.0 points')
+    """
+    value = 100 * float(fraction)
+    words = f"{abs(value):.1f}"
+    if 0 < abs(value) < 0.0995:  # what is not zero does not read as zero
+        words = f"{abs(value):.1g}"
+    sign = "" if value == 0 else "+" if value > 0 else MINUS
+    words = NONE if math.isnan(value) else f"{sign}{words}"
+    return f"{words} points" if unit else words
+
+
+def interval_words(low: float, high: float, unit: bool = True) -> str:
+    """Write an interval of fractions in percentage points."""
+    return f"{points(low, unit=False)} to {points(high, unit)}"
+
+
+def tick_words(value: float) -> str:
+    """Write a round number of percentage points beside an axis: "+2.5", "0"."""
+    return f"{value:+g}".replace("-", MINUS) if abs(value) > 1e-9 else "0"
+
+
+def percent(fraction: float) -> str:
+    """Write an accuracy: "98.4%"."""
+    return f"{fraction:.1%}"
+
+
+def share_words(fraction: float) -> str:
+    """Write a share of few, as of the images of a class or of the filters of a bank: "31%"."""
+    return "none" if math.isnan(fraction) else f"{fraction:.0%}"
+
+
+def probability(p: float) -> str:
+    """Write a p or a q: "0.012", "<0.001"."""
+    if math.isnan(p):
+        return NONE
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def probability_words(p: float, name: str = "p") -> str:
+    """Write a p or a q with its name: "p = 0.012", "p < 0.001"."""
+    words = probability(p)
+    return f"{name} < {words[1:]}" if words.startswith("<") else f"{name} = {words}"
+
+
+def index_words(index: float) -> str:
+    """Write the colour index of a filter; a dead one has none."""
+    return "no colour index" if math.isnan(index) else f"colour index {index:.2f}"
+
+
+def likeness_words(likeness: float) -> str:
+    """Write a likeness from -1 to 1."""
+    if math.isnan(likeness):
+        return "none"
+    return f"{likeness:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its thing, in the plural where it is not one."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+# -- what a filter is worth
+
+
+def flips_words(lost: int, gained: int, images: int) -> str:
+    """Write the images behind a filter's CAR: "12 lost, 0 gained of 50 images"."""
+    return f"{lost:,} lost, {gained:,} gained of {counted(images, 'image')}"
+
+
+def rank_words(found: FilterSummary, filters: int | None = None) -> str:
+    """Write a filter's place: "3 of 32, CAR tied with 2 others".
+
+    `filters` is how many the bank has, where that is known; else its numbers tell.
+    """
+    whole = found.whole if filters is None else found.filters == filters
+    words = f"{found.rank} of {found.filters}" + ("" if whole else " measured")
+    return words + (f", CAR tied with {counted(found.tied, 'other')}" if found.tied else "")
+
+
+def counts_words(lost: int, gained: int, images: int) -> str:
+    """Write the images behind a class's CAR, where room is scarce: "12 lost of 50"."""
+    parts = [f"{n:,} {word}" for n, word in ((lost, "lost"), (gained, "gained")) if n]
+    return f"{', '.join(parts) or '0'} of {images:,}"
+
+
+def seen_words(table: CarTable) -> str:
+    """Write how many images a table holds, and whether that is all."""
+    seen = len(table.images)
+    if table.complete:
+        return counted(seen, "image")
+    return f"{seen:,} of {table.total:,} images so far"
+
+
+def accuracy_words(table: CarTable) -> str:
+    """Write the accuracy of the whole network, and on what."""
+    return f"Whole network: {percent(table.accuracy)} right on {seen_words(table)}"
+
+
+def kind_words(kind: str) -> str:
+    """Write a filter's kind; "" for none."""
+    return KINDS.get(str(kind), str(kind))
+
+
+# -- a path of pruning
+
+
+def criterion_words(path: PruningPath) -> str:
+    """Write what ordered the filters."""
+    return CRITERIA.get(path.criterion, path.criterion)
+
+
+def banks_words(path: PruningPath) -> str:
+    """Write the banks that were pruned jointly."""
+    if len(path.banks) <= 2:
+        return " and ".join(path.banks)
+    return f"{len(path.banks)} banks"
+
+
+def whole_words(path: PruningPath) -> str:
+    """Write the accuracy of the whole network, and on what."""
+    n = len(path.targets)
+    return f"Whole network: {percent(path.accuracy[0])} right on {counted(n, 'image')}"
+
+
+def count_words(path: PruningPath, count: int) -> str:
+    """Write a place of the path: "16 of 32 filters (50%)"."""
+    F = path.filters
+    return f"{count} of {counted(F, 'filter')} ({share_words(count / F)})"
+
+
+def color_words(count: ColorCount, among: str = "") -> str:
+    """Write how many filters select colour, of how many: "5 of 16 (31%)"."""
+    return f"{count.color} of {among or count.drawn} ({share_words(count.share)})"
+
+
+def chance_words(count: ColorCount) -> str:
+    """Write the share of the colour-selective in the whole of the banks: "8 of 32 (25%)"."""
+    return f"{count.of_color} of {count.of} ({share_words(count.chance)})"
+
+
+def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count: int) -> list[str]:
+    """Write how many of the first `count` select colour beside chance, then without faint ones.
+
+    Chance is the share of colour-selective filters among all of the banks that can be told, dead
+    ones left out. Filters of banks without a table, and dead ones, are not counted.
+    """
+    from carviz.results.chance.color_count import count_color
+
+    if not kinds or not count:
+        return []
+    steps = path.steps[:count]
+    found, shaped = count_color(steps, kinds), count_color(steps, kinds, faint=False)
+    first = f"the first {count} pruned"
+    if found.drawn < count:
+        first = f"{found.drawn} counted among {first}"
+    lines = [
+        f"{color_words(found, first)} select colour; chance: {chance_words(found)}",
+        f"By chance as many or more: {probability_words(found.p_value)} (hypergeometric).",
+    ]
+    if found.drawn < count:
+        lines[1] += " Dead filters and banks without colour indices are not counted."
+    if shaped.of < found.of:
+        lines.append(
+            f"Without {found.of - shaped.of} that training hardly shaped (energy under 10% of the "
+            f"median): {color_words(shaped)}; chance: {chance_words(shaped)}; "
+            f"{probability_words(shaped.p_value)}"
+        )
+    return lines
