@@ -53,7 +53,7 @@ class State:
             "lock": _is_free(TRACING),
             "files": sorted(p.name for p in Path(tempfile.gettempdir()).iterdir() if _is_ours(p)),
         }
-        self.threads = set(threading.enumerate())
+        self.threads = _threads()
         if model is not None and images is not None:
             self.found |= {
                 "training": [m.training for m in model.modules()],
@@ -75,9 +75,14 @@ class State:
             if not _same(own, other.found[name])
         ]
         end = time.monotonic() + 2
-        while (more := set(threading.enumerate()) - self.threads) and time.monotonic() < end:
+        while (more := _threads() - self.threads) and time.monotonic() < end:
             time.sleep(0.01)
         return names + [f"thread {thread.name}" for thread in more]
+
+
+def _threads() -> set[threading.Thread]:
+    """Return all threads but the workers that wait, like torch's own, for this one's next work."""
+    return {thread for thread in threading.enumerate() if thread.name != "carviz-worker"}
 
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

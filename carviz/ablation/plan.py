@@ -56,6 +56,8 @@ class GraphPlan:
         what it is for none. None for tensors. Only where rows are independent.
     layout
         How images and maps lie in memory; see `layout_for`.
+    keeps_nothing
+        Whether several threads may run the tail at once: no step of it keeps anything.
     """
 
     cut_head: fx.GraphModule
@@ -71,14 +73,7 @@ class GraphPlan:
     classes: int = 0
     how: str = "graph"
     layout: torch.memory_format = torch.channels_last
-
-    @functools.cached_property
-    def keeps_nothing(self) -> bool:
-        """Whether several threads may run the tail at once: no step of it keeps anything."""
-        return all(map(_keeps_nothing, self.cut_tail.modules())) and all(
-            node.op != "call_function" or _is_torch_s(node.target)
-            for node in self.cut_tail.graph.nodes
-        )
+    keeps_nothing: bool = False
 
     def head(self, images: Tensor) -> Values:
         """Run everything up to the bank once: (bank, …, planes, …, whole, …, carried, …)."""
@@ -279,6 +274,13 @@ class ReferencePlan:
 
 
 Plan = GraphPlan | HookPlan | ReferencePlan
+
+
+def keeps_nothing(tail: fx.GraphModule) -> bool:
+    """Return whether several threads may run a graph at once: no step of it keeps anything."""
+    return all(map(_keeps_nothing, tail.modules())) and all(
+        node.op != "call_function" or _is_torch_s(node.target) for node in tail.graph.nodes
+    )
 
 
 KNOWN = ("torch", "_operator", "operator", "math", "builtins", "carviz")

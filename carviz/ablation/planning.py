@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, keeps_nothing
 from carviz.ablation.shares import find_readers, share_of
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import Folded, fold, tidy
@@ -69,6 +69,7 @@ def plan_by_graph(
         parts.head, tidy(parts.tail), parts.where, shares, parts.reads_bank,
         parts.sites, parts.uses, pick, layout=layout,
     )  # fmt: skip
+    plan.keeps_nothing = keeps_nothing(plan.cut_tail)
     axes = _look_at_rows(plan, sample)
     if plan.shares and axes != 4:  # a call without a batch axis
         return plan_by_graph(

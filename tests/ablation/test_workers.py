@@ -82,14 +82,16 @@ def test_what_is_raised_ends_the_work(in_tick):
 
 
 def test_workers_wait_for_the_next_work_and_go_with_the_thread_that_has_them():
-    names = []
+    names, both = [], threading.Barrier(2)
+
+    def do(_job):
+        both.wait(10)  # each does one of two jobs
+        names.append(threading.current_thread())
+        return 1
 
     def work(workers):
         for _ in range(3):
-            side_by_side(
-                range(9), lambda _job: names.append(threading.current_thread()) or 1,
-                workers=workers, context=nullcontext,
-            )  # fmt: skip
+            side_by_side(range(8), do, workers=workers, context=nullcontext)
 
     before = set(workers_now())
     thread = threading.Thread(target=work, args=(2,))
