@@ -18,7 +18,8 @@ from carviz.results.filter_summary import (
     class_frame,
     pick_classes,
 )
-from carviz.results.record import Record, same_measurement
+from carviz.results.merging import merged
+from carviz.results.record import Record
 from carviz.results.statistics import paired_columns, paired_stderr
 
 if TYPE_CHECKING:
@@ -280,31 +281,8 @@ class CarTable(Record):
         """
         if not isinstance(other, CarTable):
             raise TypeError(f"A CarTable merges with a CarTable; found {type(other).__name__}.")
-        for name in ("layer", "classes", "total", "images", "targets", "baseline", "passport"):
-            mine, its = getattr(self, name), getattr(other, name)
-            if name == "passport":
-                alike = same_measurement(mine, its)
-            else:
-                alike = bool(np.all(mine == its)) if np.shape(mine) == np.shape(its) else False
-            if not alike:
-                raise ValueError(
-                    "Tables are merged when only their filters differ; these differ in "
-                    f"`{name}`. Measure the filters anew, on the same images."
-                )
-        kept = ~np.isin(self.filters, other.filters)
-        filters = np.concatenate([self.filters[kept], other.filters])
-        order = np.argsort(filters)
-
-        def rows(mine: NDArray[Any], its: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate([mine[kept], its])[order]
-
-        return dataclasses.replace(
-            self,
-            passport=_merged_passport(self, other) if kept.any() else other.passport,
-            filters=filters[order],
-            predictions=rows(self.predictions, other.predictions),
-            log_prob_drop=rows(self.log_prob_drop, other.log_prob_drop),
-        )
+        found: CarTable = merged(self, other)
+        return found
 
     # -- what a reader asks for
 
@@ -462,19 +440,6 @@ class CarTable(Record):
                 "number": np.tile(np.arange(K), F)[kept],
             }
         )
-
-
-def _merged_passport(a: CarTable, b: CarTable) -> dict[str, Any]:
-    """Return the passport of two tables together: each was audited by itself."""
-    own = dict(a.passport)
-    audits = [table.passport["precision_audit"] for table in (a, b) if "precision_audit" in own]
-    if audits and audits[0] != audits[1]:
-        own["precision_audit"] = {
-            "found": " ".join(audit["found"] for audit in audits),
-            "largest_change": max(audit["largest_change"] for audit in audits),
-            "parts": audits,
-        }
-    return own
 
 
 def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:
