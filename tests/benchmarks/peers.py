@@ -186,18 +186,8 @@ def computing(precision: str) -> Iterator[None]:
     """Compute in "float32" or "tf32" inside, products of matrices as well as convolutions.
 
     carviz means float32 where it says so; so shall its peers, where a GPU's library would round.
-    torch's older switches may refuse to be read; behind it they are as torch has them when it
-    starts, and the newer ones as they were.
     """
-    backends: Any = torch.backends
-    newer = [backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul, backends.mkldnn.matmul]
-    before = [operator.fp32_precision for operator in newer]
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    try:
+    from carviz.evaluate import arithmetic
+
+    with arithmetic("tf32" if precision == "tf32" else "float32", "cpu"):
         yield
-    finally:
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = True
-        for operator, precision in zip(newer, before, strict=True):
-            operator.fp32_precision = precision
