@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from contextlib import ExitStack
+import threading
+from collections import defaultdict
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -276,11 +278,27 @@ class ReferencePlan:
 Plan = GraphPlan | HookPlan | ReferencePlan
 
 
-def keeps_nothing(tail: fx.GraphModule) -> bool:
+def keeps_nothing(part: fx.GraphModule) -> bool:
     """Return whether several threads may run a graph at once: no step of it keeps anything."""
-    return all(map(_keeps_nothing, tail.modules())) and all(
-        node.op != "call_function" or _is_torch_s(node.target) for node in tail.graph.nodes
+    return all(map(_keeps_nothing, part.modules())) and all(
+        node.op != "call_function" or _is_torch_s(node.target) for node in part.graph.nodes
     )
+
+
+_TURNS: defaultdict[tuple[str, int], threading.RLock] = defaultdict(threading.RLock)
+"""One a device: plans on another one are copies with layers of their own."""
+
+
+def turn_of(plan: Plan, device: torch.device) -> AbstractContextManager[Any]:
+    """Return what waits for a plan's turn, where several threads must not run it at once.
+
+    The threads of an executor run one and the same model: hooks are on it for whoever runs it, and
+    what a layer keeps another thread reads. Plans of several banks may share such layers.
+    """
+    parts = (plan.cut_head, plan.cut_tail) if isinstance(plan, GraphPlan) else ()
+    if parts and all(map(keeps_nothing, parts)):
+        return nullcontext()
+    return _TURNS[device.type, device.index or 0]
 
 
 KNOWN = ("torch", "_operator", "operator", "math", "builtins", "carviz")

@@ -121,6 +121,9 @@ def threshold_of(
     """
     known = np.isfinite(noise) & np.isfinite(margins)
     rounding = TIE * float(logits[np.isfinite(logits)].max(initial=1.0))
+    # Two classes that are one (logits cut off at zero, equal weights) stay tied whatever low
+    # precision does: they say nothing of the others.
+    known[known] = np.maximum(noise, margins)[known] > TIE * logits[known]
     if not known.any():
         return rounding
     close = noise[known & (margins <= np.quantile(margins[known], SMALL))]

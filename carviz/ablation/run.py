@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.batches import NOTHING, Batch, cut_into_batches, needed
-from carviz.ablation.plan import GraphPlan, Plan, Values, layout_of
+from carviz.ablation.plan import GraphPlan, Plan, Values, layout_of, turn_of
 from carviz.ablation.workers import even_size, side_by_side
 from carviz.evaluate import arithmetic, inference_mode
 
@@ -137,7 +137,8 @@ class Work:
 
         while True:
             try:
-                return self._run(chunk, batch_size, block, count)
+                with turn_of(self.plan, self.device):
+                    return self._run(chunk, batch_size, block, count)
             except torch.OutOfMemoryError:
                 if batch_size == 1 and block == 1:
                     raise

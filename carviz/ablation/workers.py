@@ -22,7 +22,7 @@ from carviz.interrupts import uninterrupted
 
 T = TypeVar("T")
 Said = int | BaseException | None
-"""How much a job was, what it raised, or None: a worker has done what it was called for."""
+"""How much a job was, what it raised, or None: no worker is at work."""
 
 _own = threading.local()
 """The crew of each thread that has work done: to start one takes as long as a small batch."""
@@ -65,30 +65,52 @@ def side_by_side(
 
 
 class _Work:
-    """Jobs that the workers share; each that has ended says so."""
+    """Jobs that the workers share.
+
+    Attributes
+    ----------
+    said
+        What each job was, or raised; None when nobody is at work any more. Ctrl-C may swallow a
+        word on its way, so nothing else hangs on one.
+    """
 
     def __init__(
         self, jobs: Iterator[Any], do: Callable[[Any], int],
         context: Callable[[], AbstractContextManager[Any]],
     ) -> None:  # fmt: skip
         self._jobs, self._do, self._context = jobs, do, context
-        self._turn = threading.Lock()
+        self._turn = threading.Condition(threading.Lock())
+        self._busy, self._ended = 0, False
         self.said: queue.SimpleQueue[Said] = queue.SimpleQueue()
-        self.ended = False
 
     def run(self) -> None:
-        """Do jobs until there are no more, in a worker."""
+        """Do jobs until there are no more, in a worker; nothing when the work has ended."""
+        with self._turn:
+            if self._ended:
+                return
+            self._busy += 1
         try:
             with self._context():
-                while not self.ended:
-                    with self._turn:
-                        job = next(self._jobs, None)
-                    if job is None:
-                        break
+                while (job := self._next()) is not None:
                     self.said.put(self._do(job))
         except BaseException as error:
             self.said.put(error)
-        self.said.put(None)
+        with self._turn:
+            self._busy -= 1
+            if not self._busy:
+                self.said.put(None)
+                self._turn.notify_all()
+
+    def _next(self) -> Any:
+        with self._turn:
+            return None if self._ended else next(self._jobs, None)
+
+    def end(self) -> None:
+        """Have no further job begun, and wait for those that are being done."""
+        self._ended = True
+        with self._turn:
+            while self._busy:
+                self._turn.wait()
 
 
 class _Crew:
@@ -97,7 +119,6 @@ class _Crew:
     def __init__(self, count: int) -> None:
         self._count, self._process = count, os.getpid()
         self._calls: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._sound = True
         before, ready = torch.get_num_threads(), threading.Barrier(count + 1)
         threads = [
             threading.Thread(
@@ -105,6 +126,7 @@ class _Crew:
             )
             for _ in range(count)
         ]
+        weakref.finalize(self, _dismiss, self._calls, count)  # also if what follows is cut off
         # What a thread sets counts for itself, and for threads that are yet to come.
         with uninterrupted():
             try:
@@ -116,32 +138,23 @@ class _Crew:
                 raise
             finally:
                 torch.set_num_threads(before)
-        weakref.finalize(self, _dismiss, self._calls, count)
 
     def serves(self, count: int) -> bool:
         """Whether so many workers wait here: a fork of the process has none of its threads."""
-        return self._sound and self._count == count and self._process == os.getpid()
+        return self._count == count and self._process == os.getpid()
 
     def do_all(self, work: _Work, tick: Callable[[int], None] | None) -> None:
-        """Have some work done by all workers, and raise what a job or `tick` raised."""
-        left = self._count
-        for _ in range(left):
-            self._calls.put(work)
-        self._sound = False  # until every worker has come back
+        """Have some work done by the workers, and raise what a job or `tick` raised."""
         try:
-            while left:
-                said = work.said.get()
-                if said is None:
-                    left -= 1
-                elif isinstance(said, BaseException):
+            for _ in range(self._count):
+                self._calls.put(work)
+            while (said := work.said.get()) is not None:
+                if isinstance(said, BaseException):
                     raise said
-                elif tick is not None:
+                if tick is not None:
                     tick(said)
         finally:
-            work.ended = True
-            while left:
-                left -= work.said.get() is None
-            self._sound = True
+            work.end()
 
 
 def _work(calls: queue.SimpleQueue[_Work | None], ready: threading.Barrier) -> None:

@@ -109,6 +109,22 @@ def test_every_plan_finds_what_float32_finds_but_for_what_is_told(
     assert told["largest_change"] < 0.05
 
 
+def test_two_classes_that_are_one_hide_no_noise():
+    """They are ahead on many images, and stay tied whatever low precision does to the others."""
+    data = random_images(300)
+    model = wake(Residual(), data[0][:24], seed=4)
+    with torch.no_grad():
+        weight, bias = model.last.weight, model.last.bias
+        weight[1], bias[1] = weight[0], bias[0]
+        bias[:2] += 1
+        generator = torch.Generator().manual_seed(5)
+        weight[3] = weight[2] + 0.05 * torch.randn(weight[2].shape, generator=generator)
+        bias[3] = bias[2]
+    expected, table = measure(model, data=data), measure(model, data=data, precision="bf16")
+    np.testing.assert_array_equal(table.predictions, expected.predictions)
+    assert table.passport["precision_audit"]["threshold"] > 0.01
+
+
 def test_a_plan_whose_batches_lose_one_filter(case):
     precision, model, expected = case
     measurement = prepare_car(

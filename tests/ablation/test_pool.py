@@ -12,7 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
-from small import random_images
+from small import Stubborn, random_images
 from torch import nn
 from woken import wake
 
@@ -56,6 +56,36 @@ def assert_same(table, expected):
 def test_threads(expected, workers):
     with ThreadPoolExecutor(workers) as executor:
         assert measure(executor) == expected
+
+
+class Remembering(nn.Conv2d):
+    """Keeps its input for its own next step: two threads would mix theirs up."""
+
+    def forward(self, maps):
+        self.kept = maps.clone()
+        time.sleep(1e-3)  # time for another thread to come in
+        return super().forward(self.kept)
+
+
+def remembering():
+    return nn.Sequential(
+        Remembering(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(4, 5),
+    )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:carviz. torch.fx could not")
+@pytest.mark.parametrize(("network", "layer"), [(Stubborn, "conv"), (remembering, "2")])
+def test_threads_take_turns_with_a_model_that_holds_something_while_it_runs(network, layer):
+    """Hooks are on the one model, in every thread; what a layer keeps is the one layer's."""
+    network = wake(network(), random_images()[0])
+
+    def measure(executor=None):
+        run = carviz.Run(executor=executor, batch_size=16)
+        return carviz.measure_car(network, (IMAGES, LABELS), layer, progress=False, run=run)
+
+    with ThreadPoolExecutor(3) as executor:
+        assert_same(measure(executor), measure())
 
 
 def test_spawned_processes(expected, tmp_path):

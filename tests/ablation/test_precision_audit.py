@@ -70,6 +70,16 @@ def test_the_threshold_follows_the_noise_of_small_margins_alone():
     assert threshold_of(noise, margins, np.full(4000, 10.0)) == pytest.approx(found, rel=0.15)
 
 
+def test_classes_that_are_one_say_nothing_of_the_noise():
+    random = np.random.default_rng(1)
+    margins = random.uniform(0, 8, 1000)
+    noise = np.abs(random.normal(0, 0.01, 1000))
+    found = threshold_of(noise, margins, np.full(1000, 10.0))
+    tied = np.r_[np.zeros(3000), margins], np.r_[np.full(3000, 1e-6), noise]
+    assert threshold_of(tied[1], tied[0], np.full(4000, 10.0)) == found
+    assert threshold_of(tied[1][:3000], tied[0][:3000], np.full(3000, 10.0)) == 10 * TIE
+
+
 def test_one_small_margin_that_moves_far_counts_as_well():
     noise = np.zeros(1000)
     noise[3] = 0.25

@@ -1,6 +1,9 @@
 """Workers do every job once, one thread each, and leave nothing behind."""
 
+import itertools
+import queue
 import threading
+import time
 from contextlib import nullcontext
 
 import numpy as np
@@ -79,6 +82,52 @@ def test_what_is_raised_ends_the_work(in_tick):
     with pytest.raises(torch.OutOfMemoryError, match="too large"):
         side_by_side(range(10**6), do, workers=2, context=nullcontext, tick=tick)
     assert len(done) < 10**5
+
+
+class CutOff(queue.SimpleQueue):
+    """Ctrl-C comes right behind one word: the last that is heard, or the first that is said."""
+
+    words: list[str]
+
+    def get(self):
+        said = super().get()
+        here = threading.current_thread().name != "carviz-worker"
+        if said is None and here and "heard" in self.words:
+            self.words.remove("heard")
+            raise KeyboardInterrupt
+        return said
+
+    def put(self, word):
+        super().put(word)
+        if hasattr(word, "said") and "said" in self.words:
+            self.words.remove("said")
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("word", ["heard", "said"])
+def test_an_interrupt_right_behind_a_word_ends_the_work_too(word, monkeypatch):
+    monkeypatch.setattr(CutOff, "words", [word], raising=False)
+    monkeypatch.setattr(queue, "SimpleQueue", CutOff)
+    done, ended, again, before = [], [], [], set(workers_now())
+
+    def work():
+        jobs = range(8) if word == "heard" else itertools.count(1)
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(jobs, lambda job: done.append(job) or 1, workers=2, context=nullcontext)
+        ended.append(len(done))
+        time.sleep(0.02)  # nobody goes on
+        ended.append(len(done))
+        side_by_side(range(8), lambda job: again.append(job) or 1, workers=2, context=nullcontext)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    for worker in set(workers_now()) - before:
+        worker.join(10)  # it goes with the thread
+    assert CutOff.words == []
+    assert ended[0] == ended[1]
+    assert sorted(again) == list(range(8))
 
 
 def test_workers_wait_for_the_next_work_and_go_with_the_thread_that_has_them():
