@@ -126,9 +126,11 @@ def threshold_of(
     known[known] = np.maximum(noise, margins)[known] > TIE * logits[known]
     if not known.any():
         return rounding
-    close = noise[known & (margins <= np.quantile(margins[known], SMALL))]
-    # Behind few roundings most margins stay, and a few move far: what moved most counts as well.
-    return max(rounding, NOISES * float(np.sqrt(np.mean(close**2))), float(close.max()))
+    close = known & (margins <= np.quantile(margins[known], SMALL))
+    # Of filters without any effect, and behind few roundings, most margins do not move at all:
+    # that hides nothing of what the others do.
+    moved = noise[close & (noise > TIE * logits)]
+    return max(rounding, NOISES * float(np.sqrt(np.mean(moved**2)))) if len(moved) else rounding
 
 
 def most_bad(bad: int, checked: int, images: int, confidence: float = CONFIDENCE) -> int:

@@ -80,11 +80,20 @@ def test_classes_that_are_one_say_nothing_of_the_noise():
     assert threshold_of(tied[1][:3000], tied[0][:3000], np.full(3000, 10.0)) == 10 * TIE
 
 
+def test_filters_without_effect_hide_nothing_of_the_noise():
+    random = np.random.default_rng(1)
+    margins = random.uniform(0, 8, 4000)
+    noise = np.abs(random.normal(0, 0.01, 4000))
+    found = threshold_of(noise, margins, np.full(4000, 10.0))
+    noise[random.random(4000) < 0.95] = 0
+    assert threshold_of(noise, margins, np.full(4000, 10.0)) == pytest.approx(found, rel=0.3)
+
+
 def test_one_small_margin_that_moves_far_counts_as_well():
     noise = np.zeros(1000)
     noise[3] = 0.25
     margins = np.linspace(0, 8, 1000)
-    assert threshold_of(noise, margins, np.ones(1000)) == 0.25
+    assert threshold_of(noise, margins, np.ones(1000)) == NOISES * 0.25
     assert threshold_of(noise[::-1], margins, np.ones(1000)) == TIE  # of a large one that is noise
 
 
