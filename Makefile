@@ -14,9 +14,9 @@ install: ## 5 min: what every other target but benchmark-gpu needs, most of it d
 fast: ## 1 min: the tests of what you have changed, the nearest first
 	$(PYTHON) tests/changed.py
 
-check: lint types test ## 11 min: before you push: lint, types, test
+check: lint types test ## 8 min: before you push: lint, types, test
 
-test: ## 10 min: every test but the slow ones and those in a browser, as `pytest` alone
+test: ## 7 min: every test but the slow ones and those in a browser, as `pytest` alone
 	$(PYTHON) -m pytest
 
 lint: ## 0.1 min: ruff, its rules and its format
@@ -39,7 +39,7 @@ names: ## 0.2 min: write the README's list of public names anew, from the docstr
 picture: ## 0.1 min: draw the README's head, bank and tail anew
 	$(PYTHON) tests/draw_cut.py
 
-notebooks: ## 5 min: execute the notebooks anew
+notebooks: ## 3 min: execute the notebooks anew
 	$(PYTHON) tests/execute_notebooks.py
 
 screenshot: ## 3 min: take the README's pictures of the explorer
