@@ -21,6 +21,7 @@ from carviz.pruning import prune_filters
 sys.path.append(str(Path(__file__).parent / "benchmarks"))  # where they find one another
 
 import banks
+import busy
 import compare
 import differences
 import floor
@@ -341,3 +342,19 @@ def test_the_benchmark_of_pruning_compares_and_writes_its_rows(monkeypatch, tmp_
     monkeypatch.setattr(prune.Naive, "step", lambda *_: (int(path.order[-1]), 40))
     with pytest.raises(AssertionError, match="step 1"):  # an order that is not the loop's
         prune.main()
+
+
+def test_a_turn_beside_busy_processes_and_its_rows():
+    before = torch.get_num_threads()
+    try:
+        with busy.kept_busy(1):
+            turn = busy.take_turn(32, 1)
+    finally:
+        torch.set_num_threads(before)
+    assert turn["seconds"] > 0
+    turns = {
+        (build, way, 0): [seconds]
+        for build, seconds in (("now", 2.0), ("then", 1.0)) for way in busy.WAYS
+    }  # fmt: skip
+    first, _ = busy.rows_of(turns, [0])
+    assert (first["build"], first["two threads / best of one and two"]) == ("now", 2.0)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carviz.ablation.batches import NOTHING, Batch, needed
+from carviz.ablation.batches import NOTHING, Batch
 from carviz.ablation.plan import (
     GraphPlan,
     HookPlan,
@@ -39,7 +39,7 @@ from carviz.ablation.planning import (
     plan_by_reference,
     plan_like,
 )
-from carviz.ablation.run import batches
+from carviz.ablation.run import batches, pairs_that_run
 from carviz.ablation.tidy import Folded
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
@@ -272,8 +272,7 @@ class _Auditor:
         """Run all pairs in batches of different sizes, in smaller ones where memory runs out."""
         size = 2 * len(images) - 1
         sets = np.asarray(filters, np.int64).reshape(-1, 1)
-        active = plan.active(values) if plan.rows_independent else None
-        places, rows = needed(active, sets, len(images))
+        places, rows = pairs_that_run(plan, values, sets, len(images))
         while True:
             try:
                 found, start = [], 0

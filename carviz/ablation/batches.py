@@ -53,8 +53,8 @@ class Batch:
     Parameters
     ----------
     sets
-        (row, set) the channels that each row loses, negative for none; or (1, set), which every
-        row loses. On the CPU.
+        (row, set) the channels that each row loses, each once, negative for none; or (1, set),
+        which every row loses. On the CPU.
     channels
         The same where the network is.
     rows

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation.batches import NOTHING, needed
+from carviz.ablation.batches import NOTHING
 from carviz.ablation.plan import Plan
 from carviz.ablation.precision_audit import (
     SAMPLE_FILTERS,
@@ -27,7 +27,17 @@ from carviz.ablation.precision_audit import (
     Octaves,
     threshold_of,
 )
-from carviz.ablation.run import Chunk, Facts, Read, Tail, Tick, Work, check_finite, read_logits
+from carviz.ablation.run import (
+    Chunk,
+    Facts,
+    Read,
+    Tail,
+    Tick,
+    Work,
+    check_finite,
+    pairs_that_run,
+    read_logits,
+)
 from carviz.evaluate import arithmetic, inference_mode
 
 Numbers = NDArray[np.int64]
@@ -171,8 +181,7 @@ class _Block:
         self.sets = np.asarray(filters, np.int64).reshape(-1, 1)
         with inference_mode(), arithmetic("float32", self.device.type):
             values = plan.head(images)
-            active = plan.active(values) if plan.rows_independent else None
-            self.places, self.rows = needed(active, self.sets, self.count)
+            self.places, self.rows = pairs_that_run(plan, values, self.sets, self.count)
         self.tail = Tail(plan, values, targets, batch_size)
         self.whole = self._whole("float32")
 

@@ -68,12 +68,15 @@ class Needs:
         The tail's weights, all of them together.
     batch
         What the rows that run together should take: `CACHE` or `CORES`.
+    most
+        How many rows run together at most.
     """
 
     head: int
     tail: int
     weights: int = 0
     batch: int = CACHE
+    most: int = MOST_ROWS
 
     def sizes(self, budget: int) -> tuple[int, int]:
         """Return how many images the head, and how many rows the tail may take at once."""
@@ -90,8 +93,7 @@ class Needs:
         """
         row = max(1, self.tail)
         share = min(ROWS, ALIVE * self.weights // row)
-        most = MOST_ROWS if self.batch == CACHE else MOST_ROWS_ON_GPU
-        return max(LEAST_ROWS, min(self.batch // row, most), share)
+        return max(LEAST_ROWS, min(self.batch // row, self.most), share)
 
 
 @no_grad()
@@ -109,8 +111,9 @@ def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     largest = max(tail.bytes, plan.row_bytes(values) if isinstance(plan, GraphPlan) else 0)
     kept = sum(v.nbytes for v in values if isinstance(v, Tensor))
     weights = sum(p.nbytes for p in _part(plan).parameters())
-    batch = CORES if image.device.type == "cuda" else CACHE
-    return Needs(kept + ALIVE * head.bytes, ALIVE * largest, weights, batch)
+    on_gpu = image.device.type == "cuda"
+    batch, most = (CORES, MOST_ROWS_ON_GPU) if on_gpu else (CACHE, MOST_ROWS)
+    return Needs(kept + ALIVE * head.bytes, ALIVE * largest, weights, batch, most)
 
 
 def _part(plan: Plan) -> nn.Module:

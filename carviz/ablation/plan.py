@@ -59,7 +59,7 @@ class GraphPlan:
     layout
         How images and maps lie in memory; see `layout_for`.
     keeps_nothing
-        Whether several threads may run the tail at once: no step of it keeps anything.
+        Whether several threads may run it at once: no step of it keeps anything.
     """
 
     cut_head: fx.GraphModule
@@ -295,8 +295,7 @@ def turn_of(plan: Plan, device: torch.device) -> AbstractContextManager[Any]:
     The threads of an executor run one and the same model: hooks are on it for whoever runs it, and
     what a layer keeps another thread reads. Plans of several banks may share such layers.
     """
-    parts = (plan.cut_head, plan.cut_tail) if isinstance(plan, GraphPlan) else ()
-    if parts and all(map(keeps_nothing, parts)):
+    if isinstance(plan, GraphPlan) and plan.keeps_nothing:
         return nullcontext()
     return _TURNS[device.type, device.index or 0]
 

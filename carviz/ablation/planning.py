@@ -69,7 +69,7 @@ def plan_by_graph(
         parts.head, tidy(parts.tail), parts.where, shares, parts.reads_bank,
         parts.sites, parts.uses, pick, layout=layout,
     )  # fmt: skip
-    plan.keeps_nothing = keeps_nothing(plan.cut_tail)
+    plan.keeps_nothing = keeps_nothing(plan.cut_head) and keeps_nothing(plan.cut_tail)
     axes = _look_at_rows(plan, sample)
     if plan.shares and axes != 4:  # a call without a batch axis
         return plan_by_graph(

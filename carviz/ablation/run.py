@@ -199,8 +199,7 @@ def run_chunk(
     nobody = np.full((count, 1), NOTHING)
     with inference_mode(), arithmetic("float32", images.device.type):
         values = plan.head(images)
-        active = plan.active(values) if plan.rows_independent else None
-        places, rows = needed(active, sets, count)
+        places, rows = pairs_that_run(plan, values, sets, count)
         tail = Tail(plan, values, targets, batch_size)
         # A cancel need not wait for the filters.
         before = tail.ask(own, nobody, None if tick is None else lambda _rows: tick(0))
@@ -213,6 +212,15 @@ def run_chunk(
     drop = np.zeros(predictions.shape)
     drop[places, rows] = before.log_p[rows] - after.log_p
     return Facts(targets.cpu().numpy(), before.predicted, predictions, drop)
+
+
+def pairs_that_run(
+    plan: Plan, values: Values, sets: NDArray[np.int64], images: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs that must run by what the head gave; see `needed`."""
+    # Where rows are tied to one another, all images run for each set.
+    active = plan.active(values) if plan.rows_independent else None
+    return needed(active, sets, images)
 
 
 def batches(
