@@ -333,7 +333,7 @@ def test_the_benchmark_of_pruning_compares_and_writes_its_rows(monkeypatch, tmp_
     prune.main()
     assert "| tiny | 0 | 5 of 5 | 40 | 100% | 20% |" in capsys.readouterr().out
     found = json.loads(file.read_text())
-    assert {"machine", "threads", "torch", "date", "rows"} == set(found)
+    assert {"words", "machine", "threads", "torch", "date", "rows"} == set(found)
     (row,) = found["rows"]
     assert row["pruned"] == row["filters"] == 5
     assert row["naive_pairs"] == 40 * 15 > row["pairs"] > 0
