@@ -36,6 +36,9 @@ from .results import SiblingTable as SiblingTable
 from .results import compare_classes as compare_classes
 from .results import compare_paths as compare_paths
 from .selectivity import measure_selectivity as measure_selectivity
+from .session import Session as Session
+from .session import Snapshot as Snapshot
+from .session import open_session as open_session
 from .siblings import measure_siblings as measure_siblings
 from .zoo import list_models as list_models
 from .zoo import load_data as load_data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from carviz.evaluate import (
     Data,
     Images,
     Progress,
+    drive,
     fingerprint_images,
     fingerprint_model,
     inference_mode,
@@ -101,17 +102,28 @@ def measure_siblings(
     """
     network = open_network(model, device)
     name = find_layer(network, model, layer)
-    fingerprint = fingerprint_model(network.model)
     if table is not None:
-        check_car(table, name, fingerprint)  # before the images are run
-    images = Images(data)
-    weights, normalization = _weights(network, name, images)
-    # A sum's weights are of all channels that its branches read.
-    groups = 1 if PLUS in name else network.convolution(name).groups
+        check_car(table, name, fingerprint_model(network.model))  # before the images are run
     with telling(progress, f"Siblings in {name}") as tell:
-        sums = _run(network, name, images, tell)
-    siblings = SiblingTable(
-        name,
+        siblings = drive(iter_siblings(network, Images(data), name), tell)
+    return siblings if table is None else siblings.with_classes(table)
+
+
+def iter_siblings(
+    network: Network, images: Images, layer: str
+) -> Generator[float, None, SiblingTable]:
+    """Compare a bank's filters a batch of images at a time; yield the share done.
+
+    All is as in `measure_siblings`, and was checked. Between two steps the thread may do other
+    work: none of torch's modes is left switched.
+    """
+    fingerprint = fingerprint_model(network.model)
+    weights, normalization = _weights(network, layer, images)
+    # A sum's weights are of all channels that its branches read.
+    groups = 1 if PLUS in layer else network.convolution(layer).groups
+    sums = yield from _run(network, layer, images)
+    return SiblingTable(
+        layer,
         images=len(images),
         places=sums.places // len(images),
         by_weights=cosine_similarity(weights, groups),
@@ -124,7 +136,6 @@ def measure_siblings(
             "versions": versions(),
         },
     )
-    return siblings if table is None else siblings.with_classes(table)
 
 
 # -- by weights
@@ -214,14 +225,14 @@ class Sums:
         return tidy(covariance / spread[:, None] / spread)
 
 
-@inference_mode()
-def _run(network: Network, layer: str, images: Images, tell: Callable[[float], None]) -> Sums:
+def _run(network: Network, layer: str, images: Images) -> Generator[float, None, Sums]:
     sums = Sums()
     answer: Answer | None = None
     for chunk, batch, _ in images.in_batches(BATCH):
-        batch = placed(batch, network.model, torch.channels_last)
-        answer = answer or answers(network, layer, batch[:1])
-        for maps in answer(batch):
-            sums.add(maps.clamp_min(0))
-        tell(chunk.stop / len(images))
+        with inference_mode():
+            batch = placed(batch, network.model, torch.channels_last)
+            answer = answer or answers(network, layer, batch[:1])
+            for maps in answer(batch):
+                sums.add(maps.clamp_min(0))
+        yield chunk.stop / len(images)
     return sums

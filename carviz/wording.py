@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from carviz.results import CarTable, FilterSummary, PruningPath, SelectivityTable
+    from carviz.results import CarTable, ClassSummary, FilterSummary, PruningPath, SelectivityTable
     from carviz.results.chance.color_count import ColorCount
 
 MINUS = "\N{MINUS SIGN}"
@@ -211,3 +211,19 @@ def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count
             f"{probability_words(shaped.p_value)}"
         )
     return lines
+
+
+def class_lists(table: CarTable, filter: int, k: int) -> list[tuple[str, tuple[ClassSummary, ...]]]:
+    """Return headed lists of classes: `k` on top and `k` at the bottom, or all if they overlap."""
+    found = table.summary(filter, k)
+    shown = int((table.class_images > 0).sum())
+    if shown <= 2 * k:
+        title = f"All {shown} classes with images, highest CAR first" if shown > 1 else "One class"
+        return [(title, table.summary(filter, shown).top)]
+    top, bottom = found.top, found.bottom[::-1]
+    car = table.class_car[table.row(filter)]
+    if not car[table.class_images > 0].any():
+        if not table.has_log_prob_drop:
+            return [("CAR is 0 in every class, log p was left out. The first classes", top)]
+        return [("CAR is 0 in every class. Largest fall of log p", top), ("Smallest", bottom)]
+    return [("Hurt most without the filter", top), ("Hurt least, or helped", bottom)]

@@ -15,7 +15,7 @@ PARTS = {
     "See": ("carviz.pictures",),
     "Prune and compress": ("carviz.pruning", "carviz.compression"),
     "Draw": ("carviz.plots",),
-    "Explore": ("carviz.explorer",),
+    "Explore": ("carviz.explorer", "carviz.session"),
 }
 """The heading that stands over the names of rooms."""
 

@@ -17,9 +17,9 @@ from test_sibling_plots import random_siblings
 
 from carviz import CarTables, plots
 from carviz.cards import bank_page, filter_page, pruning_page, save_page
-from carviz.explorer.classes import class_content
 from carviz.explorer.pruning_panels import lost_panel
 from carviz.plots.letters import STAND_IN, drawable
+from carviz.session.class_rows import class_content
 
 NAMES = (
     "$", "$x", "$5 bill, $10 bill", r"$\frac{1}{2}$", r"$\notacommand{$", "a_b^c", "100%", "\\",

@@ -21,7 +21,7 @@ FLOORS = {
     "car": 3, "selectivity": 3, "siblings": 3,
     "pruning": 4, "compression": 4,
     "plots": 5, "claims": 5,
-    "cards": 6,
+    "cards": 6, "session": 6,
     "cli": 7, "explorer": 7,
 }  # fmt: skip
 """Floor of each room; `carviz/__init__.py` is the door."""
@@ -63,6 +63,57 @@ def test_imports_run_downward_only(path):
         below = FLOORS.get(parts[1])
         assert below is not None, f"{path} imports {name}"
         assert parts[1] == room or below < FLOORS[room], f"{path} ({FLOORS[room]}) imports {name}"
+
+
+WIDGETS = {"ipywidgets", "anywidget", "traitlets", "IPython"}
+
+
+def roots(path: Path) -> set[str]:
+    """Return the packages that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_no_widget_library_is_named_below_floor_7():
+    named = {str(path): roots(path) & WIDGETS for path in FILES if FLOORS.get(room_of(path), 7) < 7}
+    assert {path: found for path, found in named.items() if found} == {}
+
+
+def test_above_the_figures_one_file_has_threads():
+    high = [path for path in FILES if FLOORS.get(room_of(path), 7) >= 6]
+    found = {path.relative_to(PACKAGE) for path in high if "threading" in roots(path)}
+    assert found == {Path("session/worker.py")}
+
+
+def test_the_explorer_is_one_widget_and_nobody_s_heir():
+    from ipywidgets import VBox
+
+    assert carviz.Explorer.__bases__ == (VBox,)
+
+
+def test_no_class_is_named_twice():
+    places: dict[str, list[Path]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(path.relative_to(PACKAGE))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_test_modules_import_no_test_modules():
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+        assert not [n for n in names if n.split(".")[-1].startswith("test_")], path
 
 
 def test_recipes_stand_on_the_zoo_and_the_package_knows_nothing_of_them():
@@ -124,7 +175,7 @@ def test_every_public_name_is_there_and_documented():
 def test_public_functions_have_one_progress_and_typed_models_and_data():
     for name in carviz.__all__:
         for parameter in inspect.signature(getattr(carviz, name)).parameters.values():
-            if parameter.name == "progress":
+            if parameter.name == "progress" and parameter.annotation == "Progress":
                 assert parameter.default is True, name
             if parameter.name in ("model", "data"):
                 assert parameter.annotation != "Any", name

@@ -21,8 +21,8 @@ import carviz
 from carviz.ablation import Work, pool
 from carviz.banks import open_network
 from carviz.car import measure_together, prepare_banks
-from carviz.explorer.known import read_tables
 from carviz.results import CarTables
+from carviz.session.bank_tables import read_tables
 
 IMAGES, LABELS = random_images(150, classes=5)
 MEMORY = 2**26

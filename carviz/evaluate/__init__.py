@@ -21,7 +21,7 @@ from carviz.evaluate.modes import (
 from carviz.evaluate.order import stratified_order
 from carviz.evaluate.outputs import AS_IS, OutputKind, Pick, check_answers, find_logits
 from carviz.evaluate.preprocessing import Normalization, find_normalization
-from carviz.evaluate.progress import Progress, telling
+from carviz.evaluate.progress import Progress, drive, telling
 from carviz.evaluate.repeated_readings import TWICE, random_step
 from carviz.evaluate.tf32 import imitated_tf32, is_coarser
 from carviz.evaluate.watching import Watch, watch_model, weights_changed
@@ -45,6 +45,7 @@ __all__ = [
     "check_model",
     "copy_structure",
     "device_of",
+    "drive",
     "enable_grad",
     "find_logits",
     "find_normalization",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Progress = bool | Callable[[float], None]
 """True for a progress bar; a function that is told the share done, 0 to 1; False for silence."""
@@ -23,3 +26,15 @@ def telling(progress: Progress, words: str) -> Iterator[Callable[[float], None]]
             bar.update(min(share, 1.0) - bar.n)
 
         yield tell
+
+
+def drive(steps: Generator[float, None, T], tell: Callable[[float], None]) -> T:
+    """Do all steps of a piece of work, each of which yields the share done; return its result."""
+    try:
+        while True:
+            tell(next(steps))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()

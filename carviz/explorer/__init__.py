@@ -1,6 +1,6 @@
 """Floor 7: the explorer, one filter explained in a notebook while the kernel stays free."""
 
-from carviz.explorer.doors import explore
-from carviz.explorer.widget import Explorer
+from carviz.explorer.explorer import Explorer
+from carviz.explorer.front import explore
 
 __all__ = ["Explorer", "explore"]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Any
 
-_LOCK = threading.Lock()
 _MADE: dict[str, tuple[str, weakref.WeakSet[Any]]] = {}
 """Cell -> (the execution that made them, the explorers)."""
-
-
-PATIENCE = 10.0
-"""Seconds to wait for a retired explorer's last batch: none runs while a network is traced."""
 
 Place = tuple[str, str] | None
 """(cell, execution); None outside a kernel."""
@@ -33,22 +27,22 @@ def running_cell() -> Place:
 def retire_former(place: Place) -> None:
     """End the explorers that an earlier run of the same cell made, and wait for their last batch.
 
-    They have a method `retire`, which returns their job or None.
+    They have a method `retire`, and a session to be closed.
     """
     if place is None:
         return
-    with _LOCK:
-        before, explorers = _MADE.get(place[0], (place[1], weakref.WeakSet()))
-        if before == place[1]:
-            return
-        del _MADE[place[0]]
-    for job in [old.retire() for old in list(explorers)]:
-        if job is not None:
-            job.wait(PATIENCE)
+    before, explorers = _MADE.get(place[0], (place[1], weakref.WeakSet()))
+    if before == place[1]:
+        return
+    del _MADE[place[0]]
+    former = list(explorers)
+    for explorer in former:
+        explorer.retire()
+    for explorer in former:
+        explorer.session.close()
 
 
 def enter(explorer: Any, place: Place) -> None:
     """Note down which cell made an explorer."""
     if place is not None:
-        with _LOCK:
-            _MADE.setdefault(place[0], (place[1], weakref.WeakSet()))[1].add(explorer)
+        _MADE.setdefault(place[0], (place[1], weakref.WeakSet()))[1].add(explorer)

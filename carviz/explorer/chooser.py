@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets as t
 
-from carviz.explorer.loading import BUNDLED, by_name
 from carviz.explorer.scripts import script
-from carviz.explorer.subject import Subject
+from carviz.session.loading import BUNDLED, by_name
+from carviz.session.subject import Subject
 from carviz.zoo.datasets import DATASETS
 
 MOST = 12
@@ -46,39 +44,6 @@ class Chooser(anywidget.AnyWidget):
     shown = t.Bool(False).tag(sync=True)
     loading = t.Bool(False).tag(sync=True)
 
-    def __init__(self, choose: Callable[[Choice], None]) -> None:
-        super().__init__()
-        self._choose = choose
-        self._asked: threading.Thread | None = None
-        self.on_msg(self._heard)
-
-    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if not isinstance(content, dict):
-            return
-        if content.get("close"):
-            self.show(False)
-        load = content.get("load")
-        if isinstance(load, dict):
-            self._choose(
-                Choice(*(str(load.get(f, "")).strip() for f in ("model", "data", "limit")))
-            )
-
-    def show(self, shown: bool) -> None:
-        """Open or close the row."""
-        if shown and self._asked is None:
-            # It takes torchvision along, for a second or so.
-            self._asked = threading.Thread(
-                target=self._list_models, name="carviz-names", daemon=True
-            )
-            self._asked.start()
-        self.shown = shown
-
-    def rest(self, timeout: float) -> None:
-        """Wait until no names are looked for any more."""
-        asked = self._asked
-        if asked is not None:
-            asked.join(timeout)
-
     def show_subject(self, subject: Subject) -> None:
         """Begin with what is explored; data that has a name or folder is remembered."""
         origin = subject.origin
@@ -92,12 +57,6 @@ class Chooser(anywidget.AnyWidget):
             if named and str(origin) not in known:
                 used = [str(origin), *(name for name in used if name != str(origin))][:MOST]
             self.sets = [*used, *known]
-
-    def _list_models(self) -> None:
-        try:
-            self.models = model_names()
-        except Exception:  # the names are a help: what can be loaded is told by loading it
-            self._asked = None
 
 
 def model_names() -> list[dict[str, str]]:

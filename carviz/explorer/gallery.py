@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anywidget
@@ -12,7 +12,7 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from carviz.explorer.scripts import HERE, script
-from carviz.explorer.thumbnails import as_bytes, png
+from carviz.session.thumbnails import as_bytes, png
 from carviz.wording import KIND_LETTERS, kind_words
 
 
@@ -34,15 +34,6 @@ class Gallery(anywidget.AnyWidget):
     columns = t.Int(1).tag(sync=True)
     tiles = t.List(t.Dict()).tag(sync=True)
     value = t.Int(0).tag(sync=True)
-
-    def __init__(self, choose: Callable[[int], None]) -> None:
-        super().__init__()
-        self._choose = choose
-        self.on_msg(self._heard)
-
-    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if isinstance(content, dict) and isinstance(content.get("choose"), int):
-            self._choose(content["choose"])
 
     def show_bank(
         self,

@@ -1,144 +1,108 @@
-"""What people do in an explorer's view: each press and choice becomes what it asks for."""
+"""What people do in an explorer's view: each press, choice and message becomes what it asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from carviz.banks import Bank
-from carviz.explorer.chooser import Choice, what_to_open
-from carviz.explorer.job import Job
-from carviz.explorer.opener import Opener
-from carviz.explorer.paper import Shown
-from carviz.explorer.screen import Screen
-from carviz.explorer.seen import Sight
-from carviz.explorer.subject import Subject
+from carviz.explorer.chooser import Choice, model_names, what_to_open
 from carviz.explorer.view import View
-from carviz.explorer.words import how_it_ended
-from carviz.results import CarTable, SelectivityTable
+from carviz.session import Session
+from carviz.session.seeing.kept import SIGHTS
 
 
-class Listener(Opener):
-    """The part of an explorer that has a view, and does what people ask for in it."""
+class Listener:
+    """Hears a view, and asks its session."""
 
-    def __init__(
-        self, subject: Subject, tables: list[CarTable], selectivity: list[SelectivityTable]
-    ) -> None:
-        super().__init__(subject, tables, selectivity)
-        self._offering = False
-        self._view = View(
-            list(subject.networks),
-            self._choose,
-            self._open_class,
-            self._moved,
-            self._choose_other,
-            self._look,
-            self._open_siblings,
-        )
-        self._screen = Screen(
-            self._view, self._lock, lambda: self.busy, self._refresh, self._sights_failed
-        )
+    def __init__(self, view: View, session: Session) -> None:
+        self._view, self._session = view, session
+        self._named = False
 
-    def _connect(self) -> None:
-        view = self._view
-        view.layer.observe(self._bank_chosen, "value")
-        view.device.observe(self._device_changed, "value")
-        view.sort.observe(lambda _: self._refresh(), "value")
-        view.show.observe(self._gallery_changed, "value")
-        view.view.observe(self._view_changed, "value")
-        view.compute_bank.on_click(lambda _: self._pressed(lambda: self.compute("bank")))
-        view.compute_filter.on_click(lambda _: self._pressed(lambda: self.compute("filter")))
-        view.prune.on_click(lambda _: self._pressed(self.prune))
-        view.pruning.compare.on_click(lambda _: self._pressed(self.compare))
-        view.pruning.export.on_click(lambda _: self._pressed(self.export))
-        view.cancel.on_click(lambda _: self.cancel())
+    def connect(self) -> None:
+        """Listen to every control and every panel."""
+        view, session = self._view, self._session
+        for panel in (
+            view.gallery, view.classes, view.sight, view.siblings, view.chooser,
+            view.pruning.strip, view.pruning.slider,
+        ):  # fmt: skip
+            panel.on_msg(lambda _panel, content, _buffers: self.hear(content))
+        self._on_choice(view.layer, lambda value: setattr(session, "layer", value))
+        self._on_choice(view.device, lambda value: setattr(session, "device", value))
+        self._on_choice(view.sort, lambda value: session.look(order=value))
+        self._on_choice(view.show, lambda value: session.look(gallery=value))
+        self._on_choice(view.view, lambda value: session.look(view=value))
+        self._on_press(view.compute_bank, lambda: session.compute("bank"))
+        self._on_press(view.compute_filter, lambda: session.compute("filter"))
+        self._on_press(view.prune, session.prune)
+        self._on_press(view.pruning.compare, session.compare)
+        self._on_press(view.pruning.export, session.export)
+        view.cancel.on_click(lambda _: session.cancel())
+        view.change.on_click(lambda _: self._show_chooser(not view.chooser.shown))
 
-    @property
-    def _bank(self) -> Bank:
-        return self._all[self.layer]
+    def hear(self, message: Any) -> None:
+        """Do what a panel's message asks for.
 
-    def results(self) -> Shown:
-        """Return all that is shown at this moment."""
-        raise NotImplementedError
+        It may come late: the bank, or the path, may be another by now. What is no message of ours
+        is left.
+        """
+        session = self._session
+        match message:
+            case {"choose": int(filter)}:
+                with session.lock:
+                    if 0 <= filter < session.filters:
+                        session.filter = filter
+            case {"open": bool(opened)}:
+                session.look(siblings=opened)
+            case {"open": int(number)}:
+                session.look(opened=number)
+            case {"look": str(sight)} if sight in SIGHTS:
+                session.look(large=sight)
+            case {"place": int(count)}:
+                with session.lock:
+                    most = 0 if session.path is None else len(session.path)
+                    session.count = max(0, min(count, most))
+            case {"close": True}:
+                self._show_chooser(False)
+            case {"load": dict(asked)}:
+                fields = (str(asked.get(f, "")).strip() for f in ("model", "data", "limit"))
+                self._open(Choice(*fields))
 
-    def _say(self, change: Any = None) -> None:
-        """Show the status line anew."""
-        raise NotImplementedError
-
-    # -- what is chosen
-
-    def _bank_chosen(self, change: Any) -> None:
-        with self._lock:
-            if not self._offering:  # else the list changes, and nobody chose
-                self.layer = change["new"]
-
-    def _choose(self, filter: int) -> None:
-        """Take a choice from the browser, which may be late: the bank may be another by now."""
-        with self._lock:
-            if 0 <= filter < self._bank.filters:
-                self.filter = filter
-
-    def _choose_other(self, choice: Choice) -> None:
+    def _open(self, choice: Choice) -> None:
         """Open what was typed into the row, in the place of a measurement that runs."""
-        if not self.opening:
-            self._do(lambda: self._start_loading(*what_to_open(choice, self._subject)))
+        session = self._session
+        if not session.opening:
+            self._do(lambda: session.open_other(*what_to_open(choice, session.subject)))
 
-    def _pressed(self, action: Callable[[], None]) -> None:
-        """Do what a button says."""
-        if not self.busy:  # a second click of a double click starts nothing anew
-            self._do(action)
+    def _show_chooser(self, shown: bool) -> None:
+        if shown and not self._named:
+            self._named = True
+            self._session.aside(self._list_models)  # it takes torchvision along
+        self._view.chooser.shown = shown
 
-    def _do(self, action: Callable[[], None]) -> None:
+    def _list_models(self) -> None:
+        try:
+            self._view.chooser.models = model_names()
+        except Exception:  # the names are a help: what can be loaded is told by loading it
+            self._named = False
+
+    def _on_choice(self, control: Any, ask: Callable[[Any], object]) -> None:
+        def chosen(change: Any) -> None:
+            with self._session.lock:
+                if not self._view.painting:  # else it is shown what was chosen elsewhere
+                    ask(change["new"])
+
+        control.observe(chosen, "value")
+
+    def _on_press(self, button: Any, ask: Callable[[], None]) -> None:
+        def pressed(_button: Any) -> None:
+            if not self._session.busy:  # a second click of a double click starts nothing anew
+                self._do(ask)
+
+        button.on_click(pressed)
+
+    def _do(self, ask: Callable[[], None]) -> None:
         """Do what somebody asked for in the browser; what is refused is told in the status."""
         try:
-            action()
+            ask()
         except Exception as error:
-            refused = error
-
-            def refuse(_job: Job) -> None:
-                raise refused
-
-            self._start(refuse, self._refused, "")
-
-    def _refused(self, job: Job) -> None:
-        with self._lock:
-            self._only(job)
-            self._end(job, 0.0, how_it_ended(job, None))
-
-    def _device_changed(self, change: Any) -> None:
-        with self._lock:
-            if self.busy:
-                self._supersede()
-                self.busy, self.status = False, f"Stopped, to go on with {change['new']}."
-            self._device = change["new"]
-            self._refresh()
-
-    def _view_changed(self, change: Any) -> None:
-        with self._lock:
-            self._refresh()
-            self._view.show_view(change["new"])
-
-    def _open_class(self, number: int) -> None:
-        with self._lock:
-            self._view.classes.opened = number
-            self._screen.paint_classes(self.results())
-
-    def _look(self, sight: Sight) -> None:
-        with self._lock:
-            self._screen.large = sight
-            self._refresh()
-
-    def _open_siblings(self, opened: bool) -> None:
-        with self._lock:
-            self._screen.siblings = opened
-            self._refresh()
-
-    def _gallery_changed(self, _change: Any) -> None:
-        with self._lock:
-            self._screen.show_gallery()
-            self._refresh()
-
-    def _sights_failed(self, words: str, story: str) -> None:
-        if not self.busy:
-            self._story, self.status = story, f"Pictures of {self.layer}: {words}"
-            self._say()
+            self._session.refuse(error)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import ipywidgets as w
 
 from carviz.explorer.curve import LEFT, WIDTH, across, curve_drawing, legend
 from carviz.explorer.gallery import Gallery
-from carviz.explorer.paper import Shown
 from carviz.explorer.pruning_panels import (
     filter_words,
     lost_panel,
@@ -17,6 +14,7 @@ from carviz.explorer.pruning_panels import (
     tiles_in_order,
 )
 from carviz.explorer.slider import Slider
+from carviz.session import Snapshot
 from carviz.wording import percent
 
 MANY = 42
@@ -24,14 +22,14 @@ MANY = 42
 
 
 class PruningView:
-    """Its widgets and where they stand; what is asked for goes out by `choose` and `move`."""
+    """Its widgets and where they stand."""
 
-    def __init__(self, choose: Callable[[int], None], move: Callable[[int], None]) -> None:
+    def __init__(self) -> None:
         self.order = w.HTML()
-        self.strip = Gallery(choose)
+        self.strip = Gallery()
         self.strip.add_class("cv-strip")
         self.curve = w.HTML()
-        self.slider = Slider(move)
+        self.slider = Slider()
         self.legend = w.HTML()
         self.lost = w.HTML()
         self.report = w.HTML()
@@ -54,14 +52,14 @@ class PruningView:
         for box, name in names.items():
             box.add_class(name)
 
-    def show_bank(self, shown: Shown, filters: int) -> None:
+    def show_bank(self, shown: Snapshot, filters: int) -> None:
         """Begin with another bank."""
         tiles = tiles_in_order(shown.path, shown.count, shown.selectivity, filters)
         (self.strip.add_class if filters > MANY else self.strip.remove_class)("cv-many")
         pictures = None if shown.pictures is None else dict(enumerate(shown.pictures))
         self.strip.show_bank(shown.layer, pictures, tiles, shown.filter, "")
 
-    def paint(self, shown: Shown, filters: int) -> None:
+    def paint(self, shown: Snapshot, filters: int) -> None:
         """Show the paths as they are known now, at the slider's place."""
         path, count = shown.path, shown.count
         self.order.value = order_words(path, count, shown.selectivity)

@@ -10,8 +10,8 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from carviz.explorer.scripts import script
-from carviz.explorer.seen import LARGE, SIGHTS, Seen, Sight
-from carviz.explorer.thumbnails import png_uri
+from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
+from carviz.session.thumbnails import png_uri
 from carviz.wording import likeness_words
 
 TABS: dict[Sight, str] = {
@@ -33,15 +33,6 @@ class SightPanel(anywidget.AnyWidget):
     content = t.Dict({}).tag(sync=True)
     small = t.Dict({}).tag(sync=True)
 
-    def __init__(self, look: Callable[[Sight], None]) -> None:
-        super().__init__()
-        self._look = look
-        self.on_msg(self._heard)
-
-    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if isinstance(content, dict) and content.get("look") in SIGHTS:
-            self._look(content["look"])
-
 
 class SiblingsPanel(anywidget.AnyWidget):
     """Python alone writes the traits; opening, and the choice of a sibling, come as messages."""
@@ -49,19 +40,6 @@ class SiblingsPanel(anywidget.AnyWidget):
     _esm = script("siblings.js")
 
     content = t.Dict({}).tag(sync=True)
-
-    def __init__(self, choose: Callable[[int], None], open_them: Callable[[bool], None]) -> None:
-        super().__init__()
-        self._choose, self._open_them = choose, open_them
-        self.on_msg(self._heard)
-
-    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if not isinstance(content, dict):
-            return
-        if isinstance(content.get("choose"), int):
-            self._choose(content["choose"])
-        if isinstance(content.get("open"), bool):
-            self._open_them(content["open"])
 
 
 def sight_content(

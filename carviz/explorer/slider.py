@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import anywidget
 import traitlets as t
 
@@ -21,12 +18,3 @@ class Slider(anywidget.AnyWidget):
     words = t.Unicode().tag(sync=True)
     left = t.Float(0.0).tag(sync=True)
     width = t.Float(100.0).tag(sync=True)
-
-    def __init__(self, move: Callable[[int], None]) -> None:
-        super().__init__()
-        self._move = move
-        self.on_msg(self._heard)
-
-    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if isinstance(content, dict) and isinstance(content.get("place"), int):
-            self._move(content["place"])

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets as w
 
-from carviz.banks import Bank
-from carviz.explorer.chooser import Choice, Chooser
+from carviz.explorer.chooser import Chooser
 from carviz.explorer.classes import Classes
 from carviz.explorer.gallery import Gallery
 from carviz.explorer.pruning_view import PruningView
-from carviz.explorer.seen import Sight
 from carviz.explorer.sight_panel import SiblingsPanel, SightPanel
 
-SORTS = {"number": "index", "CAR": "car", "colour": "color"}
+SORTS = {"number": "number", "CAR": "car", "colour": "color"}
 SHOWS = {"weights": "weights", "best patch": "patches", "synthesised": "synthesised"}
 VIEWS = {"One filter": "filter", "Whole bank": "bank", "Pruning": "pruning"}
 
 
 class View:
-    """Header, controls, status, gallery, chosen filter, classes, the bank's drawing, pruning."""
+    """Header, controls, status, gallery, chosen filter, classes, the bank's drawing, pruning.
 
-    def __init__(
-        self,
-        devices: list[str],
-        choose: Callable[[int], None],
-        open_class: Callable[[int], None],
-        move: Callable[[int], None],
-        load: Callable[[Choice], None],
-        look: Callable[[Sight], None],
-        open_siblings: Callable[[bool], None],
-    ) -> None:
+    Attributes
+    ----------
+    painting : bool
+        Whether a control is being set to what was chosen elsewhere, so that nobody chooses now.
+    """
+
+    def __init__(self, devices: list[str]) -> None:
         self.header = w.HTML()
         self.change = _button("Change…", "Choose another model or other data")
-        self.chooser = Chooser(load)
+        self.chooser = Chooser()
         self.status = w.HTML()
         self.panel = w.HTML()
         self.drawing = w.HTML()
-        self.gallery = Gallery(choose)
-        self.classes = Classes(open_class)
-        self.sight = SightPanel(look)
-        self.siblings = SiblingsPanel(choose, open_siblings)
-        self.pruning = PruningView(choose, move)
+        self.gallery = Gallery()
+        self.classes = Classes()
+        self.sight = SightPanel()
+        self.siblings = SiblingsPanel()
+        self.pruning = PruningView()
         self.layer = w.Dropdown(description="Bank")
         self.sort = w.Dropdown(options=list(SORTS.items()), description="Sort")
         self.show = w.Dropdown(options=list(SHOWS.items()), description="Show")
@@ -74,12 +69,8 @@ class View:
         body = w.HBox([self.left, self.detail, self.drawing, self.pruning.box])
         body.add_class("cv-body")
         self.children = [top, self.chooser, self.controls, line, body]
-        self.change.on_click(lambda _: self.chooser.show(not self.chooser.shown))
+        self.painting = False
         self.show_view("filter")
-
-    def offer(self, banks: list[Bank]) -> None:
-        """Offer the banks of a network to choose from."""
-        self.layer.options = [(f"{b.layer} ({b.filters} filters)", b.layer) for b in banks]
 
     def allow(self, *, cancel: bool, rest: bool) -> None:
         """Say which controls can be used now: Cancel, and all that needs a subject that stays."""
@@ -99,6 +90,13 @@ class View:
             (self.pruning.box, name == "pruning"),
         ):
             (widget.remove_class if shown else widget.add_class)("cv-gone")
+
+    def forget(self) -> None:
+        """Let go of pictures, when all widgets are closed: somebody may hold what they were in."""
+        for gallery in (self.gallery, self.pruning.strip):
+            gallery.sprite = b""
+        self.classes.changed, self.classes.faces = {}, {}
+        self.sight.content, self.sight.small, self.siblings.content = {}, {}, {}
 
     def widgets(self) -> list[Any]:
         """Return every widget of it, to be closed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from carviz.evaluate import (
     Data,
     Images,
     Progress,
+    drive,
     fingerprint_images,
     fingerprint_model,
     inference_mode,
@@ -197,12 +198,23 @@ def find_exciting(
     count = check_whole(count, "count", what=A_FILTER)
     chosen = _check_numbers(numbers, len(images))
     with telling(progress, f"Exciting images of {name}") as tell:
-        best, size = _run(network, name, images, chosen, count, tell)
-    box = field_of(network, name, size).boxes(np.stack([best.row, best.column], axis=-1), size)
+        return drive(iter_exciting(network, images, name, count, chosen), tell)
+
+
+def iter_exciting(
+    network: Network, images: Images, layer: str, count: int, numbers: list[int]
+) -> Generator[float, None, Exciting]:
+    """Find the exciting images a batch at a time: yield the share done, and return what was found.
+
+    All is as in `find_exciting`, and was checked. Between two steps the thread may do other work:
+    none of torch's modes is left switched.
+    """
+    best, size = yield from _run(network, layer, images, numbers, count)
+    box = field_of(network, layer, size).boxes(np.stack([best.row, best.column], axis=-1), size)
     empty = best.image == NONE
     return Exciting(
-        name,
-        images=len(chosen),
+        layer,
+        images=len(numbers),
         size=size,
         image=best.image,
         row=best.row,
@@ -227,25 +239,20 @@ class _Best:
     response: NDArray[np.float64]
 
 
-@inference_mode()
 def _run(
-    network: Network,
-    layer: str,
-    images: Images,
-    numbers: list[int],
-    count: int,
-    tell: Callable[[float], None],
-) -> tuple[_Best, tuple[int, int]]:
+    network: Network, layer: str, images: Images, numbers: list[int], count: int
+) -> Generator[float, None, tuple[_Best, tuple[int, int]]]:
     best: Tensor | None = None  # (response, image, place; filter, rank)
     answer: Answer | None = None
     chunks = [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
     for done, (chunk, (batch, _)) in enumerate(zip(chunks, images.batches(chunks), strict=True), 1):
-        batch = placed(batch, network.model, torch.channels_last)
-        answer = answer or answers(network, layer, batch[:1])
-        maps = answer(batch)[0]
-        found = _peaks(maps, chunk)
-        best = _merge(found if best is None else torch.cat([best, found], 2), count)
-        tell(done / len(chunks))
+        with inference_mode():
+            batch = placed(batch, network.model, torch.channels_last)
+            answer = answer or answers(network, layer, batch[:1])
+            maps = answer(batch)[0]
+            found = _peaks(maps, chunk)
+            best = _merge(found if best is None else torch.cat([best, found], 2), count)
+        yield done / len(chunks)
         width, size = maps.shape[3], (batch.shape[2], batch.shape[3])
     assert best is not None
     return _to_numpy(best, width), size

@@ -31,7 +31,8 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable
-from carviz.wording import SIGNIFICANT, accuracy_words, counts_words, points
+from carviz.results.filter_summary import class_frame
+from carviz.wording import SIGNIFICANT, accuracy_words, class_lists, counts_words, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,18 +91,7 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
 
 def class_blocks(table: CarTable, filter: int, k: int) -> list[tuple[str, pd.DataFrame]]:
     """Return headed lists of classes: top and bottom, or all where they would overlap."""
-    top = table.top_classes(filter, k)
-    shown = int((table.class_images > 0).sum())
-    if shown <= 2 * k:
-        title = f"All {shown} classes with images, highest CAR first" if shown > 1 else "One class"
-        return [(title, table.top_classes(filter, shown))]
-    bottom = table.bottom_classes(filter, k).iloc[::-1].reset_index(drop=True)
-    car = table.class_car[table.row(filter)]
-    if not car[table.class_images > 0].any():
-        if not table.has_log_prob_drop:
-            return [("CAR is 0 in every class, log p was left out. The first classes", top)]
-        return [("CAR is 0 in every class. Largest fall of log p", top), ("Smallest", bottom)]
-    return [("Hurt most without the filter", top), ("Hurt least, or helped", bottom)]
+    return [(title, class_frame(classes)) for title, classes in class_lists(table, filter, k)]
 
 
 def bars_height(blocks: list[tuple[str, pd.DataFrame]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.banks import Answer, Network, answers
-from carviz.evaluate import Images, Normalization, Progress, inference_mode, placed, telling
+from carviz.evaluate import Images, Normalization, Progress, drive, inference_mode, placed, telling
 from carviz.pictures import Exciting
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,19 @@ def activation_index(
     normalization: Normalization | None,
     progress: Progress = False,
 ) -> Floats:
-    """Return by how much the filters' responses fall when their exciting images are made grey.
+    """Return by how much responses fall when images are made grey; see `iter_activation_index`."""
+    with telling(progress, f"Grey images in {layer}") as tell:
+        return drive(iter_activation_index(network, layer, images, exciting, normalization), tell)
+
+
+def iter_activation_index(
+    network: Network,
+    layer: str,
+    images: Images,
+    exciting: Exciting,
+    normalization: Normalization | None,
+) -> Generator[float, None, Floats]:
+    """Find by how much the filters' responses fall when their exciting images are made grey.
 
     After Rafegas and Vanrell (arXiv 1702.00382): of the images that excite a filter most,
 
@@ -87,6 +100,11 @@ def activation_index(
     normalization
         How the images were normalised; None where they are taken as raw RGB.
 
+    Yields
+    ------
+    float
+        The share done, after every batch; none of torch's modes is left switched meanwhile.
+
     Returns
     -------
     numpy.ndarray
@@ -96,10 +114,8 @@ def activation_index(
     numbers = np.unique(exciting.image[exciting.image >= 0]).tolist()
     chunks = [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
     answer: Answer | None = None
-    with inference_mode(), telling(progress, f"Grey images in {layer}") as tell:
-        for done, (chunk, (batch, _)) in enumerate(
-            zip(chunks, images.batches(chunks), strict=True), 1
-        ):
+    for done, (chunk, (batch, _)) in enumerate(zip(chunks, images.batches(chunks), strict=True), 1):
+        with inference_mode():
             grey = placed(make_grey(batch, normalization), network.model, torch.channels_last)
             answer = answer or answers(network, layer, grey[:1])
             maps = answer(grey)[0].clamp_min(0)
@@ -107,7 +123,7 @@ def activation_index(
                 filter, rank = np.nonzero(exciting.image == number)
                 row, column = exciting.row[filter, rank], exciting.column[filter, rank]
                 response[filter, rank] = values[filter, row, column].double().cpu().numpy()
-            tell(done / len(chunks))
+        yield done / len(chunks)
     colour = np.nansum(exciting.response, axis=1)
     rest = response.sum(axis=1) / np.where(colour > 0, colour, np.nan)
     return np.asarray(np.clip(1 - rest, 0.0, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from carviz.evaluate import (
     Images,
     Normalization,
     Progress,
+    drive,
     find_normalization,
     fingerprint_images,
     fingerprint_model,
+    telling,
     versions,
 )
 from carviz.pictures import Exciting
@@ -25,7 +27,7 @@ from carviz.pictures.effective import IMAGES
 from carviz.pictures.exciting import A_FILTER
 from carviz.pictures.filters import reads_rgb
 from carviz.results import SelectivityTable
-from carviz.selectivity.indices import Reading, activation_index
+from carviz.selectivity.indices import Reading, iter_activation_index
 
 THRESHOLD = 0.5
 DEAD = 0.01
@@ -100,7 +102,15 @@ def open_case(
 def judge(
     case: Case, readings: Sequence[Reading], exciting: Exciting | None, progress: Progress = False
 ) -> SelectivityTable:
-    """Return the table of a bank whose weights are read already.
+    """Return the table of a bank whose weights are read already; see `iter_judge`."""
+    with telling(progress, f"Grey images in {case.layer}") as tell:
+        return drive(iter_judge(case, readings, exciting), tell)
+
+
+def iter_judge(
+    case: Case, readings: Sequence[Reading], exciting: Exciting | None
+) -> Generator[float, None, SelectivityTable]:
+    """Tell apart the filters of a bank whose weights are read; yield the share done.
 
     Parameters
     ----------
@@ -114,8 +124,8 @@ def judge(
     activation = np.full(len(energy), np.nan)
     if case.images is not None and exciting is not None:
         dead |= exciting.found == 0
-        activation = activation_index(
-            case.network, case.layer, case.images, exciting, case.normalization, progress
+        activation = yield from iter_activation_index(
+            case.network, case.layer, case.images, exciting, case.normalization
         )
     return SelectivityTable(
         layer=case.layer,

@@ -5,10 +5,10 @@ import threading
 import numpy as np
 import pytest
 import torch
-from explorer.loadable import MODELS, NAMES
 from PIL import Image
+from support.loadable import MODELS, NAMES
 
-from carviz.explorer import loading
+from carviz.session import loading
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from explorer.gated import data, network
-from explorer.loadable import NAMES
+from support.gated import data, network
+from support.loadable import NAMES
 
-from carviz.explorer import explore, loading
+from carviz.explorer import explore
 from carviz.explorer.chooser import Choice, what_to_open
-from carviz.explorer.loading import IMAGES_A_CLASS
+from carviz.session import loading
+from carviz.session.loading import IMAGES_A_CLASS
 
 WAIT = 30
 
@@ -25,7 +26,7 @@ def explorer(named):
 
 def typed(explorer, model, images, limit=""):
     load = {"model": model, "data": str(images), "limit": limit}
-    explorer._view.chooser._heard(None, {"load": load}, [])
+    explorer.listener.hear({"load": load})
 
 
 def test_it_is_closed_until_asked_for(explorer, monkeypatch):
@@ -33,10 +34,10 @@ def test_it_is_closed_until_asked_for(explorer, monkeypatch):
         {"name": ["a", "b"], "source": ["bundled", "torchvision"], "accuracy": [float("nan"), 0.5]}
     )
     monkeypatch.setattr("carviz.zoo.list_models", lambda: frame)
-    chooser = explorer._view.chooser
+    chooser = explorer.panels.chooser
     assert not chooser.shown
     assert chooser.models == []
-    explorer._view.change.click()
+    explorer.panels.change.click()
     assert chooser.shown
     end = time.monotonic() + WAIT
     while not chooser.models:
@@ -48,24 +49,24 @@ def test_it_is_closed_until_asked_for(explorer, monkeypatch):
     ]
     chooser._heard(None, {"close": True}, [])
     assert not chooser.shown
-    explorer._view.change.click()
-    explorer._view.change.click()
+    explorer.panels.change.click()
+    explorer.panels.change.click()
     assert not chooser.shown
 
 
 def test_it_begins_with_what_is_explored(explorer):
-    chooser = explorer._view.chooser
+    chooser = explorer.panels.chooser
     assert (chooser.model, chooser.data, chooser.limit) == ("Network", "given tensors", "")
     assert chooser.sets[0] == "shapes"
     assert "CIFAR10" in chooser.sets
 
 
 def test_what_is_typed_is_loaded_and_remembered(explorer, photos):
-    explorer._view.change.click()
+    explorer.panels.change.click()
     typed(explorer, " small ", photos, "2")
-    assert explorer._view.chooser.loading
+    assert explorer.panels.chooser.loading
     explorer.wait(WAIT)
-    shown, chooser = explorer.results(), explorer._view.chooser
+    shown, chooser = explorer.results(), explorer.panels.chooser
     assert (shown.model, len(shown.images)) == ("small", 2 * len(NAMES))
     assert (chooser.model, chooser.data, chooser.limit) == ("small", str(photos), "2")
     assert not chooser.shown, "the row closes"
@@ -89,7 +90,7 @@ def test_the_model_alone_and_the_data_alone(explorer, photos):
 
 
 def test_what_is_wrong_is_told_and_the_row_stays_open(explorer, photos):
-    explorer._view.change.click()
+    explorer.panels.change.click()
     for limit in ("ten", "0", "-3", "1.5"):
         typed(explorer, "small", photos, limit)
         with pytest.raises(ValueError, match=f"a whole number, 1 or more.*found '{limit}'"):
@@ -97,8 +98,8 @@ def test_what_is_wrong_is_told_and_the_row_stays_open(explorer, photos):
     typed(explorer, "smal", photos)
     with pytest.raises(ValueError, match="there is no 'smal'"):
         explorer.wait(WAIT)
-    assert explorer._view.chooser.shown
-    assert "Failed" in explorer._view.status.value
+    assert explorer.panels.chooser.shown
+    assert "Failed" in explorer.panels.status.value
     assert explorer.results().model == "Network"
 
 
@@ -116,7 +117,7 @@ def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, mon
 
 @pytest.mark.parametrize("content", [None, "load", {}, {"load": 3}, {"choose": 3}])
 def test_other_messages_are_not_heard(explorer, content):
-    explorer._view.chooser._heard(None, content, [])
+    explorer.panels.chooser._heard(None, content, [])
     assert not explorer.busy
 
 
@@ -137,7 +138,7 @@ def test_what_stands_there_already_is_not_loaded_by_name(choice, origin, found):
 
 def test_the_bundled_network_comes_with_its_images():
     explorer = explore()
-    chooser = explorer._view.chooser
+    chooser = explorer.panels.chooser
     assert (chooser.model, chooser.data, chooser.limit) == ("shapes", "shapes", "50")
     assert IMAGES_A_CLASS == 50
     typed(explorer, "shapes", "shapes", "2")

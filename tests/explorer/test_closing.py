@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from explorer.gated import GATE, data, network
 from ipywidgets.widgets.widget import _instances
+from support.gated import GATE, data, network
 
 from carviz.explorer import Explorer, cells, doors, explore
 
@@ -31,9 +31,9 @@ def used(**options):
     explorer.wait(WAIT)
     explorer.prune(2)
     explorer.wait(WAIT)
-    explorer._view.chooser.show(True)
-    explorer._view.siblings._heard(None, {"open": True}, [])
-    explorer._view.show.value = "patches"
+    explorer.panels.chooser.show(True)
+    explorer.listener.hear({"open": True})
+    explorer.panels.show.value = "patches"
     return explorer
 
 
@@ -96,6 +96,6 @@ def test_one_that_cannot_be_made_leaves_no_widget():
     explorer = explore(network(), data())
     there = set(_instances)
     with pytest.raises(ValueError, match="nowhere"):
-        Explorer(explorer._subject, layer="nowhere")
+        Explorer(explorer.session.subject, layer="nowhere")
     assert set(_instances) == there
     explorer.close()

@@ -8,15 +8,15 @@ import time
 import numpy as np
 import pytest
 import torch
-from explorer.gated import GATE, data, network
 from PIL import Image
 from results_examples import car_table
+from support.gated import GATE, data, network
 
 import carviz
 from carviz.ablation import Run
 from carviz.explorer import explore
-from carviz.explorer.classes import class_content, classes_shown
-from carviz.explorer.faces import choose_faces
+from carviz.session.class_rows import class_content, classes_shown
+from carviz.session.seeing.class_images import choose_faces
 
 WAIT = 30
 
@@ -29,11 +29,11 @@ def eventually(true):
 
 
 def faces(explorer):
-    return explorer._view.classes.faces
+    return explorer.panels.classes.faces
 
 
 def shown(explorer):
-    return [str(number) for number in classes_shown(explorer._view.classes.content)]
+    return [str(number) for number in classes_shown(explorer.panels.classes.content)]
 
 
 class Own(torch.utils.data.Dataset):
@@ -105,7 +105,7 @@ def test_every_class_that_is_shown_gets_its_own_picture():
             own = images[face.image].numpy()
             stretched = (own - own.min()) / (own.max() - own.min())
             assert np.abs(picture - stretched).max() < 0.003
-    assert explorer._view.classes.content["faced"]
+    assert explorer.panels.classes.content["faced"]
 
 
 def test_pictures_are_read_once():
@@ -180,7 +180,7 @@ def test_what_cannot_be_read_is_left_out():
 def test_tables_of_other_images_have_no_pictures_and_no_room_for_them(tmp_path):
     carviz.measure_car(network(), data(0), "first", progress=False).save(tmp_path / "t.npz")
     explorer = explore(network(), data(1), tables=tmp_path)
-    assert not explorer._view.classes.content["faced"]
+    assert not explorer.panels.classes.content["faced"]
     assert explorer._screen.faces._thread is None
     assert faces(explorer) == {}
 

@@ -6,14 +6,15 @@ import time
 
 import pytest
 import torch
-from explorer.gated import CLASSES, GATE, IMAGES, data, network
-from explorer.loadable import NAMES, Small
+from support.gated import CLASSES, GATE, IMAGES, data, network
+from support.loadable import NAMES, Small
 from torch import fx, nn
 
 import carviz
 from carviz.ablation import Run
-from carviz.explorer import explore, loading
-from carviz.explorer.words import READY
+from carviz.explorer import explore
+from carviz.session import loading
+from carviz.session.status import READY
 
 WAIT = 30
 SMALL = Run(batch_size=4)
@@ -31,8 +32,8 @@ def is_as_before(explorer):
     shown = explorer.results()
     assert (shown.model, shown.data, len(shown.images)) == ("Network", "given tensors", IMAGES)
     assert (explorer.layer, explorer.filter, explorer.busy) == ("third", 5, False)
-    assert [value for _, value in explorer._view.layer.options] == ["first", "second", "third"]
-    assert "<b>Network</b>" in explorer._view.header.value
+    assert [value for _, value in explorer.panels.layer.options] == ["first", "second", "third"]
+    assert "<b>Network</b>" in explorer.panels.header.value
 
 
 def test_another_model_and_other_data_are_shown_as_if_freshly_opened(explorer, photos):
@@ -59,7 +60,7 @@ def test_another_model_and_other_data_are_shown_as_if_freshly_opened(explorer, p
     explorer.compute()
     explorer.wait(WAIT)
     model = Small()
-    model.load_state_dict(explorer._subject.network.model.state_dict())
+    model.load_state_dict(explorer.session.subject.network.model.state_dict())
     images = carviz.load_data(photos, model=model, limit=4, progress=False)
     whole = carviz.measure_car(model, images, "deep", progress=False, run=SMALL)
     assert explorer.table == whole
@@ -72,7 +73,7 @@ def test_banks_of_the_same_name_are_shown_anew(explorer, photos):
     explorer.load("twin")
     explorer.wait(WAIT)
     assert (explorer.layer, explorer.filter) == ("stem", 0)
-    assert len(explorer._view.gallery.tiles) == 6
+    assert len(explorer.panels.gallery.tiles) == 6
     assert explorer.results().pictures.shape[0] == 6
 
 
@@ -175,12 +176,12 @@ def test_what_cannot_be_opened_is_told_and_the_former_stays(
     with pytest.raises(error, match=words):
         explorer.wait(WAIT)
     assert words in explorer.status
-    assert "Traceback" in explorer._view.status.value
+    assert "Traceback" in explorer.panels.status.value
     is_as_before(explorer)
     explorer.compute()
     explorer.wait(WAIT)
     assert explorer.table.complete
-    assert "Traceback" not in explorer._view.status.value
+    assert "Traceback" not in explorer.panels.status.value
 
 
 def test_labels_beyond_the_logits_are_refused(explorer):
@@ -214,15 +215,15 @@ def test_cancel_while_weights_are_loaded_ends_at_once(explorer, photos, monkeypa
     explorer.load("small", photos)
     assert reached.wait(WAIT)
     assert explorer.status == "Loading small: weights"
-    assert explorer._view.chooser.loading
-    assert explorer._view.compute_bank.disabled
-    assert not explorer._view.cancel.disabled
+    assert explorer.panels.chooser.loading
+    assert explorer.panels.compute_bank.disabled
+    assert not explorer.panels.cancel.disabled
     job = explorer._job
-    explorer._view.cancel.click()
+    explorer.panels.cancel.click()
     explorer.wait(WAIT)
     is_as_before(explorer)
     assert explorer.status == "Cancelled: Network on given tensors stays."
-    assert not explorer._view.compute_bank.disabled
+    assert not explorer.panels.compute_bank.disabled
     heard = []
     explorer.observe(heard.append)
     go_on.set()
@@ -286,11 +287,11 @@ def test_the_same_once_more_keeps_what_was_measured(explorer, photos):
     explorer.wait(WAIT)
     explorer.compute()
     explorer.wait(WAIT)
-    table, images = explorer.table, explorer._subject.images
+    table, images = explorer.table, explorer.session.subject.images
     explorer.load(data=photos)
     explorer.wait(WAIT)
     assert explorer.table is table
-    assert explorer._subject.images is not images, "files may have come or gone"
+    assert explorer.session.subject.images is not images, "files may have come or gone"
 
 
 def test_loading_ends_a_measurement_and_keeps_its_table(explorer, photos):
@@ -331,23 +332,23 @@ def test_the_last_one_asked_for_is_opened(explorer, photos):
 def test_images_are_read_again_only_for_a_model_that_wants_them_otherwise(explorer, photos):
     explorer.load("small", photos, limit=3)
     explorer.wait(WAIT)
-    images = explorer._subject.images.source
+    images = explorer.session.subject.images.source
     explorer.load("twin")
     explorer.wait(WAIT)
-    assert explorer._subject.images.source is images
+    assert explorer.session.subject.images.source is images
     explorer.load("darker")
     explorer.wait(WAIT)
-    again = explorer._subject.images.source
+    again = explorer.session.subject.images.source
     assert again is not images
     assert len(again) == 15, "as many a class as before"
     assert not torch.equal(again[0][0], images[0][0])
 
 
 def test_a_user_s_own_data_stays_when_the_model_changes(explorer):
-    images = explorer._subject.images.source
+    images = explorer.session.subject.images.source
     explorer.load(network(1))
     explorer.wait(WAIT)
-    assert explorer._subject.images.source is images
+    assert explorer.session.subject.images.source is images
     assert explorer.results().data == "given tensors"
 
 

@@ -2,7 +2,7 @@
 
 import IPython.display
 import pytest
-from explorer.gated import data, network
+from support.gated import data, network
 
 from carviz.explorer import explore
 from carviz.explorer.paper import VIEW

@@ -5,30 +5,30 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from explorer.gated import data, network
 from results_examples import pruning_path, selectivity_table
+from support.gated import data, network
 from torch import nn
 
 import carviz
 from carviz.explorer import explore
 from carviz.explorer.cells import enter, retire_former, running_cell
-from carviz.explorer.loading import IMAGES_A_CLASS
-from carviz.explorer.subject import open_subject
+from carviz.session.loading import IMAGES_A_CLASS
+from carviz.session.subject import open_subject
 
 
 def test_nothing_given_is_the_bundled_network_on_stratified_images():
     explorer = explore()
     assert explorer.layer == "features.0"
     assert explorer.table is None
-    subject = explorer._subject
+    subject = explorer.session.subject
     assert (subject.model_name, subject.data_name) == ("shapes", "shapes")
     counts = np.bincount(subject.images.hints)
     assert counts.min() == counts.max() == IMAGES_A_CLASS
     assert [bank.layer for bank in subject.banks()] == [
-        value for _, value in explorer._view.layer.options
+        value for _, value in explorer.panels.layer.options
     ]
-    assert "<b>shapes</b>" in explorer._view.header.value
-    assert explorer._view.gallery.sprite.startswith(b"\x89PNG")
+    assert "<b>shapes</b>" in explorer.panels.header.value
+    assert explorer.panels.gallery.sprite.startswith(b"\x89PNG")
 
 
 def test_names_and_folders(tmp_path):
@@ -72,9 +72,9 @@ def test_more_that_is_refused():
 def test_layer_may_be_the_module_s_name_and_device_is_shown():
     explorer = explore(network(), data(), layer="third", device="cpu")
     assert explorer.layer == "third"
-    assert explorer._view.layer.value == "third"
-    assert "on <b>cpu</b>" in explorer._view.header.value
-    shown = [type(c).__name__ for c in explorer._view.controls.children]
+    assert explorer.panels.layer.value == "third"
+    assert "on <b>cpu</b>" in explorer.panels.header.value
+    shown = [type(c).__name__ for c in explorer.panels.controls.children]
     if not torch.cuda.is_available():
         assert shown == ["Dropdown", *4 * ["Button"]], "one device: no choice"
 
@@ -102,7 +102,7 @@ class Gate(nn.Module):
 def test_gates_are_left_out_unless_asked_for():
     def offered(**more):
         explorer = explore(Gate().eval(), data(), **more)
-        return [value for _, value in explorer._view.layer.options], explorer.layer
+        return [value for _, value in explorer.panels.layer.options], explorer.layer
 
     banks = carviz.list_banks(Gate()).set_index("layer").gate
     assert banks.to_dict() == {"stem": False, "squeeze": True}
@@ -122,7 +122,7 @@ def test_saved_tables_are_shown_without_computing(tmp_path):
     assert explorer.table.complete
     assert not explorer.busy
     assert "4 filters measured on 80 images" in explorer.status
-    assert "CAR" in explorer._view.panel.value
+    assert "CAR" in explorer.panels.panel.value
     explorer.layer = "third"
     assert explorer.table == carviz.CarTable.load(tmp_path / "third.npz")
     explorer.layer = "first"
@@ -174,7 +174,7 @@ def test_images_of_other_data_are_not_shown_beside_a_table(tmp_path):
     carviz.measure_car(network(), data(0), "first", progress=False).save(tmp_path / "t.npz")
     explorer = explore(network(), data(1), tables=tmp_path)
     explorer._open_class(0)
-    assert "measured on other images" in explorer._view.classes.changed["problem"]
+    assert "measured on other images" in explorer.panels.classes.changed["problem"]
 
 
 class Made:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from explorer.gated import GATE, data, network
+from support.gated import GATE, data, network
 from torch import fx, nn
 from torch_pruning import DependencyGraph
 
@@ -15,9 +15,9 @@ import carviz
 from carviz.ablation import Run
 from carviz.banks import TRACING, tracing
 from carviz.explorer import explore
-from carviz.explorer.job import Cancelled, Job
-from carviz.explorer.pruned import GOOD, RIVALS, good_place
 from carviz.pruning import CRITERIA, prune_filters
+from carviz.session.bank_paths import GOOD, RIVALS, good_place
+from carviz.session.worker import Cancelled, Job
 
 WAIT = 60
 SMALL = Run(batch_size=16)
@@ -78,8 +78,8 @@ def test_its_path_is_prune_filters_s(explorer, whole):
     assert explorer.progress == 1.0
     assert explorer.status.startswith("Done in")
     assert "6 filters pruned" in explorer.status
-    assert explorer._view.view.value == "pruning", "what is asked for is looked at"
-    assert "CAR" not in explorer._view.gallery.tiles[0]["car"], "pruning measures no CAR"
+    assert explorer.panels.view.value == "pruning", "what is asked for is looked at"
+    assert "CAR" not in explorer.panels.gallery.tiles[0]["car"], "pruning measures no CAR"
 
 
 def test_when_all_is_done_the_slider_stands_where_little_is_lost(explorer):
@@ -114,7 +114,7 @@ def test_during_a_run_what_there_is_is_shown_and_the_slider_follows(explorer):
     explorer.prune()
     assert explorer.busy
     assert reached.wait(WAIT)
-    path, view = explorer.path, explorer._view.pruning
+    path, view = explorer.path, explorer.panels.pruning
     assert explorer.busy
     assert 2 <= len(path) < 6
     assert explorer.count == len(path)
@@ -145,7 +145,7 @@ def test_cancel_ends_within_a_batch_and_keeps_what_there_is(explorer, whole):
     assert explorer.count == 3
     assert explorer.progress == 0.5
     assert explorer.status == "Cancelled: 3 filters pruned, and kept."
-    assert not explorer._view.pruning.export.disabled
+    assert not explorer.panels.pruning.export.disabled
 
 
 def test_cancel_before_the_first_step(explorer):
@@ -153,7 +153,7 @@ def test_cancel_before_the_first_step(explorer):
     assert cancel_when(explorer, lambda: True) <= 8, "a plan is tried on four images"
     assert explorer.path is None or len(explorer.path) == 0
     assert explorer.status == "Cancelled before the first filter."
-    assert explorer._view.pruning.export.disabled
+    assert explorer.panels.pruning.export.disabled
 
 
 def test_a_second_run_that_is_cancelled_loses_nothing(explorer, whole):
@@ -173,7 +173,7 @@ def test_another_bank_during_a_run_ends_it_and_it_writes_nothing_more(explorer):
         job = explorer._job
         explorer.layer = "second"
         assert (explorer.busy, explorer.path, explorer.count) == (False, None, 0)
-        assert "Nothing pruned yet" in explorer._view.pruning.order.value
+        assert "Nothing pruned yet" in explorer.panels.pruning.order.value
         heard = []
         explorer.observe(heard.append)
         opened.set()
@@ -240,12 +240,12 @@ def test_what_fails_is_told_and_raised_and_what_there_is_kept(explorer, whole):
         explorer.wait(WAIT)
     GATE.act = None
     assert same(explorer.path, whole.prefix(2))
-    shown = explorer._view.status.value
+    shown = explorer.panels.status.value
     assert "Failed" in shown
     assert "Traceback" in shown
     assert "<b>down</b>" not in shown
     pruned(explorer)
-    assert "Traceback" not in explorer._view.status.value
+    assert "Traceback" not in explorer.panels.status.value
     assert same(explorer.path, whole)
 
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_pruned_is_refused_at_once_or_told_to_whoever_clicks(expl
     with pytest.raises(ValueError, match="7"):
         explorer.prune(7)
     assert not explorer.busy
-    explorer._view.pruning.compare.click()
+    explorer.panels.pruning.compare.click()
     with pytest.raises(ValueError, match="not pruned yet"):
         explorer.wait(WAIT)
     assert "not pruned yet" in explorer.status
@@ -266,11 +266,11 @@ def test_what_cannot_be_pruned_is_refused_at_once_or_told_to_whoever_clicks(expl
 def test_a_click_that_is_refused_is_told_in_the_status(explorer):
     pruned(explorer)
     explorer.count = 0
-    explorer._view.pruning.export.click()
+    explorer.panels.pruning.export.click()
     with pytest.raises(ValueError, match="Move the slider"):
         explorer.wait(WAIT)
     assert "Move the slider" in explorer.status
-    assert "Traceback" in explorer._view.status.value
+    assert "Traceback" in explorer.panels.status.value
 
 
 def test_rivals_come_cheapest_first_each_as_prune_filters_has_it(explorer, whole):
@@ -289,8 +289,8 @@ def test_rivals_come_cheapest_first_each_as_prune_filters_has_it(explorer, whole
     assert list(paths) == ["car", *RIVALS]
     assert "6 other criteria" in explorer.status
     assert any("comparing with" in words for words in seen)
-    assert explorer._view.pruning.compare.disabled, "there is nothing left to compare"
-    assert explorer._view.pruning.legend.value.count("<tr") == 7
+    assert explorer.panels.pruning.compare.disabled, "there is nothing left to compare"
+    assert explorer.panels.pruning.legend.value.count("<tr") == 7
     assert explorer.count <= 4
 
 
@@ -301,7 +301,7 @@ def test_a_comparison_that_is_cancelled_keeps_the_rivals_it_has(explorer):
     assert cancel_when(explorer, lambda: len(known.paths) == 3) == 0
     assert [path.criterion for path in known.paths][:2] == ["car", "l1"]
     assert explorer.status.startswith("Cancelled")
-    assert not explorer._view.pruning.compare.disabled
+    assert not explorer.panels.pruning.compare.disabled
     explorer.compare()
     explorer.wait(WAIT)
     assert all(len(path) == 6 for path in known.paths)
@@ -309,7 +309,7 @@ def test_a_comparison_that_is_cancelled_keeps_the_rivals_it_has(explorer):
 
 def test_the_slider_moves_the_place_and_all_that_depends_on_it(explorer, whole):
     pruned(explorer)
-    view = explorer._view.pruning
+    view = explorer.panels.pruning
     for place in (0, 5, 2):
         view.slider._heard(None, {"place": place}, [])
         assert explorer.count == view.slider.value == place
@@ -334,7 +334,7 @@ def test_the_slider_moves_the_place_and_all_that_depends_on_it(explorer, whole):
 
 def test_a_picture_of_the_strip_chooses_its_filter(explorer):
     pruned(explorer)
-    strip = explorer._view.pruning.strip
+    strip = explorer.panels.pruning.strip
     filter = int(explorer.path.order[3])
     strip._heard(None, {"choose": filter}, [])
     assert explorer.filter == strip.value == filter
@@ -350,7 +350,7 @@ def test_the_count_of_colour_selective_filters_stands_beside_chance(explorer):
     gone = path.order[:4][alive[path.order[:4]]]
     color = int((kinds[gone] == "color").sum())
     chance = (kinds == "color").sum() / alive.sum()
-    words = explorer._view.pruning.order.value
+    words = explorer.panels.pruning.order.value
     assert f"{color} of {len(gone)}" in words
     assert f"by chance {chance:.0%}" in words
 
@@ -358,8 +358,8 @@ def test_the_count_of_colour_selective_filters_stands_beside_chance(explorer):
 def test_a_bank_that_reads_no_rgb_has_no_colour_count(explorer):
     explorer.layer = "second"
     pruned(explorer)
-    assert "Colour" not in explorer._view.pruning.order.value
-    assert explorer._view.pruning.strip.sprite == b""
+    assert "Colour" not in explorer.panels.pruning.order.value
+    assert explorer.panels.pruning.strip.sprite == b""
 
 
 def test_export_writes_a_network_that_computes_what_the_ablated_one_does(explorer, tmp_path):
@@ -376,8 +376,8 @@ def test_export_writes_a_network_that_computes_what_the_ablated_one_does(explore
         predicted = opened(images).argmax(1).numpy()
     assert np.array_equal(predicted, path.predictions[1])
     assert done.report.after.parameters < done.report.before.parameters
-    assert f"{done.report.after.parameters:,}" in explorer._view.pruning.report.value
-    assert done.path.name in explorer._view.pruning.report.value
+    assert f"{done.report.after.parameters:,}" in explorer.panels.pruning.report.value
+    assert done.path.name in explorer.panels.pruning.report.value
 
 
 def test_an_export_that_does_not_come_back_is_cancelled(explorer, tmp_path, monkeypatch):
@@ -407,7 +407,7 @@ def test_export_says_in_words_why_it_cannot(explorer, tmp_path):
     with pytest.raises(ValueError, match="keeps one filter"):
         explorer.wait(WAIT)
     assert "keeps one filter" in explorer.status
-    assert "keeps one filter" in explorer._view.status.value
+    assert "keeps one filter" in explorer.panels.status.value
     assert explorer.exported is None
     with pytest.raises(FileNotFoundError, match="nowhere"):
         explorer.export(tmp_path / "nowhere" / "x.pt2")
@@ -484,7 +484,7 @@ def test_two_explorers_prune_side_by_side():
 
 
 def test_buttons(explorer):
-    view = explorer._view
+    view = explorer.panels
     view.prune.click()
     job = explorer._job
     view.prune.click()  # the second of a double click
@@ -517,7 +517,7 @@ def test_pictures_and_pages_hold_the_pruning(explorer, tmp_path):
     assert "<h2>Pruning" in page
     assert page.count("</main>") == 1
     assert "Pruning first" in explorer.snapshot().description
-    explorer._view.view.value = "filter"
+    explorer.panels.view.value = "filter"
     assert "Filter 0 of first" in explorer.snapshot().description
 
 

@@ -8,16 +8,16 @@ import time
 import numpy as np
 import pytest
 import torch
-from explorer.gated import GATE, data, network
 from PIL import Image
+from support.gated import GATE, data, network
 
 import carviz
 from carviz.explorer import explore
 from carviz.explorer.panels import filter_panel
-from carviz.explorer.seen import Demand, Seen, is_looked_at, still_wanted
 from carviz.pictures import effective_weights, excite, top_patches, weight_pictures
 from carviz.pictures.pulling import _Puller
 from carviz.results import SelectivityTable
+from carviz.session.seeing.kept import Demand, Seen, is_looked_at, still_wanted
 from carviz.siblings import measure_siblings
 
 WAIT = 30
@@ -49,11 +49,11 @@ def tiles(gallery):
 
 
 def look(explorer, name):
-    explorer._view.sight._heard(None, {"look": name}, [])
+    explorer.listener.hear({"look": name})
 
 
 def open_siblings(explorer, opened=True):
-    explorer._view.siblings._heard(None, {"open": opened}, [])
+    explorer.listener.hear({"open": opened})
 
 
 class Own(torch.utils.data.Dataset):
@@ -124,7 +124,7 @@ def test_what_only_stands_beside_comes_last_and_is_not_looked_at():
 
 def test_a_deep_bank_fills_by_itself_with_effective_weights():
     explorer = explore(network(), data(), layer="second")
-    gallery = explorer._view.gallery
+    gallery = explorer.panels.gallery
     assert gallery.pictured
     rest(explorer)
     expected = weight_pictures(effective_weights(network(), data(), "second").weights)
@@ -132,28 +132,28 @@ def test_a_deep_bank_fills_by_itself_with_effective_weights():
     assert sorted(found) == [0, 1, 2, 3], "at the end all are there for who looks then"
     for filter, picture in enumerate(expected):
         assert np.abs(found[filter] - picture).max() < 0.003
-    content = explorer._view.sight.content
+    content = explorer.panels.sight.content
     assert np.abs(decode(content["src"]) - expected[0]).max() < 0.003
     assert content["coarse"]
     explorer.filter = 3
-    assert np.abs(decode(explorer._view.sight.content["src"]) - expected[3]).max() < 0.003
+    assert np.abs(decode(explorer.panels.sight.content["src"]) - expected[3]).max() < 0.003
 
 
 def test_a_deep_bank_is_told_apart_by_both_readings():
     explorer = explore(network(), data(), layer="second")
     rest(explorer)
     kinds = carviz.measure_selectivity(network(), "second", data=data())
-    assert [t["mark"] for t in explorer._view.gallery.tiles] == [
+    assert [t["mark"] for t in explorer.panels.gallery.tiles] == [
         {"color": "C", "shape": "S", "dead": "×"}[kind] for kind in kinds.kind
     ]
     for filter in range(4):
         explorer.filter = filter
-        panel = explorer._view.panel.value
+        panel = explorer.panels.panel.value
         assert f"colour index <b>{kinds.color_index[filter]:.2f}</b>" in panel
         assert f"falls by <b>{kinds.activation_index[filter]:.0%}</b> in grey" in panel
         assert ("disagree" in panel) == bool(kinds.disagrees[filter])
-    explorer._view.sort.value = "color"
-    order = [tile["filter"] for tile in explorer._view.gallery.tiles]
+    explorer.panels.sort.value = "color"
+    order = [tile["filter"] for tile in explorer.panels.gallery.tiles]
     assert np.all(np.diff(kinds.color_index[order]) <= 0)
 
 
@@ -165,7 +165,7 @@ def test_each_filter_of_a_deep_bank_is_pulled_back_once(monkeypatch, gallery):
         _Puller, "weights", lambda self, filters: pulled.extend(filters) or pull(self, filters)
     )
     explorer = explore(network(), data(), layer="first")
-    explorer._view.show.value = gallery
+    explorer.panels.show.value = gallery
     explorer.layer = "third"
     rest(explorer)
     assert sorted(pulled) == list(range(8))
@@ -194,7 +194,7 @@ def test_patches_of_the_chosen_filter(layer):
     look(explorer, "patches")
     rest(explorer)
     expected = top_patches(network(), data(), layer, 2, normalize=None)
-    items = explorer._view.sight.content["items"]
+    items = explorer.panels.sight.content["items"]
     assert len(items) == 9
     for item, picture, label, response in zip(
         items, expected.pictures, expected.labels, expected.responses, strict=True
@@ -207,25 +207,25 @@ def test_a_synthesised_picture_becomes_better_and_is_kept():
     explorer = explore(network(), data(), layer="first")
     explorer.filter = 4
     shown = []
-    explorer._view.sight.observe(lambda change: shown.append(change["new"]["src"]), "content")
+    explorer.panels.sight.observe(lambda change: shown.append(change["new"]["src"]), "content")
     look(explorer, "synthesised")
-    assert explorer._view.sight.content["words"].startswith("Comes")
+    assert explorer.panels.sight.content["words"].startswith("Comes")
     rest(explorer)
     assert len({src for src in shown if src}) > 2
     expected = excite(network(), "first", 4, data=data())
     assert np.abs(decode(shown[-1]) - expected).max() < 0.003
     explorer.filter = 0
     rest(explorer)
-    before = explorer._screen.sights.seen.synthesised[4]
+    before = explorer.results().seen.synthesised[4]
     explorer.filter = 4
     assert explorer._screen.sights._thread is None
-    assert explorer._screen.sights.seen.synthesised[4] is before
+    assert explorer.results().seen.synthesised[4] is before
 
 
 @pytest.mark.parametrize("layer", ["first", "second"])
 def test_the_filter_s_three_pictures_stand_side_by_side(layer):
     explorer = explore(network(), data(), layer=layer)
-    panel = explorer._view.sight
+    panel = explorer.panels.sight
     explorer.filter = 3
     rest(explorer)
     small = dict(panel.small)
@@ -251,9 +251,9 @@ def test_what_nobody_looks_at_fails_silently_and_is_told_on_its_tab():
     explorer.filter = 5
     rest(explorer)
     assert explorer.status == status
-    assert set(explorer._view.sight.small) == {"weights", "synthesised"}
+    assert set(explorer.panels.sight.small) == {"weights", "synthesised"}
     look(explorer, "patches")
-    assert explorer._view.sight.content["words"].startswith("No picture: ")
+    assert explorer.panels.sight.content["words"].startswith("No picture: ")
     assert explorer.status == status
 
 
@@ -261,9 +261,9 @@ def test_what_nobody_looks_at_fails_silently_and_is_told_on_its_tab():
 def test_siblings_come_when_they_are_asked_for(layer):
     explorer = explore(network(), data(), layer=layer)
     rest(explorer)
-    panel = explorer._view.siblings
+    panel = explorer.panels.siblings
     assert not panel.content["open"]
-    assert explorer._screen.sights.seen.siblings is None
+    assert explorer.results().seen.siblings is None
     open_siblings(explorer)
     rest(explorer)
     near = measure_siblings(network(), data(), layer, progress=False).nearest(0, 3, by="activation")
@@ -280,22 +280,22 @@ def test_siblings_come_when_they_are_asked_for(layer):
 @pytest.mark.parametrize("layer", ["first", "second"])
 def test_the_gallery_can_show_any_of_the_pictures(layer):
     explorer = explore(network(), data(), layer=layer)
-    gallery, count = explorer._view.gallery, explorer._bank.filters
+    gallery, count = explorer.panels.gallery, explorer._bank.filters
     rest(explorer)
     weights = tiles(gallery)
-    explorer._view.show.value = "patches"
+    explorer.panels.show.value = "patches"
     rest(explorer)
     expected = top_patches(network(), data(), layer, count=1).pictures[:, 0]
     found = tiles(gallery)
     assert sorted(found) == list(range(count))
     assert all(np.abs(found[i] - expected[i]).max() < 0.003 for i in range(count))
-    explorer._view.show.value = "synthesised"
+    explorer.panels.show.value = "synthesised"
     rest(explorer)
     expected = excite(network(), layer, data=data())
     found = tiles(gallery)
     assert sorted(found) == list(range(count))
     assert all(np.abs(found[i] - expected[i]).max() < 0.003 for i in range(count))
-    explorer._view.show.value = "weights"
+    explorer.panels.show.value = "weights"
     assert explorer._screen.sights._thread is None
     assert all(np.array_equal(tiles(gallery)[i], weights[i]) for i in range(count))
 
@@ -306,17 +306,17 @@ def test_what_was_made_is_not_made_again():
     look(explorer, "patches")
     open_siblings(explorer)
     rest(explorer)
-    kept = dict(explorer._screen.sights.seen.weights)
+    kept = dict(explorer.results().seen.weights)
     assert len(kept) == 4
     explorer.layer = "first"
     rest(explorer)
     own.readers.clear()
     explorer.layer = "second"
-    assert sorted(explorer._view.gallery.drawn) == [0, 1, 2, 3], "at once"
-    assert len(explorer._view.sight.content["items"]) == 9
+    assert sorted(explorer.panels.gallery.drawn) == [0, 1, 2, 3], "at once"
+    assert len(explorer.panels.sight.content["items"]) == 9
     rest(explorer)
     assert own.readers == []
-    assert all(explorer._screen.sights.seen.weights[i] is kept[i] for i in kept)
+    assert all(explorer.results().seen.weights[i] is kept[i] for i in kept)
 
 
 def test_another_bank_ends_what_is_under_way():
@@ -324,16 +324,16 @@ def test_another_bank_ends_what_is_under_way():
     with GATE.closed(after=8) as (reached, opened):  # in the midst of the weights
         explorer.layer = "third"
         assert reached.wait(WAIT)
-        sent = explorer._view.gallery.shows
+        sent = explorer.panels.gallery.shows
         explorer.layer = "first"
-        assert explorer._view.gallery.shows == sent + 1
-        drawn, sprite = explorer._view.gallery.drawn, explorer._view.gallery.sprite
+        assert explorer.panels.gallery.shows == sent + 1
+        drawn, sprite = explorer.panels.gallery.drawn, explorer.panels.gallery.sprite
         opened.set()
         rest(explorer)
     third = explorer._findings.seen["third"]
     assert len(third.weights) < 8
     assert not third.failed
-    assert (explorer._view.gallery.drawn, explorer._view.gallery.sprite) == (drawn, sprite)
+    assert (explorer.panels.gallery.drawn, explorer.panels.gallery.sprite) == (drawn, sprite)
     explorer.layer = "third"
     rest(explorer)
     assert len(third.weights) == 8
@@ -346,13 +346,13 @@ def test_a_job_goes_before_pictures_and_they_go_on_after_it():
         explorer.layer = "third"
         assert reached.wait(WAIT)
         explorer.compute()
-        made = len(explorer._screen.sights.seen.weights)
+        made = len(explorer.results().seen.weights)
         opened.set()
         explorer.wait(WAIT)
     assert made < 8
     assert explorer.table.complete
     rest(explorer)
-    assert len(explorer._screen.sights.seen.weights) == 8
+    assert len(explorer.results().seen.weights) == 8
     assert explorer._findings.kinds["third"].activation_index.shape == (8,)
 
 
@@ -376,14 +376,14 @@ def test_what_fails_is_told_and_tried_again_when_the_bank_is_chosen_anew():
     rest(explorer)
     eventually(lambda: "Pictures of second: ValueError" in explorer.status)
     assert "image 7" in explorer.status
-    assert "Show the traceback" in explorer._view.status.value
-    assert "image 7" in explorer._view.sight.content["words"]
+    assert "Show the traceback" in explorer.panels.status.value
+    assert "image 7" in explorer.panels.sight.content["words"]
     assert not explorer.busy
     own.broken.clear()
     explorer.layer = "first"
     explorer.layer = "second"
     rest(explorer)
-    assert len(explorer._screen.sights.seen.weights) == 4
+    assert len(explorer.results().seen.weights) == 4
     assert "ValueError" not in explorer.status
 
 
@@ -398,7 +398,7 @@ def test_one_thread_at_a_time_reads_a_user_s_data():
     for filter, name in enumerate(("patches", "synthesised", "patches", "weights")):
         look(explorer, name)
         explorer.filter = filter
-        explorer._view.classes._heard(None, {"open": filter}, [])
+        explorer.listener.hear({"open": filter})
         time.sleep(0.05)
     explorer.wait(WAIT)
     for filter in (1, 2, 3):
@@ -414,12 +414,12 @@ def test_one_thread_at_a_time_reads_a_user_s_data():
 def test_other_data_has_its_own_pictures_and_the_former_ones_come_back():
     explorer = explore(network(), data(0), layer="second")
     rest(explorer)
-    first = explorer._screen.sights.seen
+    first = explorer.results().seen
     explorer.load(data=data(1))
     explorer.wait(WAIT)
     explorer.layer = "second"
     rest(explorer)
-    other = explorer._screen.sights.seen
+    other = explorer.results().seen
     assert other is not first
     assert len(other.weights) == len(first.weights) == 4
     assert not np.array_equal(other.weights[0], first.weights[0])
@@ -433,7 +433,7 @@ def test_a_retired_explorer_makes_nothing_more():
         threading.Timer(0.1, opened.set).start()
         explorer.retire()
         assert explorer._screen.sights._thread is None
-    assert len(explorer._screen.sights.seen.weights) < 8
+    assert len(explorer.results().seen.weights) < 8
 
 
 def test_saved_tables_of_a_deep_bank_need_no_new_reading(tmp_path):
@@ -444,4 +444,4 @@ def test_saved_tables_of_a_deep_bank_need_no_new_reading(tmp_path):
     assert explorer.layer == "second"
     rest(explorer)
     assert explorer._findings.kinds["second"].threshold == 0.1
-    assert len(explorer._screen.sights.seen.weights) == 4
+    assert len(explorer.results().seen.weights) == 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from carviz.explorer.thumbnails import reduced
+from carviz.session.thumbnails import reduced
 
 
 @pytest.mark.parametrize(

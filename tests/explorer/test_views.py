@@ -10,20 +10,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
-from explorer.gated import data, network
 from PIL import Image
 from results_examples import car_table, selectivity_table
 from small import planted
+from support.gated import data, network
 
 import carviz
 from carviz.evaluate import Images, Normalization
 from carviz.explorer import explore
-from carviz.explorer.classes import class_content
 from carviz.explorer.gallery import make_tile
-from carviz.explorer.known import Known, best
 from carviz.explorer.panels import filter_panel, header, status_line
 from carviz.explorer.scatter import bank_drawing
-from carviz.explorer.thumbnails import changed_images
+from carviz.session.bank_tables import Known, best
+from carviz.session.class_rows import class_content
+from carviz.session.thumbnails import changed_images
 
 WAIT = 30
 
@@ -41,7 +41,7 @@ def measured():
 
 
 def test_the_sprite_holds_every_picture_where_the_browser_looks_for_it(measured):
-    gallery, pictures = measured._view.gallery, carviz.rgb_weights(network(), "first")
+    gallery, pictures = measured.panels.gallery, carviz.rgb_weights(network(), "first")
     sheet = decode(gallery.sprite)
     w, h = gallery.tile_width, gallery.tile_height
     for filter, picture in enumerate(pictures):
@@ -52,7 +52,7 @@ def test_the_sprite_holds_every_picture_where_the_browser_looks_for_it(measured)
 
 def test_tiles_say_kind_and_car_in_letters_and_in_words(measured):
     table = measured.table
-    for tile in measured._view.gallery.tiles:
+    for tile in measured.panels.gallery.tiles:
         car = 100 * table.car[tile["filter"]]
         assert float(tile["car"].replace("−", "-")) == pytest.approx(car, abs=0.0501)
         assert tile["mark"] in ("C", "S", "×")
@@ -77,7 +77,7 @@ def test_sorting(measured):
 
 def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
     explorer = explore(*planted())
-    gallery = explorer._view.gallery
+    gallery = explorer.panels.gallery
     assert gallery.sprite == b""
     assert not gallery.pictured
     assert "reads no RGB" in gallery.note
@@ -85,8 +85,8 @@ def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
     assert explorer._screen.sights.wanted() == [], "what cannot be made is not tried"
     explorer.compute()
     explorer.wait(WAIT)
-    explorer._view.view.value = "bank"
-    assert "rank, highest CAR first" in explorer._view.drawing.value
+    explorer.panels.view.value = "bank"
+    assert "rank, highest CAR first" in explorer.panels.drawing.value
 
 
 def test_a_log_p_that_was_left_out_reaches_no_browser():
@@ -119,8 +119,8 @@ def test_a_class_opens_to_the_images_that_changed(measured):
     table = measured.table
     filter, number = divmod(int(np.argmax(table.lost)), len(table.classes))
     measured.filter = filter
-    measured._view.classes._heard(None, {"open": number}, [])
-    changed = measured._view.classes.changed
+    measured.listener.hear({"open": number})
+    changed = measured.panels.classes.changed
     flips = table.flips(filter, number)
     assert (changed["filter"], changed["number"]) == (filter, number)
     assert len(changed["items"]) + changed["more"] == len(flips) > 0
@@ -129,9 +129,9 @@ def test_a_class_opens_to_the_images_that_changed(measured):
         if row["image"] in shown:
             assert shown[row["image"]] == (row["before"], row["after"])
     measured.filter = (filter + 1) % 6
-    assert measured._view.classes.changed["filter"] == measured.filter
-    measured._view.classes._heard(None, {"open": -1}, [])
-    assert measured._view.classes.opened == -1
+    assert measured.panels.classes.changed["filter"] == measured.filter
+    measured.listener.hear({"open": -1})
+    assert measured.panels.classes.opened == -1
 
 
 def test_thumbnails_are_raw_rgb():
@@ -158,7 +158,7 @@ def test_an_unreadable_image_is_told_where_it_would_be(measured, monkeypatch):
     object.__setattr__(measured._subject, "images", broken)
     number = int(np.argmax(measured.table.lost[0] + measured.table.gained[0]))
     measured._open_class(number)
-    assert measured._view.classes.changed["problem"] == "OSError: gone"
+    assert measured.panels.classes.changed["problem"] == "OSError: gone"
     measured._open_class(-1)
 
 

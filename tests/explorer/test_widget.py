@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 import traitlets
-from explorer.gated import GATE, IMAGES, data, network
+from support.gated import GATE, IMAGES, data, network
 from torch import fx, nn
 
 import carviz
@@ -14,9 +14,9 @@ from carviz.ablation import Run
 from carviz.banks import open_network
 from carviz.evaluate import Images
 from carviz.explorer import Explorer, explore
-from carviz.explorer.job import Cancelled, Job
-from carviz.explorer.subject import Subject
 from carviz.results import CarTable
+from carviz.session.subject import Subject
+from carviz.session.worker import Cancelled, Job
 
 WAIT = 30
 SMALL = Run(batch_size=4)
@@ -58,7 +58,7 @@ def test_a_filter_s_table_joins_the_bank_s(explorer):
     assert (explorer.table.predictions == whole.predictions[[1, 4]]).all()
     explorer.filter = 0  # not measured: its neighbours' table stays, the panel says so
     assert explorer.table.filters.tolist() == [1, 4]
-    assert "not measured yet" in explorer._view.panel.value
+    assert "not measured yet" in explorer.panels.panel.value
     explorer.compute("bank")
     explorer.wait(WAIT)
     assert explorer.table == whole
@@ -140,12 +140,12 @@ def test_changing_the_layer_during_a_run_ends_it_and_it_writes_nothing_more(expl
         assert explorer.progress == 0
         heard = []
         explorer.observe(heard.append)
-        shown = explorer._view.panel.value, explorer._view.gallery.tiles
+        shown = explorer.panels.panel.value, explorer.panels.gallery.tiles
         opened.set()
         ended(job)
     assert heard == []
-    assert (explorer._view.panel.value, explorer._view.gallery.tiles) == shown
-    assert len(explorer._view.gallery.tiles) == 4
+    assert (explorer.panels.panel.value, explorer.panels.gallery.tiles) == shown
+    assert len(explorer.panels.gallery.tiles) == 4
     explorer.compute()
     explorer.wait(WAIT)
     explorer.layer = "first"
@@ -187,7 +187,7 @@ def test_a_job_that_is_not_the_explorer_s_own_cannot_write(explorer):
     explorer.observe(heard.append)
     stranger = Job(lambda _: None, lambda _: None)
     with pytest.raises(Cancelled):
-        explorer._measure(stranger, explorer._subject.network, "first", None)
+        explorer._measure(stranger, explorer.session.subject.network, "first", None)
     explorer._ended(stranger)
     assert heard == []
     assert explorer._tables() == []
@@ -200,14 +200,14 @@ def test_choosing_a_filter_during_a_run_just_shows_it(explorer):
         explorer.filter = 3
         assert explorer.busy
         assert len(explorer.table.images) == 32
-        assert "Filter 3" in explorer._view.panel.value
-        assert "32 of 80 images so far" in explorer._view.panel.value
-        assert explorer._view.gallery.value == 3
+        assert "Filter 3" in explorer.panels.panel.value
+        assert "32 of 80 images so far" in explorer.panels.panel.value
+        assert explorer.panels.gallery.value == 3
         opened.set()
         explorer.wait(WAIT)
     assert explorer.filter == 3
     assert explorer.table.complete
-    assert "so far" not in explorer._view.panel.value
+    assert "so far" not in explorer.panels.panel.value
 
 
 def test_what_fails_is_told_and_raised():
@@ -220,13 +220,13 @@ def test_what_fails_is_told_and_raised():
     assert not explorer.busy
     assert explorer.table is None
     assert "image 7 has label 9" in explorer.status
-    shown = explorer._view.status.value
+    shown = explorer.panels.status.value
     assert "<details>" in shown
     assert "Traceback" in shown
     assert "Failed" in shown
     labels[7] = 0
     explorer.compute()
-    assert "Traceback" not in explorer._view.status.value
+    assert "Traceback" not in explorer.panels.status.value
     explorer.wait(WAIT)
     assert explorer.table.complete
 
@@ -243,7 +243,7 @@ def test_an_error_in_the_middle_keeps_what_there_is(explorer):
     with pytest.raises(RuntimeError, match="broke"):
         explorer.wait(WAIT)
     assert len(explorer.table.images) == 32
-    assert "<b>down</b>" not in explorer._view.status.value, "words of an error are no HTML"
+    assert "<b>down</b>" not in explorer.panels.status.value, "words of an error are no HTML"
 
 
 def test_wait_says_when_it_is_not_over(explorer):
@@ -339,17 +339,17 @@ def test_layers_and_filters_that_are_not_there_are_refused(explorer):
 
 def test_a_choice_that_comes_late_from_the_browser_is_of_the_former_bank(explorer):
     explorer.layer = "third"
-    explorer._view.gallery._heard(None, {"choose": 7}, [])
+    explorer.listener.hear({"choose": 7})
     assert explorer.filter == 7
     explorer.layer = "second"
     assert explorer.filter == 0
-    explorer._view.gallery._heard(None, {"choose": 7}, [])
-    explorer._view.gallery._heard(None, {"choose": "x"}, [])
+    explorer.listener.hear({"choose": 7})
+    explorer.listener.hear({"choose": "x"})
     assert explorer.filter == 0
 
 
 def test_buttons_and_dropdown(explorer):
-    view = explorer._view
+    view = explorer.panels
     assert view.cancel.disabled
     with GATE.closed(after=5) as (reached, opened):
         view.compute_bank.click()
@@ -379,9 +379,9 @@ def test_another_device_ends_the_run_and_serves_the_next():
     made = network()
     networks = {name: open_network(made, name) for name in ("cpu", "cpu:0")}
     explorer = Explorer(Subject(networks, Images(data()), "Network", "tensors", SMALL))
-    dropdown = explorer._view.device
+    dropdown = explorer.panels.device
     assert dropdown.options == ("cpu", "cpu:0")
-    assert dropdown in explorer._view.controls.children
+    assert dropdown in explorer.panels.controls.children
     with GATE.closed(after=70) as (reached, opened):
         explorer.compute()
         assert reached.wait(WAIT)
@@ -392,7 +392,7 @@ def test_another_device_ends_the_run_and_serves_the_next():
     explorer.compute()
     explorer.wait(WAIT)
     assert explorer.table.complete
-    assert "<b>cpu:0</b>" in explorer._view.header.value
+    assert "<b>cpu:0</b>" in explorer.panels.header.value
 
 
 def test_snapshot_and_results(explorer):

@@ -1,4 +1,4 @@
-"""The images that a filter's removal changed, small, with what they were and what they became."""
+"""Images of the data as small pictures."""
 
 from __future__ import annotations
 
@@ -10,52 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.evaluate import Images, Normalization
-from carviz.results import CarTable
 
-MOST = 12
 SIDE = 112
 """Pixels of the longer side: twice what is shown, for sharp screens."""
-CHANGES = {"lost": "now wrong", "gained": "now right", "still wrong": "wrong before and after"}
-
-
-def changed_images(
-    table: CarTable,
-    filter: int,
-    class_number: int,
-    images: Images,
-    normalization: Normalization | None,
-) -> dict[str, Any]:
-    """Return what the browser shows of the images of one class that changed.
-
-    Returns
-    -------
-    dict
-        items: a list of (src, before, after, change, image); more: how many are not shown; note.
-    """
-    flips = table.flips(filter, class_number)
-    # Lost images first: they are what a filter is there for.
-    place = flips["change"].map({"lost": 0, "gained": 1, "still wrong": 2})
-    flips = flips.iloc[np.argsort(place.to_numpy(), kind="stable")]
-    shown = flips.iloc[:MOST]
-    numbers = [int(n) for n in shown["image"]]
-    pictures: Any = images.read(numbers)[0] if numbers else []
-    items = []
-    for picture, (_, row) in zip(pictures, shown.iterrows(), strict=True):
-        items.append(
-            {
-                "src": png_uri(_rgb(picture, normalization)),
-                "before": row["before"],
-                "after": row["after"],
-                "change": CHANGES[row["change"]],
-                "image": int(row["image"]),
-            }
-        )
-    note = (
-        ""
-        if normalization is not None or not items
-        else "Preprocessing unknown: colours stretched."
-    )
-    return {"items": items, "more": len(flips) - len(items), "note": note}
 
 
 def raw_pictures(
@@ -66,6 +23,13 @@ def raw_pictures(
         return {}
     read = images.read(numbers)[0]
     return {n: _rgb(image, normalization) for n, image in zip(numbers, read, strict=True)}
+
+
+def rgb_image(
+    number: int, images: Images, normalization: Normalization | None
+) -> NDArray[np.float64]:
+    """Return one image as a picture (height, width, 3) in [0, 1]."""
+    return raw_pictures([number], images, normalization)[number]
 
 
 def _rgb(image: Any, normalization: Normalization | None) -> NDArray[np.float64]:

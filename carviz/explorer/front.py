@@ -8,12 +8,11 @@ import torch
 from torch import nn
 
 from carviz.ablation import Run
-from carviz.banks import Model, find_layer
+from carviz.banks import Model
 from carviz.evaluate import Data
 from carviz.explorer.cells import enter, retire_former, running_cell
-from carviz.explorer.known import read_tables
-from carviz.explorer.subject import open_subject
-from carviz.explorer.widget import Explorer
+from carviz.explorer.explorer import Explorer
+from carviz.session import open_session
 
 
 def explore(
@@ -71,12 +70,8 @@ def explore(
     """
     cell = running_cell()
     retire_former(cell)
-    subject = open_subject(model, data, device, run)
-    cars, kinds = ([], []) if tables is None else read_tables(tables, subject.network)
-    if layer is not None:
-        # A module given as the layer is one of the given model, not of the opened copy.
-        owner = model if isinstance(model, nn.Module) else subject.network
-        layer = find_layer(subject.network, owner, layer)
-    explorer = Explorer(subject, layer=layer, tables=cars, selectivity=kinds)
+    explorer = Explorer(
+        open_session(model, data, layer=layer, device=device, tables=tables, run=run)
+    )
     enter(explorer, cell)
     return explorer

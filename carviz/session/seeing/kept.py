@@ -63,7 +63,7 @@ class Demand:
 
 @dataclasses.dataclass(eq=False)
 class Seen:
-    """What is kept of one bank; whoever reads or writes it holds the explorer's lock.
+    """What is kept of one bank; whoever reads or writes it holds the session's lock.
 
     Attributes
     ----------
@@ -96,6 +96,14 @@ class Seen:
     finished: set[int] = dataclasses.field(default_factory=set)
     siblings: SiblingTable | None = None
     failed: dict[Piece, str] = dataclasses.field(default_factory=dict)
+
+    def copy(self) -> Seen:
+        """Return what is there now; what comes later is not in it."""
+        found = dataclasses.replace(self)
+        for name, value in vars(found).items():
+            if isinstance(value, (dict, set)):
+                setattr(found, name, value.copy())
+        return found
 
     def pictures(self, sight: Sight) -> dict[int, Picture]:
         """Return the pictures of one sort that are there, by filter."""

@@ -1,24 +1,25 @@
-"""How each piece of what is seen of a bank is made: by a worker, that traces nothing."""
+"""How each piece of what is seen of a bank is made, a step at a time, by a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from carviz.evaluate import stratified_order
-from carviz.explorer.seen import LARGE, TILE, Picture
-from carviz.explorer.subject import Subject
-from carviz.explorer.thumbnails import as_bytes, png_uri, reduced
-from carviz.pictures import Exciting, find_exciting, iter_effective_weights, iter_excite
+from carviz.pictures import Exciting, iter_effective_weights, iter_excite
+from carviz.pictures.exciting import iter_exciting
 from carviz.pictures.patches import cut_patches
 from carviz.pictures.weights import weight_pictures
 from carviz.results import SelectivityTable, SiblingTable
 from carviz.results.class_names import shown_names
 from carviz.selectivity.indices import Reading, read_weights
-from carviz.selectivity.judging import judge, open_case
-from carviz.siblings import measure_siblings
+from carviz.selectivity.judging import iter_judge, open_case
+from carviz.session.seeing.kept import LARGE, TILE, Picture
+from carviz.session.subject import Subject
+from carviz.session.thumbnails import as_bytes, png_uri, reduced
+from carviz.siblings import iter_siblings
 
 IMAGES = 512
 """Images that are looked at for those that excite the filters, at most, spread over the classes."""
@@ -28,24 +29,20 @@ PATCH = 140
 BLOCK = 16
 """Filters whose best patches are cut at a time."""
 
-Tick = Callable[[float], None]
-
 
 class Maker:
-    """Makes pieces for one bank of a subject on one device; `tick` is called at every step."""
+    """Makes pieces for one bank of a subject on one device; nothing is traced."""
 
     def __init__(self, subject: Subject, device: str, layer: str) -> None:
         self._network, self._images = subject.networks[device], subject.images
         self._normalization, self._normalize = subject.normalization(), subject.normalize()
         self._layer = layer
 
-    def exciting(self, tick: Tick) -> Exciting:
-        """Return which of some images excite the filters most."""
+    def exciting(self) -> Generator[float, None, Exciting]:
+        """Find which of some images excite the filters most."""
         images = self._images
-        numbers = stratified_order(images.hints, len(images), 0)[:IMAGES].tolist()
-        return find_exciting(
-            self._network, images, self._layer, count=PATCHES, numbers=numbers, progress=tick
-        )
+        numbers = sorted(stratified_order(images.hints, len(images), 0)[:IMAGES].tolist())
+        return iter_exciting(self._network, images, self._layer, PATCHES, numbers)
 
     def weights(
         self, filters: list[int], exciting: Exciting
@@ -107,18 +104,18 @@ class Maker:
             }
             yield pictures, look.finished
 
-    def siblings(self, tick: Tick) -> SiblingTable:
-        """Return how alike the filters of the bank are."""
-        return measure_siblings(self._network, self._images, self._layer, progress=tick)
+    def siblings(self) -> Generator[float, None, SiblingTable]:
+        """Find how alike the filters of the bank are."""
+        return iter_siblings(self._network, self._images, self._layer)
 
     def kinds(
-        self, readings: Sequence[Reading], exciting: Exciting, tick: Tick
-    ) -> SelectivityTable:
+        self, readings: Sequence[Reading], exciting: Exciting
+    ) -> Generator[float, None, SelectivityTable]:
         """Tell colour from shape by what all effective weights say, and by images made grey."""
         case = open_case(
             self._network, self._layer, data=self._images, normalize=self._normalize, images=PATCHES
         )
-        return judge(case, readings, exciting, tick)
+        return iter_judge(case, readings, exciting)
 
 
 def small(picture: NDArray[Any]) -> Picture:

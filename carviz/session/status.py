@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from carviz.explorer.job import Job
-from carviz.explorer.subject import Subject
 from carviz.results import CarTable
+from carviz.session.subject import Subject
+from carviz.session.worker import Job
 from carviz.wording import counted, seen_words
 
 READY = "Nothing measured yet: press “Compute the bank”."
@@ -40,8 +40,8 @@ def how_it_ended(job: Job, table: CarTable | None) -> str:
     if table is None:
         return "Cancelled before the first images were through."
     if job.stopped:
-        return f"Cancelled: {told(table)}, and kept."
-    return f"Done in {job.seconds:.1f} s: {told(table)}."
+        return f"{job.remark}Cancelled: {told(table)}, and kept."
+    return f"{job.remark}Done in {job.seconds:.1f} s: {told(table)}."
 
 
 def pruning_words(layer: str, done: int, total: int, share: float, seconds: float) -> str:
@@ -58,7 +58,7 @@ def how_pruning_ended(job: Job, done: int, good: int | None) -> str:
     if job.stopped:
         return f"Cancelled: {found}, and kept." if done else "Cancelled before the first filter."
     cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"
-    return f"Done in {job.seconds:.1f} s: {found}{cost}."
+    return f"{job.remark}Done in {job.seconds:.1f} s: {found}{cost}."
 
 
 def how_comparing_ended(job: Job, known: int) -> str:
@@ -66,7 +66,9 @@ def how_comparing_ended(job: Job, known: int) -> str:
     if job.error is not None:
         return _failure(job)
     how = "Cancelled" if job.stopped else f"Done in {job.seconds:.1f} s"
-    return f"{how}: greedy CAR beside {known} other criteri{'on' if known == 1 else 'a'}."
+    return (
+        f"{job.remark}{how}: greedy CAR beside {known} other criteri{'on' if known == 1 else 'a'}."
+    )
 
 
 def how_exporting_ended(job: Job, name: str) -> str:

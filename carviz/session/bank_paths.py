@@ -11,7 +11,7 @@ GOOD = 0.01
 """Accuracy that a place on the path may cost, to be the one that is shown first."""
 
 
-class Pruned:
+class BankPaths:
     """The paths of one bank.
 
     Attributes

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from carviz.banks import Network, find_layer
 from carviz.checks import check_folder
@@ -11,7 +15,7 @@ from carviz.evaluate import fingerprint_model
 from carviz.results import CarTable, SelectivityTable, read_folder
 
 
-class Known:
+class BankTables:
     """The tables of one bank; `best` chooses among them."""
 
     def __init__(self) -> None:
@@ -41,6 +45,14 @@ def best(tables: list[CarTable], filter: int) -> CarTable | None:
         return filter in table.filters, len(table.images), len(table.filters)
 
     return max(tables, key=worth, default=None)
+
+
+def car_of(tables: Iterable[CarTable], count: int) -> NDArray[np.float64]:
+    """Return (F,) each filter's CAR by the table of most images; NaN where none has it."""
+    car = np.full(count, np.nan)
+    for table in sorted(tables, key=lambda t: (len(t.images), len(t.filters))):
+        car[table.filters] = table.car
+    return car
 
 
 def _outdone(old: CarTable, new: CarTable) -> bool:

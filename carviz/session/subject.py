@@ -19,8 +19,8 @@ from carviz.evaluate import (
     fingerprint_images,
     fingerprint_model,
 )
-from carviz.explorer.loading import Loaded, load, usual_limit
 from carviz.pictures import rgb_weights
+from carviz.session.loading import Loaded, load, usual_limit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class Subject:
         Images a class at most that were loaded of it; None for all.
     model_digest, data_digest
         Their fingerprints; "" to take them here.
+    given
+        The model as it was given, whose weights may change; None for the opened copy.
     """
 
     networks: dict[str, Network]
@@ -54,6 +56,7 @@ class Subject:
     limit: int | None = None
     model_digest: str = ""
     data_digest: str = ""
+    given: nn.Module | None = None
 
     def __post_init__(self) -> None:
         if self.origin is None:
@@ -67,6 +70,11 @@ class Subject:
     def digests(self) -> tuple[str, str]:
         """The fingerprints of the model and of the data."""
         return self.model_digest, self.data_digest
+
+    @property
+    def model(self) -> nn.Module:
+        """The model as it was given."""
+        return self.network.model if self.given is None else self.given
 
     @property
     def network(self) -> Network:
@@ -114,14 +122,14 @@ def open_subject(model: Any, data: Any, device: Any, run: Any) -> Subject:
 
 def open_networks(model: nn.Module, devices: Iterable[str]) -> dict[str, Network]:
     """Trace a model, once a device. For the caller's thread: a worker traces nothing."""
-    return {name: open_network(model, name) for name in devices}
+    return {name: open_network(model, name, watch=True) for name in devices}
 
 
 def make_subject(networks: dict[str, Network], loaded: Loaded, run: Run | None) -> Subject:
     """Return what was loaded, with its networks opened."""
     return Subject(
         networks, loaded.images, loaded.model_name, loaded.data_name, run,
-        loaded.origin, loaded.limit, loaded.model_digest, loaded.data_digest,
+        loaded.origin, loaded.limit, loaded.model_digest, loaded.data_digest, loaded.model,
     )  # fmt: skip
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 from carviz.banks import Bank
-from carviz.explorer.known import Known
-from carviz.explorer.pruned import Pruned
-from carviz.explorer.seen import Seen
-from carviz.explorer.subject import Subject
 from carviz.results import SelectivityTable
 from carviz.selectivity import measure_selectivity
+from carviz.session.bank_paths import BankPaths
+from carviz.session.bank_tables import BankTables
+from carviz.session.seeing.kept import Seen
+from carviz.session.subject import Subject
 
 
 @dataclasses.dataclass(eq=False)
 class Findings:
-    """By the names of the banks.
+    """By the names of the banks; whoever reads or writes holds the session's lock.
 
     Attributes
     ----------
@@ -25,31 +25,31 @@ class Findings:
         Which filters select colour.
     judged
         The banks that read RGB of which images have said, too, which filters are dead.
-    pruned
+    paths
         The paths of pruning.
     seen
         Pictures of what the filters see, and their siblings.
     """
 
-    tables: dict[str, Known] = dataclasses.field(default_factory=dict)
+    tables: dict[str, BankTables] = dataclasses.field(default_factory=dict)
     kinds: dict[str, SelectivityTable] = dataclasses.field(default_factory=dict)
     judged: set[str] = dataclasses.field(default_factory=set)
-    pruned: dict[str, Pruned] = dataclasses.field(default_factory=dict)
+    paths: dict[str, BankPaths] = dataclasses.field(default_factory=dict)
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
 
-    def of(self, layer: str) -> Known:
+    def tables_of(self, layer: str) -> BankTables:
         """Return the tables of one bank, to be added to."""
-        return self.tables.setdefault(layer, Known())
+        return self.tables.setdefault(layer, BankTables())
 
-    def pruned_of(self, layer: str) -> Pruned:
+    def paths_of(self, layer: str) -> BankPaths:
         """Return the paths of one bank, to be added to."""
-        return self.pruned.setdefault(layer, Pruned())
+        return self.paths.setdefault(layer, BankPaths())
 
     def seen_of(self, layer: str) -> Seen:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())
 
-    def look(self, subject: Subject, bank: Bank) -> None:
+    def read_weights(self, subject: Subject, bank: Bank) -> None:
         """Tell colour from shape by the weights of a bank that reads RGB, unless that is known."""
         if bank.reads_rgb and bank.layer not in self.kinds:
             self.kinds[bank.layer] = measure_selectivity(

@@ -1,0 +1,147 @@
+"""Another model and other data in a session: loaded by the worker, traced at home, then shown."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from carviz.evaluate import Progress, fingerprint_model
+from carviz.session.findings import Findings
+from carviz.session.loading import (
+    Begin,
+    Loaded,
+    by_name,
+    check_fit,
+    find_data,
+    find_model,
+    look_at,
+    prepared_alike,
+)
+from carviz.session.state import State
+from carviz.session.status import how_opening_ended
+from carviz.session.subject import Subject, make_subject, open_networks
+from carviz.session.worker import Job, Throttle
+
+Shelf = dict[tuple[str, str], Findings]
+"""What was found, by the fingerprints of the model and of the data."""
+
+
+def open_other(
+    state: State, job: Job, shelf: Shelf, model: Any, data: Any, limit: int | None
+) -> None:
+    """Load another model, other data, or both, and show them in the place of what is shown."""
+    former = state.subject
+    loaded = load_other(former, model, data, limit, functools.partial(_begin, state, job))
+    check_fit(loaded)
+    how = ", as soon as no cell runs" if state.worker.home.attended else ": wait() does it"
+    _tell(state, job, f"Opening {loaded.model_name}{how}", 1.0)
+    state.worker.home.run(lambda: _enter(state, job, shelf, former, loaded), job.check)
+
+
+def opening_ended(state: State, job: Job) -> None:
+    """Say that what was shown stays, and why."""
+    with state.lock:
+        if state.job is job:  # else it was opened, or cancelled
+            state.end(job, 0.0, how_opening_ended(job, state.subject))
+
+
+def load_other(former: Subject, model: Any, data: Any, limit: int | None, begin: Begin) -> Loaded:
+    """Load another model, other data, or both; of the former subject stays what is None.
+
+    Images that were loaded by name are loaded again for a model that wants them otherwise.
+    """
+    network, model_name = former.network.model, former.model_name
+    if model is not None:
+        network, model_name = find_model(model, begin)
+    origin = former.origin if data is None else data
+    again = by_name(origin) and str(origin) == str(former.origin) and limit == former.limit
+    alike = model is not None and prepared_alike(network, former.network.model)
+    if (data is None and not by_name(origin)) or (again and alike):
+        return look_at(network, model_name, former.images, origin, limit, begin)
+    found = find_data(network, origin, limit, begin)
+    return look_at(network, model_name, found, origin, limit, begin)
+
+
+def _begin(state: State, job: Job, words: str) -> Progress:
+    """Say what comes next; return what is told how far that is."""
+    _tell(state, job, words, 0.0)
+    due = Throttle()
+
+    def tick(share: float) -> None:
+        job.check()
+        if due.due():
+            _tell(state, job, f"{words}: {share:.0%}", min(share, 1.0))
+
+    return tick
+
+
+def _tell(state: State, job: Job, words: str, share: float) -> None:
+    job.check()
+    with state.lock:
+        state.only(job)
+        state.say(share, words)
+
+
+def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded) -> None:
+    """Trace what was loaded, and show it: the one part that is done at home."""
+    networks = former.networks
+    if loaded.model is not former.network.model:
+        networks = open_networks(loaded.model, networks)
+    subject = make_subject(networks, loaded, former.run)
+    layer = subject.first_layer(set())
+    findings = _find_on(state, shelf, former, subject, layer)
+    with state.lock:
+        state.only(job)
+        state.supersede()
+        state.take(subject, findings)
+        state.show_subject(layer)
+
+
+def _find_on(state: State, shelf: Shelf, former: Subject, subject: Subject, layer: str) -> Findings:
+    """Return what is known of a subject, and put aside what is known of the former one.
+
+    What could fail of the bank that comes first is tried before the former subject goes.
+    """
+    with state.lock:
+        shelf[former.digests] = state.findings
+        findings = shelf.setdefault(subject.digests, Findings())
+    bank = next(bank for bank in subject.banks() if bank.layer == layer)
+    subject.pictures(bank)
+    findings.read_weights(subject, bank)
+    return findings
+
+
+def renew(state: State, job: Job, shelf: Shelf, layer: str) -> None:
+    """Open the network anew if its weights are others than they were, before a job runs it.
+
+    What was measured of the former weights is put aside: it comes back if they do.
+    """
+    former = state.subject
+    digest = fingerprint_model(former.model)
+    if digest == former.model_digest:
+        return
+    job.remark = "The network has changed: measured anew. "
+    _tell(state, job, "The network has changed: opening it anew", 0.0)
+    loaded = look_at(
+        former.model, former.model_name, former.images, former.origin, former.limit, _nothing
+    )
+    check_fit(loaded)
+
+    def enter() -> None:
+        subject = make_subject(open_networks(loaded.model, former.networks), loaded, former.run)
+        if layer not in {bank.layer for bank in subject.banks()}:
+            raise ValueError(
+                f"{former.model_name} has changed, and has no bank {layer!r} any more. "
+                "Open it anew."
+            )
+        findings = _find_on(state, shelf, former, subject, layer)
+        with state.lock:
+            state.only(job)
+            state.take(subject, findings)
+            state.renew()
+
+    state.worker.home.run(enter, job.check)
+
+
+def _nothing(_words: str) -> Progress:
+    return False

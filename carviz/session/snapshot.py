@@ -1,0 +1,286 @@
+"""Everything that a session knows and shows at one moment, frozen: records, words and choices."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from numpy.typing import NDArray
+
+from carviz.banks import Bank
+from carviz.evaluate import Images, Normalization
+from carviz.plots import CarvizFigure, plot_filter, plot_paths
+from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.session.bank_tables import car_of
+from carviz.session.class_rows import NOTHING, class_content, classes_shown
+from carviz.session.exporting import Exported
+from carviz.session.seeing.class_images import choose_faces
+from carviz.session.seeing.kept import SIGHTS, Seen, Sight
+from carviz.wording import (
+    CRITERIA,
+    KIND_LETTERS,
+    flips_words,
+    index_words,
+    interval_words,
+    kind_words,
+    percent,
+    points,
+    rank_words,
+    seen_words,
+)
+
+NOT_MEASURED = "Classes appear here once the filter is measured."
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What `carviz.Session.snapshot` returns; it stays as it is while the session goes on.
+
+    Parameters
+    ----------
+    model, data
+        Their names.
+    device
+        Where it runs.
+    untraceable
+        Whether torch.fx cannot trace the model, so that it is measured the slow way.
+    banks
+        The banks that can be chosen, in forward order.
+    layer, filter
+        What is chosen.
+    table
+        The table shown for the chosen filter; None before anything was measured.
+    tables
+        Every table of the bank that is known; more than one where they are of other images.
+    selectivity
+        None for a bank whose filters are not told apart.
+    pictures
+        (F, height, width, 3) in [0, 1]: RGB weights; None for a bank that reads no RGB.
+    images
+        The data.
+    normalization
+        Its preprocessing; None where nothing says it.
+    path
+        The path of greedy CAR; None before the bank was pruned.
+    paths
+        All paths, that one first.
+    count
+        How many filters of it are taken as pruned.
+    exported
+        The last smaller network that was saved.
+    view
+        Which view is looked at: "filter", "bank" or "pruning".
+    order
+        The bank's filters as they are sorted.
+    gallery, large
+        Which pictures stand in the gallery, and which is large beside it.
+    siblings_shown
+        Whether the chosen filter's siblings are looked at.
+    opened
+        The class whose changed images are looked at; -1 for none.
+    seen
+        Pictures of what the filters see, as far as they are made.
+    face_pictures
+        Image's number → picture for an ``<img>``.
+    changed
+        The images of the opened class that changed, as far as they are read.
+    has_colour
+        Whether any bank of the network reads RGB.
+    own_data
+        Whether the table was measured on the data at hand.
+    busy, progress, status, story
+        What the running or last job does or did; the traceback of what failed.
+    """
+
+    model: str
+    data: str
+    layer: str
+    filter: int
+    table: CarTable | None
+    tables: tuple[CarTable, ...]
+    selectivity: SelectivityTable | None
+    pictures: NDArray[Any] | None
+    images: Images
+    normalization: Normalization | None
+    path: PruningPath | None = None
+    paths: tuple[PruningPath, ...] = ()
+    count: int = 0
+    exported: Exported | None = None
+    view: str = "filter"
+    device: str = "cpu"
+    untraceable: bool = False
+    banks: tuple[Bank, ...] = ()
+    order: tuple[int, ...] = ()
+    gallery: Sight = "weights"
+    large: Sight = "weights"
+    siblings_shown: bool = False
+    opened: int = -1
+    seen: Seen = dataclasses.field(default_factory=Seen)
+    face_pictures: dict[int, str] = dataclasses.field(default_factory=dict)
+    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    has_colour: bool = True
+    own_data: bool = False
+    busy: bool = False
+    progress: float = 0.0
+    status: str = ""
+    story: str = ""
+
+    @property
+    def bank(self) -> Bank:
+        """The bank that is shown."""
+        return next(bank for bank in self.banks if bank.layer == self.layer)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the table holds the chosen filter."""
+        return self.table is not None and self.filter in self.table.filters
+
+    def require(self) -> CarTable:
+        """Return the table; ValueError while the chosen filter is not measured."""
+        if self.table is None or not self.measured:
+            raise ValueError(
+                "A picture of a filter shows its CAR, so it is measured first; filter "
+                f"{self.filter} of {self.layer!r} is not. Call compute('filter') and wait(); or "
+                "prune(), for a picture of pruning."
+            )
+        return self.table
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is a figure of it."""
+        return self.measured or self.pruned
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a filter of the bank was pruned."""
+        return self.path is not None and len(self.path) > 0
+
+    def figure(self) -> CarvizFigure:
+        """Return the curves of pruning where they are looked at, else the chosen filter.
+
+        ValueError while neither is there.
+        """
+        if self.pruned and (self.view == "pruning" or not self.measured):
+            return plot_paths(self.paths, count=self.count)
+        table = self.require()
+        picture = None if self.pictures is None else self.pictures[self.filter]
+        return plot_filter(table, self.filter, picture=picture, selectivity=self.selectivity)
+
+    # -- as a browser has it
+
+    def classes(self) -> dict[str, Any]:
+        """Return the rows of the classes that the chosen filter matters to most and least."""
+        if self.table is None or not self.measured:
+            return {**NOTHING, "empty": NOT_MEASURED}
+        return class_content(self.table, self.filter, faced=self.own_data)
+
+    def faces(self) -> dict[str, dict[str, str]]:
+        """Return an image of each class that is shown, as far as they are read."""
+        if self.table is None or not self.measured or not self.own_data:
+            return {}
+        faces = choose_faces(self.table, self.filter, classes_shown(self.classes()))
+        return {
+            str(number): {"src": self.face_pictures[face.image], "words": face.words}
+            for number, face in faces.items()
+            if self.face_pictures.get(face.image)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is known and chosen as plain dictionaries, lists, numbers and strings.
+
+        Numbers stand beside the words that every surface has for them (see `carviz.wording`).
+        Pictures are named, not held: which filters have one of each sort.
+
+        Returns
+        -------
+        dict
+            model, data, images, device, banks, layer, filter, count, view, busy, progress, status,
+            filters (of the bank, as they are sorted), chosen (the filter), classes, pruning (None
+            before), pictures.
+        """
+        return {
+            "model": self.model,
+            "data": self.data,
+            "images": len(self.images),
+            "device": self.device,
+            "banks": [
+                {"layer": b.layer, "filters": b.filters, "gate": b.gate, "reads_rgb": b.reads_rgb}
+                for b in self.banks
+            ],
+            "layer": self.layer,
+            "filter": self.filter,
+            "count": self.count,
+            "view": self.view,
+            "busy": self.busy,
+            "progress": self.progress,
+            "status": self.status,
+            "filters": self._filters(),
+            "chosen": self._chosen(),
+            "classes": self.classes(),
+            "pruning": self._pruning(),
+            "pictures": {sight: sorted(self.seen.pictures(sight)) for sight in SIGHTS},
+        }
+
+    def _filters(self) -> list[dict[str, Any]]:
+        kinds, car = self.selectivity, car_of(self.tables, self.bank.filters)
+        rows = []
+        for filter in self.order:
+            kind = "" if kinds is None else str(kinds.kind[filter])
+            known = car[filter] == car[filter]
+            rows.append(
+                {
+                    "filter": filter,
+                    "kind": kind,
+                    "mark": KIND_LETTERS.get(kind, ""),
+                    "car": float(car[filter]) if known else None,
+                    "car_words": points(car[filter], unit=False) if known else "",
+                }
+            )
+        return rows
+
+    def _chosen(self) -> dict[str, Any]:
+        kinds, found = self.selectivity, None
+        said: dict[str, Any] = {"filter": self.filter, "measured": self.measured}
+        if kinds is not None:
+            kind = str(kinds.kind[self.filter])
+            index = float(kinds.color_index[self.filter])
+            said |= {
+                "kind": kind,
+                "kind_words": kind_words(kind),
+                "color_index": index if index == index else None,
+                "index_words": index_words(index),
+            }
+        if self.table is not None and self.measured:
+            found = self.table.summary(self.filter, k=0)
+            said |= {
+                name: value
+                for name, value in dataclasses.asdict(found).items()
+                if name not in ("layer", "top", "bottom") and value == value  # no NaN in JSON
+            }
+            said |= {
+                "car_words": points(found.car, unit=False),
+                "interval_words": interval_words(found.low, found.high, unit=False),
+                "flips_words": flips_words(found.lost, found.gained, found.images),
+                "rank_words": rank_words(found, self.bank.filters),
+                "seen_words": seen_words(self.table),
+                "complete": self.table.complete,
+            }
+        return said
+
+    def _pruning(self) -> dict[str, Any] | None:
+        if self.path is None:
+            return None
+        return {
+            "order": self.path.order.tolist(),
+            "accuracy": [float(a) for a in self.path.accuracy],
+            "accuracy_words": percent(self.path.accuracy[self.count]),
+            "paths": {
+                path.criterion: {
+                    "name": CRITERIA[path.criterion],
+                    "order": path.order.tolist(),
+                    "accuracy": [float(a) for a in path.accuracy],
+                }
+                for path in self.paths
+            },
+            "exported": None if self.exported is None else str(self.exported.path),
+        }

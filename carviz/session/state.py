@@ -1,0 +1,311 @@
+"""What a session is about, what it knows, what is chosen in it, and what it is doing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carviz.banks import Bank, Network
+from carviz.results import CarTable, PruningPath
+from carviz.session.bank_paths import BankPaths, good_place
+from carviz.session.bank_tables import best, car_of
+from carviz.session.exporting import Exported
+from carviz.session.findings import Findings
+from carviz.session.seeing.kept import Demand, Seen, Sight
+from carviz.session.snapshot import Snapshot
+from carviz.session.status import READY, told
+from carviz.session.subject import Subject
+from carviz.session.worker import Cancelled, Job, Worker
+
+What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight", "classes"]
+
+
+@dataclasses.dataclass(frozen=True)
+class News:
+    """Something that has changed, told with the session's lock held.
+
+    Parameters
+    ----------
+    what
+        "subject": another model or other data. "bank": another bank. "known": the chosen filter, or
+        what is known of it and its bank. "place": how many filters are taken as pruned. "view":
+        what is looked at. "work": busy, progress, status or traceback. "gallery": pictures came for
+        it. "sight": the chosen filter's picture, or its siblings, came or became better. "classes":
+        pictures of classes or of changed images came.
+    sight, filters
+        For "gallery": which pictures, of which filters.
+    """
+
+    what: What
+    sight: Sight = "weights"
+    filters: tuple[int, ...] = ()
+
+
+Hear = Callable[[News], None]
+
+
+class State:
+    """Whoever writes holds the worker's lock, and of the jobs only `job` may.
+
+    Attributes
+    ----------
+    subject, findings
+        The model on its data, and what is known of it.
+    device
+        Where to run: one of the subject's.
+    offered
+        The banks that can be chosen.
+    layer, filter, count
+        The bank that is shown, the chosen filter, and how many filters are taken as pruned.
+    table, path
+        What is shown of them: the table for the chosen filter, the path of greedy CAR.
+    exported
+        The last smaller network that was saved of this bank.
+    demand
+        What is looked at; None as long as nobody looks.
+    view, order
+        Which view is looked at, and how the gallery is sorted: "number", "car" or "color".
+    opened
+        The class whose changed images are looked at; -1 for none.
+    busy, progress, status, story
+        What the running or last job does or did; the traceback of what failed.
+    job
+        The job that may write; None when there was none.
+    running
+        The table that it is filling.
+    """
+
+    def __init__(self, subject: Subject, worker: Worker) -> None:
+        self.worker, self.lock = worker, worker.lock
+        self.hearers: list[Hear] = []
+        self.device = next(iter(subject.networks))
+        self.layer, self.filter, self.count = "", 0, 0
+        self.table: CarTable | None = None
+        self.path: PruningPath | None = None
+        self.exported: Exported | None = None
+        self.pictures: NDArray[Any] | None = None
+        self.looked = False
+        self.large: Sight = "weights"
+        self.gallery: Sight = "weights"
+        self.siblings, self.opened = False, -1
+        self.view, self.order_by = "filter", "number"
+        self.face_pictures: dict[int, str] = {}
+        self.changed: dict[str, Any] = {}
+        self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
+        self.job: Job | None = None
+        self.running: CarTable | None = None
+        self.closed = False
+        self.take(subject, Findings())
+
+    # -- what it is about
+
+    def take(self, subject: Subject, findings: Findings) -> None:
+        """Be about another subject, of which this much is known."""
+        self.subject, self.findings = subject, findings
+        self.face_pictures, self.changed = {}, {}
+        self.banks = {bank.layer: bank for bank in subject.banks()}
+
+    def show_subject(self, layer: str) -> None:
+        """Show the subject as if freshly opened, at one of its banks."""
+        self.offered = [
+            bank.layer for bank in self.banks.values() if not bank.gate or bank.layer == layer
+        ]
+        self.layer = layer
+        self.tell("subject")
+        self.show_bank()
+
+    def show_bank(self) -> None:
+        """Show the bank as if it had just been chosen."""
+        self.supersede()
+        self.findings.read_weights(self.subject, self.bank)
+        self.pictures = self.subject.pictures(self.bank)
+        self.filter, self.opened, self.exported = 0, -1, None
+        self.changed = {}
+        self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
+        self._refresh()
+        if self.table is not None:
+            self.status = f"{self.layer}: {told(self.table)}."
+        self.tell("bank")
+        self.worker.wake()
+
+    def renew(self) -> None:
+        """Show the same bank of a subject whose weights have changed, while a job goes on."""
+        self.running, self.table, self.path, self.exported = None, None, None, None
+        self.pictures = self.subject.pictures(self.bank)
+        self.changed = {}
+        self._refresh()
+        self.tell("bank")
+
+    @property
+    def bank(self) -> Bank:
+        """The bank that is shown."""
+        return self.banks[self.layer]
+
+    @property
+    def network(self) -> Network:
+        """The network on the device that is chosen."""
+        return self.subject.networks[self.device]
+
+    @property
+    def reads_rgb(self) -> bool:
+        """Whether any bank reads RGB, so that there are pictures in colour."""
+        return any(bank.reads_rgb for bank in self.banks.values())
+
+    # -- what is known
+
+    def tables(self) -> list[CarTable]:
+        """Return what is known of the bank, the table of the running job last."""
+        running = self.running
+        here = running is not None and running.layer == self.layer
+        return [
+            *self.findings.tables_of(self.layer).tables,
+            *([running] if running is not None and here else []),
+        ]
+
+    def paths_of(self, layer: str) -> BankPaths:
+        """Return the paths of a bank, to be added to."""
+        return self.findings.paths_of(layer)
+
+    @property
+    def seen(self) -> Seen:
+        """What is kept of pictures of the bank that is shown."""
+        return self.findings.seen_of(self.layer)
+
+    def own_data(self, table: CarTable | None) -> bool:
+        """Whether a table was measured on the data at hand, so that its images can be shown."""
+        return table is not None and table.passport.get("data") == self.subject.data_digest
+
+    def refresh(self) -> None:
+        """Show what is known now of the chosen filter and of its bank."""
+        self._refresh()
+        self.tell("known")
+        self.worker.wake()
+
+    def _refresh(self) -> None:
+        self.table = best(self.tables(), self.filter)
+        self._take_path()
+
+    def _take_path(self) -> None:
+        """Take the bank's path, and let the place go on with its end where it stood there."""
+        path, old = self.paths_of(self.layer).greedy, self.path
+        same = old is not None and path is not None and old.banks == path.banks
+        at_end = old is None or self.count == len(old)
+        steps = 0 if path is None else len(path)
+        if path is None:
+            place = 0
+        elif not same:
+            place = good_place(path) if not self.busy else steps
+        else:
+            place = steps if at_end else min(self.count, steps)
+        self.path, self.count = path, place
+
+    def order(self) -> list[int]:
+        """Return the bank's filters as the gallery has them; what is not known comes last."""
+        key = np.arange(self.bank.filters, dtype=float)
+        kinds = self.findings.kinds.get(self.layer)
+        if self.order_by == "car":
+            key = -car_of(self.tables(), self.bank.filters)
+        elif self.order_by == "color" and kinds is not None:
+            key = -kinds.color_index
+        return [int(filter) for filter in np.argsort(key, kind="stable")]
+
+    def looks(self) -> tuple[Any, ...]:
+        """Return all that says what is looked at."""
+        return (
+            self.looked, self.view, self.order_by, self.gallery, self.large, self.siblings,
+            self.opened,
+        )  # fmt: skip
+
+    def demand(self) -> Demand | None:
+        """Return what is looked at, so that it is made first; None while nobody looks."""
+        if not self.looked:
+            return None
+        return Demand(
+            self.layer, self.filter,
+            deep=self.pictures is None and self.reads_rgb, order=tuple(self.order()),
+            large=self.large, gallery=self.gallery, siblings=self.siblings,
+            beside=self.reads_rgb,
+        )  # fmt: skip
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is known and chosen at this moment."""
+        subject, paths = self.subject, self.paths_of(self.layer).paths
+        return Snapshot(
+            model=subject.model_name,
+            data=subject.data_name,
+            device=self.device,
+            untraceable=bool(self.network.untraceable),
+            banks=tuple(self.banks[layer] for layer in self.offered),
+            layer=self.layer,
+            filter=self.filter,
+            table=self.table,
+            tables=tuple(self.tables()),
+            selectivity=self.findings.kinds.get(self.layer),
+            pictures=self.pictures,
+            images=subject.images,
+            normalization=subject.normalization(),
+            path=self.path,
+            paths=paths,
+            count=self.count,
+            exported=self.exported,
+            view=self.view,
+            order=tuple(self.order()),
+            gallery=self.gallery,
+            large=self.large,
+            siblings_shown=self.siblings,
+            opened=self.opened,
+            seen=self.seen.copy(),
+            face_pictures=dict(self.face_pictures),
+            changed=self.changed,
+            has_colour=self.reads_rgb,
+            own_data=self.own_data(self.table),
+            busy=self.busy,
+            progress=self.progress,
+            status=self.status,
+            story=self.story,
+        )
+
+    # -- what it is doing
+
+    def tell(self, what: What, sight: Sight = "weights", filters: Iterable[int] = ()) -> None:
+        """Tell everybody who listens that something has changed."""
+        news = News(what, sight, tuple(filters))
+        for hear in list(self.hearers):
+            hear(news)
+
+    def only(self, job: Job) -> None:
+        """Raise `Cancelled` in a job that another has taken the place of."""
+        if self.job is not job:
+            raise Cancelled
+
+    def say(self, progress: float, status: str) -> None:
+        """Say how far the running job is."""
+        self.progress, self.status = progress, status
+        self.tell("work")
+
+    def end(self, job: Job, progress: float, status: str) -> None:
+        """Say how a job ended; of whoever holds the lock, the last word."""
+        self.story, self.progress, self.status = job.story, progress, status
+        self.busy = False
+        self.tell("work")
+        self.refresh()
+
+    def supersede(self) -> None:
+        """Take the pen from a running job, and keep what it has written."""
+        if self.job is not None:
+            self.job.cancel()
+            self.job = None
+        for paths in self.findings.paths.values():
+            paths.keep()
+        self.keep_running()
+
+    def keep_running(self) -> CarTable | None:
+        """Keep the table that the running job has filled so far."""
+        table, self.running = self.running, None
+        if table is not None:
+            self.findings.tables_of(table.layer).add(table)
+        return table

@@ -1,0 +1,196 @@
+"""A whole lesson in plain Python: opened, measured, looked at, pruned, compared, exported."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from support.gated import GATE, data, network
+
+import carviz
+from carviz.ablation import Run
+from carviz.session import Session
+
+WAIT = 60
+SMALL = Run(batch_size=4)
+
+
+def test_a_lesson(tmp_path):
+    session = carviz.open_session(network(), data(), run=SMALL)
+    assert isinstance(session, Session)
+    assert [bank.layer for bank in session.banks] == ["first", "second", "third"]
+    assert (session.layer, session.filter, session.table, session.busy) == ("first", 0, None, False)
+    assert session.snapshot().to_json()["classes"]["empty"]
+
+    # Which filter matters, and to which classes?
+    session.compute()
+    session.wait(WAIT)
+    table = carviz.measure_car(network(), data(), "first", run=SMALL, progress=False)
+    assert session.table == table
+    best = int(np.argmax(table.car))
+    session.filter = best
+    chosen = session.snapshot().to_json()["chosen"]
+    assert (chosen["filter"], chosen["rank"]) == (best, 1)
+    assert chosen["car"] == table.car[best]
+    assert session.snapshot().figure()._repr_png_().startswith(b"\x89PNG")
+
+    # What does it see, and what changed without it?
+    number = session.snapshot().classes()["blocks"][0]["rows"][0]["number"]
+    session.look(large="patches", siblings=True, opened=number)
+    session.settle(WAIT)
+    shown = session.snapshot()
+    assert len(shown.seen.sheets[best]) == 9
+    assert shown.seen.siblings is not None
+    flips = table.flips(best, number)
+    assert {item["image"] for item in shown.changed["items"]} <= set(flips["image"])
+    assert len(shown.changed["items"]) + shown.changed["more"] == len(flips)
+    assert len(shown.faces()) == 5
+
+    # Which of them can go?
+    session.prune()
+    assert session.view == "pruning"
+    session.wait(WAIT)
+    path = carviz.prune_filters(network(), data(), "first", progress=False, run=SMALL)
+    assert session.path.order.tolist() == path.order.tolist()
+    session.compare()
+    session.wait(WAIT)
+    assert len(session.paths) == 7
+    assert session.missing() == []
+    session.count = 2
+    session.export(tmp_path / "smaller.pt2")
+    session.wait(WAIT)
+    smaller = torch.export.load(tmp_path / "smaller.pt2").module()
+    assert (smaller(data()[0]).argmax(1) == data()[1]).sum() == round(
+        path.accuracy[2] * len(data()[1])
+    )
+    session.close()
+    assert session.status == "Closed."
+    with pytest.raises(ValueError, match="until it is closed"):
+        session.compute()
+
+
+def test_a_snapshot_stays_as_it_is_and_goes_through_json():
+    session = carviz.open_session(network(), data(), run=SMALL)
+    before = session.snapshot()
+    frozen = json.dumps(before.to_json(), allow_nan=False)
+    session.look(gallery="synthesised", siblings=True)
+    session.filter = 4
+    session.compute()
+    session.wait(WAIT)
+    session.settle(WAIT)
+    assert json.dumps(before.to_json(), allow_nan=False) == frozen
+    after = json.loads(json.dumps(session.snapshot().to_json(), allow_nan=False))
+    assert after["pictures"]["synthesised"] == list(range(6))
+    assert after["chosen"]["measured"]
+    assert [row["car"] for row in after["filters"]] == session.table.car.tolist()
+    with pytest.raises(AttributeError):
+        before.filter = 3
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_before_anybody_looks_no_picture_is_made(layer):
+    session = carviz.open_session(network(), data(), layer=layer)
+    first = GATE.passes
+    session.settle(WAIT)
+    assert GATE.passes == first
+    assert not session.snapshot().seen.weights
+    session.look()
+    session.settle(WAIT)
+    assert session.snapshot().seen.sheets
+
+
+def test_a_bank_switch_and_the_words_for_what_is_refused():
+    session = carviz.open_session(network(), data())
+    with pytest.raises(ValueError, match="Nearest: 'first'"):
+        session.layer = "firts"
+    with pytest.raises(ValueError, match="filters 0 to 5; found 6"):
+        session.filter = 6
+    with pytest.raises(ValueError, match="0 to 0; found 1"):
+        session.count = 1
+    with pytest.raises(ValueError, match="device is one of"):
+        session.device = "tpu"
+    with pytest.raises(ValueError, match=r"large is one of .* Did you mean 'patches'"):
+        session.look(large="patch")
+    with pytest.raises(ValueError, match="not pruned yet"):
+        session.compare()
+    assert (session.layer, session.filter, session.count) == ("first", 0, 0)
+    assert "Session of Network on given tensors, 'first'" in repr(session)
+
+
+def test_weights_that_changed_are_measured_anew_and_what_was_known_comes_back():
+    model = network()
+    session = carviz.open_session(model, data(), layer="second", run=SMALL)
+    session.compute()
+    session.wait(WAIT)
+    former = session.table
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        model.second.weight.copy_(model.second.weight.flip(0))
+        model.last.weight.mul_(-1)
+    session.filter = 2
+    session.compute()
+    session.wait(WAIT)
+    assert session.table == carviz.measure_car(model, data(), "second", run=SMALL, progress=False)
+    assert session.table != former
+    assert session.status.startswith("The network has changed: measured anew. Done in")
+    assert (session.layer, session.filter) == ("second", 2)
+    session.compute("filter")
+    session.wait(WAIT)
+    assert session.status.startswith("Done in")
+    model.load_state_dict(kept)
+    session.compute("filter")
+    session.wait(WAIT)
+    assert session.table == former, "the bank was known of these weights"
+
+
+def test_a_network_that_was_replaced_under_it_is_told():
+    model = network()
+    session = carviz.open_session(model, data(), layer="third", run=SMALL)
+    model.third = torch.nn.Identity()
+    session.compute()
+    with pytest.raises(ValueError):  # noqa: PT011 - what the forward pass says
+        session.wait(WAIT)
+    assert not session.busy
+
+
+def test_an_export_of_other_weights_is_refused(tmp_path):
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    session.prune(2)
+    session.wait(WAIT)
+    session.count = 1
+    with torch.no_grad():
+        model.last.weight.mul_(2)
+    session.export(tmp_path / "smaller.pt2")
+    with pytest.raises(ValueError, match="changed since"):
+        session.wait(WAIT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_are_made_beside_a_job_and_a_network_without_a_graph_waits():
+    session = carviz.open_session(network(), data(), layer="second", run=SMALL)
+    with GATE.closed(after=60) as (reached, opened):
+        session.compute()
+        assert reached.wait(WAIT)
+        session.look(large="patches")
+        GATE.act = None
+        opened.set()
+        news = []
+        session.listen(lambda said: news.append((said.what, session.busy)))
+        session.wait(WAIT)
+    session.settle(WAIT)
+    assert session.table.complete
+
+
+def test_it_names_no_widget_library():
+    code = (
+        "import sys, carviz; data = carviz.load_data('shapes', limit=1); "
+        "s = carviz.open_session('shapes', data); "
+        "s.look(); s.compute('filter'); s.wait(60); s.snapshot().to_json(); "
+        "widgets = ('ipywidgets', 'anywidget', 'traitlets', 'IPython'); "
+        "print([name for name in widgets if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"], done.stderr
