@@ -7,7 +7,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from support.gated import GATE, data, network
 
-from carviz.explorer import Explorer, cells, doors, explore
+from carviz.explorer import Explorer, cells, explore, front
 
 WAIT = 30
 
@@ -78,7 +78,7 @@ def test_closed_while_another_model_is_loaded(before, threads):
 
 def test_a_cell_that_runs_again_leaves_one_explorer(before, threads, monkeypatch):
     executions = iter(["run-1", "run-2", "run-3"])
-    monkeypatch.setattr(doors, "running_cell", lambda: ("the cell", next(executions)))
+    monkeypatch.setattr(front, "running_cell", lambda: ("the cell", next(executions)))
     monkeypatch.setattr(cells, "_MADE", {})
     first = used()
     many = len(set(_instances) - before)

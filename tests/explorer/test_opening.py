@@ -237,7 +237,7 @@ def test_the_running_kernel_says_which_cell_it_is(monkeypatch):
     assert first.comm is not None
     second = explore(network(), data())
     assert first.comm is not None, "both were made by the same execution"
-    monkeypatch.setattr("carviz.explorer.doors.running_cell", lambda: ("c7", "m2"))
+    monkeypatch.setattr("carviz.explorer.front.running_cell", lambda: ("c7", "m2"))
     third = explore(network(), data())
     assert first.comm is None
     assert second.comm is None

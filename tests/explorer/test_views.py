@@ -21,9 +21,9 @@ from carviz.explorer import explore
 from carviz.explorer.gallery import make_tile
 from carviz.explorer.panels import filter_panel, header, status_line
 from carviz.explorer.scatter import bank_drawing
-from carviz.session.bank_tables import Known, best
+from carviz.session.bank_tables import BankTables, best
 from carviz.session.class_rows import class_content
-from carviz.session.thumbnails import changed_images
+from carviz.session.seeing.class_images import changed_images
 
 WAIT = 30
 
@@ -246,7 +246,7 @@ def part(images, filters):
 
 
 def test_tables_of_the_same_images_are_merged_and_others_kept_beside():
-    known = Known()
+    known = BankTables()
     known.add(part(8, [0]))
     known.add(part(8, [2]))
     assert [t.filters.tolist() for t in known.tables] == [[0, 2]]
@@ -264,7 +264,7 @@ def test_a_table_outdone_by_one_of_more_of_the_same_images_is_dropped():
         whole, images=whole.images[:3], targets=whole.targets[:3], baseline=whole.baseline[:3],
         predictions=whole.predictions[:, :3],
     )  # fmt: skip
-    known = Known()
+    known = BankTables()
     known.add(first)
     known.add(part(8, [0]))
     assert len(known.tables) == 2, "the other filters are known of three images only"
