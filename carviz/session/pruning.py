@@ -53,6 +53,7 @@ def pruning_ended(state: State, job: Job, layer: str, total: int) -> None:
 
 def compare(state: State, job: Job, layer: str, count: int) -> None:
     """Prune by the criteria that are missing, the cheapest first."""
+    _check_weights(state, "Criteria are compared on the network that was pruned greedily")
     missing = state.paths_of(layer).missing(count)
 
     def words(share: float) -> str:
@@ -82,11 +83,7 @@ def comparing_ended(state: State, job: Job, layer: str) -> None:
 
 def export(state: State, job: Job, layer: str, filters: list[int], path: Path) -> None:
     """Build the network without some filters of a bank, and save it."""
-    if fingerprint_model(state.subject.model) != state.subject.model_digest:
-        raise ValueError(
-            "A smaller network is the one that was pruned, without filters; its weights have "
-            "changed since. Call prune() once more."
-        )
+    _check_weights(state, "A smaller network is the one that was pruned, without filters")
     tick = ticker(state, job, lambda _share: state.status)
     done = export_network(state.network, layer, filters, state.subject.images, path, tick)
     with state.lock:
@@ -102,6 +99,11 @@ def exporting_ended(state: State, job: Job) -> None:
         whole = not (job.stopped or job.error)
         name = str(state.exported.path) if whole and state.exported is not None else ""
         state.end(job, 1.0 if whole else 0.0, how_exporting_ended(job, name))
+
+
+def _check_weights(state: State, rule: str) -> None:
+    if fingerprint_model(state.subject.model) != state.subject.model_digest:
+        raise ValueError(f"{rule}; its weights have changed since. Call prune() once more.")
 
 
 def _prepare(state: State, job: Job, layer: str, criterion: str, count: int) -> Pruning:

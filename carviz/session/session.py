@@ -403,7 +403,6 @@ class Session:
                 lambda job: compare(state, job, layer, count),
                 lambda job: comparing_ended(state, job, layer),
                 f"{layer}: preparing to compare",
-                layer,
             )
 
     def export(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -635,8 +634,8 @@ class Session:
 
             state.job, state.story = Job(whole, over), ""
             state.busy, state.progress, state.status = True, 0.0, words
-            state.tell("work")
             self._worker.put(state.job)
+            state.tell("work")
 
     def _require_path(self, rule: str) -> PruningPath:
         path = self._state.path

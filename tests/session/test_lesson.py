@@ -160,6 +160,7 @@ def test_an_export_of_other_weights_is_refused(tmp_path):
     session = carviz.open_session(model, data(), run=SMALL)
     session.prune(2)
     session.wait(WAIT)
+    former = session.path
     session.count = 1
     with torch.no_grad():
         model.last.weight.mul_(2)
@@ -167,6 +168,13 @@ def test_an_export_of_other_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match="changed since"):
         session.wait(WAIT)
     assert list(tmp_path.iterdir()) == []
+    session.compare()
+    with pytest.raises(ValueError, match="changed since"):
+        session.wait(WAIT)
+    session.prune(2)
+    session.wait(WAIT)
+    assert session.status.startswith("The network has changed: measured anew. Done in")
+    assert session.path.passport["model"] != former.passport["model"]
 
 
 def test_pictures_are_made_beside_a_job_and_a_network_without_a_graph_waits():
