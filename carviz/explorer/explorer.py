@@ -78,7 +78,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         super().__init__()
         self.add_class("carviz")
         self._paper = Paper()
-        self.panels = View(session.devices)
+        self.panels = View(list(session.subject.networks))
         self._screen = Screen(self.panels, session)
         self.listener = Listener(self.panels, session)
         self.listener.connect()
@@ -164,7 +164,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         if self._gone:  # never begun, or ended: Python closes what it forgets
             return False
         self._gone = True
-        self.session.retire(words)
+        self.session.close(words, wait=False)
         for widget in [*self.panels.widgets(), *every_widget([self.layout])]:
             widget.close()
         self.panels.forget()
@@ -186,22 +186,13 @@ class Explorer(w.VBox):  # type: ignore[misc]
             self.table, self.exported = session.table, session.exported
             self.progress, self.status, self.busy = session.progress, session.status, session.busy
 
-    @t.validate("layer")
-    def _check_layer(self, proposal: Any) -> str:
-        return self.session.check_layer(proposal["value"])
-
-    @t.validate("filter")
-    def _check_filter(self, proposal: Any) -> int:
+    @t.validate("layer", "filter", "count")
+    def _check(self, proposal: Any) -> Any:
         try:
-            return self.session.check_filter(proposal["value"])
+            return self.session.check(proposal["trait"].name, proposal["value"])
         except ValueError as error:
-            raise t.TraitError(str(error)) from error
-
-    @t.validate("count")
-    def _check_count(self, proposal: Any) -> int:
-        try:
-            return self.session.check_count(proposal["value"])
-        except ValueError as error:
+            if proposal["trait"].name == "layer":
+                raise
             raise t.TraitError(str(error)) from error
 
     @t.observe("layer", "filter", "count", "view")

@@ -49,7 +49,7 @@ class Listener:
         match message:
             case {"choose": int(filter)}:
                 with session.lock:
-                    if 0 <= filter < session.filters:
+                    if 0 <= filter < session.snapshot().bank.filters:
                         session.filter = filter
             case {"open": bool(opened)}:
                 session.look(siblings=opened)

@@ -32,30 +32,30 @@ class Screen:
         """Show all as if freshly opened."""
         with self._session.lock:
             self._show_subject()
-            self._show_bank(self._session.snapshot())
-            self._say()
+            shown = self._session.snapshot()
+            self._show_bank(shown)
+            self._say(shown)
 
     def hear(self, news: News) -> None:
         """Show what has changed."""
         if news.what == "subject":
             self._show_subject()
             return  # a bank comes next
-        if news.what == "work":
-            self._say()
-            return
         shown = self._session.snapshot()
         match news.what:
+            case "work":
+                self._say(shown)
             case "bank":
                 self._show_bank(shown)
-                self._say()
+                self._say(shown)
             case "known":
                 self._paint(shown)
-                self._say()
+                self._say(shown)
             case "view":
                 self._paint(shown)
             case "place":
                 self._paint_path(shown)
-                self._say()
+                self._say(shown)
             case "gallery":
                 self._show_pictures(shown, news.sight, news.filters)
             case "sight":
@@ -99,62 +99,60 @@ class Screen:
         view.panel.value = filter_panel(
             shown.layer, shown.filter, count, shown.selectivity, shown.table
         )
-        if self._gallery != (shown.layer, shown.gallery):
+        if self._gallery != (shown.layer, shown.looks.gallery):
             self._show_gallery(shown)
         view.gallery.value = shown.filter
         view.gallery.tiles = _tiles(shown)
         view.classes.content = shown.classes()
         self._paint_images(shown)
-        if shown.view == "bank":
+        if shown.looks.view == "bank":
             fullest = max(shown.tables, key=lambda t: (len(t.filters), len(t.images)), default=None)
             view.drawing.value = bank_drawing(fullest, shown.selectivity, shown.layer, shown.filter)
         self._paint_path(shown)
         self._paint_sight(shown)
-        self._set(view.view, "value", shown.view)
+        self._set(view.view, "value", shown.looks.view)
         self._set(view.device, "value", shown.device)
-        view.show_view(shown.view)
+        view.show_view(shown.looks.view)
 
     def _paint_path(self, shown: Snapshot) -> None:
         """Show what pruning has found, where that is looked at."""
-        if shown.view == "pruning":
+        if shown.looks.view == "pruning":
             self._view.pruning.paint(shown, shown.bank.filters)
 
     def _paint_images(self, shown: Snapshot) -> None:
         """Show an image of each class, and those of the one that is open."""
         classes = self._view.classes
-        classes.opened = shown.opened
+        classes.opened = shown.looks.opened
         classes.changed = shown.changed
         classes.faces = {"filter": shown.filter, "of": shown.faces()}
 
-    def _say(self) -> None:
+    def _say(self, shown: Snapshot) -> None:
         """Show the status line anew, and what can be pressed."""
-        view, session = self._view, self._session
-        busy = session.busy
-        view.status.value = status_line(session.progress, busy, session.status, session.story)
-        view.allow(cancel=busy, rest=not session.opening)
+        view, busy = self._view, shown.busy
+        view.status.value = status_line(shown.progress, busy, shown.status, shown.story)
+        view.allow(cancel=busy, rest=not self._session.opening)
         view.pruning.allow(
-            compare=not busy and bool(session.missing()),
-            export=not busy and session.count > 0,
+            compare=not busy and bool(shown.missing), export=not busy and shown.count > 0
         )
 
     # -- pictures of what the filters see
 
     def _show_gallery(self, shown: Snapshot) -> None:
         """Show the pictures of the sort that is chosen, as far as they are there."""
-        there: dict[int, Any] | None = dict(shown.seen.pictures(shown.gallery))
+        there: dict[int, Any] | None = dict(shown.seen.pictures(shown.looks.gallery))
         note = ""
-        if shown.gallery == "weights" and shown.pictures is not None:
+        if shown.looks.gallery == "weights" and shown.pictures is not None:
             there = dict(enumerate(shown.pictures))
-        elif shown.gallery == "weights" and not shown.has_colour:
+        elif shown.looks.gallery == "weights" and not shown.has_colour:
             there, note = None, NO_PICTURES
         if there:
             there = {number: small(picture) for number, picture in there.items()}
         self._view.gallery.show_bank(shown.layer, there, _tiles(shown), shown.filter, note)
-        self._gallery = shown.layer, shown.gallery
+        self._gallery = shown.layer, shown.looks.gallery
 
     def _show_pictures(self, shown: Snapshot, sort: Sight, numbers: Iterable[int]) -> None:
         """Show pictures that came in the gallery: at the end all, for who looks only then."""
-        if sort != shown.gallery or (sort == "weights" and shown.pictures is not None):
+        if sort != shown.looks.gallery or (sort == "weights" and shown.pictures is not None):
             return
         there, order = shown.seen.pictures(sort), tuple(range(shown.bank.filters))
         if not shown.seen.missing(sort, order):
@@ -167,10 +165,10 @@ class Screen:
         picture = None if own is None else own[shown.filter]
         view.sight.small = small_sights(shown.filter, picture, seen)
         view.sight.content = sight_content(
-            shown.layer, shown.filter, shown.large, picture, seen, busy
+            shown.layer, shown.filter, shown.looks.large, picture, seen, busy
         )
         view.siblings.content = siblings_content(
-            shown.filter, shown.siblings_shown,
+            shown.filter, shown.looks.siblings,
             lambda n: seen.weights.get(n) if own is None else own[n], seen, busy,
         )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from carviz.results import PruningPath
 
 GREEDY = "car"
@@ -46,12 +48,17 @@ class BankPaths:
 
     def missing(self, count: int) -> list[str]:
         """Return the rivals that are not known for so many filters, cheapest first."""
-        known = self._all()
-        return [name for name in RIVALS if name not in known or len(known[name]) < count]
+        return missing_criteria(self.paths, count)
 
     def _all(self) -> dict[str, PruningPath]:
         running = self.running
         return self._kept if running is None else {**self._kept, running.criterion: running}
+
+
+def missing_criteria(paths: Iterable[PruningPath], count: int) -> list[str]:
+    """Return the rivals of greedy CAR that no path prunes so many filters by, cheapest first."""
+    known = {path.criterion for path in paths if len(path) >= count}
+    return [name for name in RIVALS if name not in known]
 
 
 def good_place(path: PruningPath) -> int:

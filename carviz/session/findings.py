@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from carviz.banks import Bank
-from carviz.results import SelectivityTable
+from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 from carviz.session.bank_paths import BankPaths
 from carviz.session.bank_tables import BankTables
@@ -36,6 +36,14 @@ class Findings:
     judged: set[str] = dataclasses.field(default_factory=set)
     paths: dict[str, BankPaths] = dataclasses.field(default_factory=dict)
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+
+    def add(self, tables: list[CarTable], kinds: list[SelectivityTable]) -> None:
+        """Take in what was saved."""
+        for kind in kinds:
+            self.kinds[kind.layer] = kind
+            self.judged.add(kind.layer)
+        for table in tables:
+            self.tables_of(table.layer).add(table)
 
     def tables_of(self, layer: str) -> BankTables:
         """Return the tables of one bank, to be added to."""

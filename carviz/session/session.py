@@ -6,37 +6,23 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from carviz.banks import Bank, Model, find_layer
-from carviz.checks import check_filter, check_home, did_you_mean
 from carviz.evaluate import Data
-from carviz.pruning import check_count
 from carviz.results import CarTable, PruningPath, SelectivityTable
-from carviz.session.exporting import Exported, default_name
-from carviz.session.findings import Findings
-from carviz.session.loading import usual_limit
-from carviz.session.measuring import measure, measuring_ended
-from carviz.session.opening import open_other, opening_ended, renew
-from carviz.session.pruning import (
-    compare,
-    comparing_ended,
-    export,
-    exporting_ended,
-    prune,
-    pruning_ended,
-)
+from carviz.session import choosing
+from carviz.session.exporting import Exported
+from carviz.session.jobs import Jobs
+from carviz.session.looks import Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import Hear, State
-from carviz.session.status import how_it_ended, how_opening_ended
 from carviz.session.subject import Subject
-from carviz.session.worker import PATIENCE, Job, Step, Worker
+from carviz.session.worker import PATIENCE, Step, Worker
 
 Result = TypeVar("Result")
-View = Literal["filter", "bank", "pruning"]
-Order = Literal["number", "car", "color"]
 
 
 class Session:
@@ -44,17 +30,6 @@ class Session:
 
     What takes long is done by one thread of its own, a piece at a time; whoever is impatient asks
     `snapshot`, and whoever is patient calls `wait`. Any thread may call any method.
-
-    Attributes
-    ----------
-    layer : str
-        The bank that is shown; setting it ends a run and shows the other bank.
-    filter : int
-        The chosen filter's number in its bank.
-    count : int
-        How many filters of `path` are taken as pruned.
-    device : str
-        Where it runs; setting it ends a run.
 
     Examples
     --------
@@ -76,31 +51,21 @@ class Session:
         tables: list[CarTable] | None = None,
         selectivity: list[SelectivityTable] | None = None,
     ) -> None:
-        self._worker = Worker(self._next_step)
+        self._worker = Worker(lambda beside_job: self._seeing.next_step(beside_job))
         self._lock = self._worker.lock
         self._state = state = State(subject, self._worker)
         self._seeing = Seeing(state)
-        self._shelf: dict[tuple[str, str], Findings] = {}
-        self._opening: Job | None = None
-        self._afterwards: list[Callable[[], None]] = []
-        for kind in selectivity or []:
-            state.findings.kinds[kind.layer] = kind
-            state.findings.judged.add(kind.layer)
-        for table in tables or []:
-            state.findings.tables_of(table.layer).add(table)
+        self._jobs = Jobs(state)
+        state.findings.add(tables or [], selectivity or [])
         if layer is not None:
             layer = find_layer(subject.network, subject.network, layer)
-        first = layer or subject.first_layer({table.layer for table in tables or []})
         with self._lock:
-            state.show_subject(first)
+            state.show_subject(layer or subject.first_layer(set(state.findings.tables)))
 
     def __repr__(self) -> str:
         state = self._state
         model, data = state.subject.model_name, state.subject.data_name
         return f"<Session of {model} on {data}, {state.layer!r}: {state.status}>"
-
-    def _next_step(self, beside_job: bool) -> Step | None:
-        return self._seeing.next_step(beside_job)
 
     # -- what is chosen
 
@@ -108,11 +73,6 @@ class Session:
     def lock(self) -> AbstractContextManager[Any]:
         """Held, by ``with``, nothing changes; to ask and choose in one go."""
         return self._lock
-
-    @property
-    def filters(self) -> int:
-        """How many filters the bank has."""
-        return self._state.bank.filters
 
     @property
     def subject(self) -> Subject:
@@ -133,21 +93,7 @@ class Session:
     @layer.setter
     def layer(self, layer: str) -> None:
         with self._lock:
-            layer = self.check_layer(layer)
-            if layer != self._state.layer:
-                self._state.layer = layer
-                self._state.show_bank()
-
-    def check_layer(self, layer: Any) -> str:
-        """Return the name of a bank that can be chosen; ValueError for any other."""
-        network, offered = self._state.subject.network, self._state.offered
-        found = find_layer(network, network, layer)
-        if found not in offered:
-            raise ValueError(
-                f"{found!r} is a gate, whose zero is not “gone”, so it is shown only when asked "
-                f"for from the start: layer={found!r}. Others: {offered}."
-            )
-        return found
+            choosing.choose_layer(self._state, layer)
 
     @property
     def filter(self) -> int:
@@ -157,14 +103,7 @@ class Session:
     @filter.setter
     def filter(self, filter: int) -> None:
         with self._lock:
-            filter = self.check_filter(filter)
-            if filter != self._state.filter:
-                self._state.filter = filter
-                self._state.refresh()
-
-    def check_filter(self, filter: Any) -> int:
-        """Return a filter's number as an int; ValueError where the bank has none of it."""
-        return check_filter(filter, self._state.bank.filters, self._state.layer)
+            choosing.choose_filter(self._state, filter)
 
     @property
     def count(self) -> int:
@@ -174,24 +113,12 @@ class Session:
     @count.setter
     def count(self, count: int) -> None:
         with self._lock:
-            count = self.check_count(count)
-            if count != self._state.count:
-                self._state.count = count
-                self._state.tell("place")
-
-    def check_count(self, count: Any) -> int:
-        """Return a place on the path as an int; ValueError where the path has none of it."""
-        value, most = int(count), 0 if self._state.path is None else len(self._state.path)
-        if not 0 <= value <= most:
-            raise ValueError(
-                f"count is how many filters of the path are pruned, 0 to {most}; found {value}."
-            )
-        return value
+            choosing.choose_place(self._state, count)
 
     @property
     def view(self) -> str:
         """What is looked at: "filter", "bank" or "pruning"."""
-        return self._state.view
+        return self._state.looks.view
 
     @property
     def device(self) -> str:
@@ -200,22 +127,13 @@ class Session:
 
     @device.setter
     def device(self, device: str) -> None:
-        devices = list(self._state.subject.networks)
-        if device not in devices:
-            raise ValueError(f"device is one of {devices}; found {device!r}.")
         with self._lock:
-            state = self._state
-            if state.busy:
-                state.supersede()
-                state.busy, state.status = False, f"Stopped, to go on with {device}."
-            state.device = device
-            state.tell("work")
-            state.refresh()
+            choosing.choose_device(self._state, device)
 
-    @property
-    def devices(self) -> list[str]:
-        """The devices that can be chosen."""
-        return list(self._state.subject.networks)
+    def check(self, name: Literal["layer", "filter", "count"], value: Any) -> Any:
+        """Return a value as it would be taken by an attribute of that name, or raise ValueError."""
+        with self._lock:
+            return choosing.CHECKS[name](self._state, value)
 
     def look(
         self,
@@ -246,23 +164,12 @@ class Session:
         opened
             The number of the class whose changed images are looked at; -1 for none.
         """
-        _check_word("view", view, View)
-        _check_word("order", order, Order)
-        _check_word("gallery", gallery, Sight)
-        _check_word("large", large, Sight)
         with self._lock:
-            state = self._state
-            before = state.looks()
-            state.looked = True
-            state.view = view or state.view
-            state.order_by = order or state.order_by
-            state.gallery = gallery or state.gallery
-            state.large = large or state.large
-            state.siblings = state.siblings if siblings is None else siblings
-            state.opened = state.opened if opened is None else opened
-            if state.looks() != before:
-                state.tell("view")
-                self._worker.wake()
+            looks = self._state.looks.changed(
+                view=view, order=order, gallery=gallery, large=large, siblings=siblings,
+                opened=opened,
+            )  # fmt: skip
+            choosing.choose_looks(self._state, looks)
 
     # -- what is known
 
@@ -274,7 +181,7 @@ class Session:
     @property
     def opening(self) -> bool:
         """Whether another model or other data is being opened."""
-        return self.busy and self._opening is not None and self._opening is self._state.job
+        return self._jobs.opening
 
     @property
     def progress(self) -> float:
@@ -287,20 +194,9 @@ class Session:
         return self._state.status
 
     @property
-    def story(self) -> str:
-        """The traceback of what failed last, in words; "" where nothing did."""
-        return self._state.story
-
-    @property
     def table(self) -> CarTable | None:
         """The table that is shown for the chosen filter; None before anything was measured."""
         return self._state.table
-
-    @property
-    def tables(self) -> list[CarTable]:
-        """Every table of the bank that is known; several where they are of other images."""
-        with self._lock:
-            return self._state.tables()
 
     @property
     def selectivity(self) -> SelectivityTable | None:
@@ -323,12 +219,6 @@ class Session:
         """The last smaller network that was saved of this bank, and what became smaller."""
         return self._state.exported
 
-    def missing(self) -> list[str]:
-        """Return the criteria that `compare` would run."""
-        with self._lock:
-            steps = 0 if self.path is None else len(self.path)
-            return self._state.paths_of(self._state.layer).missing(steps) if steps else []
-
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
@@ -350,17 +240,8 @@ class Session:
         ValueError
             If `scope` is neither. What fails later is told in `status`, and raised by `wait`.
         """
-        if scope not in ("bank", "filter"):
-            raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
         with self._lock:
-            state = self._state
-            layer, filters = state.layer, [state.filter] if scope == "filter" else None
-            self._start(
-                lambda job: measure(state, job, layer, filters),
-                lambda job: measuring_ended(state, job),
-                f"{layer}: preparing",
-                layer,
-            )
+            self._jobs.compute(scope)
 
     def prune(self, count: int | None = None) -> None:
         """Prune the bank greedily by CAR in the background; a job that runs is ended.
@@ -377,16 +258,7 @@ class Session:
             out. What fails later is told in `status`, and raised by `wait`.
         """
         with self._lock:
-            state = self._state
-            layer, total = state.layer, check_count(count, state.bank.filters)
-            self._start(
-                lambda job: prune(state, job, layer, total),
-                lambda job: pruning_ended(state, job, layer, total),
-                f"{layer}: preparing to prune",
-                layer,
-            )
-            state.view = "pruning"
-            state.tell("view")
+            self._jobs.prune(count)
 
     def compare(self) -> None:
         """Prune by the other criteria as well, as far as `path` goes, the cheapest first.
@@ -397,13 +269,7 @@ class Session:
             Before the bank was pruned greedily.
         """
         with self._lock:
-            state, layer = self._state, self._state.layer
-            count = len(self._require_path("Criteria are compared with greedy CAR"))
-            self._start(
-                lambda job: compare(state, job, layer, count),
-                lambda job: comparing_ended(state, job, layer),
-                f"{layer}: preparing to compare",
-            )
+            self._jobs.compare()
 
     def export(self, path: str | os.PathLike[str] | None = None) -> None:
         """Build the network without the first `count` filters of `path`, in the background.
@@ -421,22 +287,7 @@ class Session:
             If the folder of `path` is not there.
         """
         with self._lock:
-            state = self._state
-            found = self._require_path("A smaller network is one without filters")
-            count, layer = state.count, state.layer
-            if count == 0:
-                raise ValueError(
-                    "A smaller network is one without filters; found `count` 0, the whole network. "
-                    "Move the slider, or set `count`."
-                )
-            name = Path(path or default_name(state.subject.model_name, layer, count))
-            check_home(name, "The network")
-            gone = found.pruned(count)[layer]
-            self._start(
-                lambda job: export(state, job, layer, gone, name),
-                lambda job: exporting_ended(state, job),
-                f"Exporting: building {state.subject.model_name} without {count} filters",
-            )
+            self._jobs.export(path)
 
     def load(
         self,
@@ -468,39 +319,18 @@ class Session:
         ValueError
             If nothing is asked for. What fails later is told in the status, and raised by `wait`.
         """
-        if model is None and data is None and limit is None:
-            raise ValueError(
-                "load takes another model, or other data, or both; found neither. "
-                "Give one: load('alexnet'), load(data='folder/of/images')."
-            )
-        if limit is None:
-            limit = self._state.subject.limit if data is None else usual_limit(data)
-        self.open_other(model, data, limit)
+        with self._lock:
+            self._jobs.load(model, data, limit)
 
     def open_other(self, model: Any, data: Any, limit: int | None) -> None:
         """Do as `load`, where a limit of None means all images."""
         with self._lock:
-            state, shelf = self._state, self._shelf
-            self._start(
-                lambda job: open_other(state, job, shelf, model, data, limit),
-                lambda job: opening_ended(state, job),
-                "Looking for what was asked for",
-            )
-            self._opening = state.job
-            state.tell("work")
+            self._jobs.open_other(model, data, limit)
 
     def refuse(self, error: Exception) -> None:
         """Tell in the status of something that could not even begin; `wait` raises it."""
-
-        def work(_job: Job) -> None:
-            raise error
-
-        def ended(job: Job) -> None:
-            with self._lock:
-                if self._state.job is job:
-                    self._state.end(job, 0.0, how_it_ended(job, None))
-
-        self._start(work, ended, "")
+        with self._lock:
+            self._jobs.refuse(error)
 
     def cancel(self) -> None:
         """Stop the running job within a batch, and keep what there is.
@@ -508,16 +338,7 @@ class Session:
         Opening ends at once, and what is shown stays.
         """
         with self._lock:
-            state, job = self._state, self._state.job
-            if job is None or not state.busy:
-                return
-            if self.opening:
-                state.supersede()
-                state.end(job, 0.0, how_opening_ended(job, state.subject))
-                return
-            job.cancel()
-            state.status = "Cancelling: ends with this batch"
-            state.tell("work")
+            self._jobs.cancel()
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the job is over, and raise what failed in it.
@@ -527,13 +348,8 @@ class Session:
         TimeoutError
             If it is not over after `timeout` seconds; it goes on.
         """
-        job = self._state.job
-        if job is None:
-            return
-        if not self._worker.home.wait(job, timeout):
+        if not self._jobs.wait(timeout):
             raise TimeoutError(f"The job is not over after {timeout} s; it goes on. {self.status}")
-        if job.error is not None and self._state.job is job:
-            raise job.error
 
     def settle(self, timeout: float | None = None) -> None:
         """Wait until the job is over and every picture that is looked at is made.
@@ -548,29 +364,16 @@ class Session:
         if not (whole and self._worker.join(timeout)):
             raise TimeoutError(f"Work is not over after {timeout} s; it goes on. {self.status}")
 
-    def close(self, words: str = "Closed.") -> None:
+    def close(self, words: str = "Closed.", wait: bool = True) -> None:
         """End for good: the job within its batch, and all pictures, which are let go.
 
-        What was measured and saved stays; nothing more can be asked for.
+        What was measured and saved stays; nothing more can be asked for. `words` is the last status
+        and `wait` whether to wait for the last batch.
         """
-        self.retire(words)
-        if self._worker.join(PATIENCE):
-            self._seeing.close()
-
-    def retire(self, words: str) -> None:
-        """Do as `close`, and do not wait for the last batch."""
         with self._lock:
-            if self._state.closed:
-                return
-            self._state.closed = True
-            self._state.supersede()
-            self._state.busy, self._state.status = False, words
-            self._worker.close()
-            self._state.tell("work")
-            # Somebody may hold a session that ended; nobody sees its pictures any more.
-            for findings in (self._state.findings, *self._shelf.values()):
-                findings.seen.clear()
-            self._state.face_pictures, self._state.changed = {}, {}
+            self._jobs.end(words)
+        if wait and self._worker.join(PATIENCE):
+            self._seeing.close()
 
     def aside(self, work: Step) -> None:
         """Have something short done in the background, which need not wait for a job to end."""
@@ -600,52 +403,4 @@ class Session:
         with self._lock:
             self._state.hearers.append(hear)
             if afterwards is not None:
-                self._afterwards.append(afterwards)
-
-    # -- jobs
-
-    def _start(
-        self,
-        work: Callable[[Job], None],
-        ended: Callable[[Job], None],
-        words: str,
-        layer: str | None = None,
-    ) -> None:
-        """Put a job in the place of the one that runs; one on a bank sees to the weights first."""
-        with self._lock:
-            state = self._state
-            if state.closed:
-                raise ValueError(
-                    f"A session works until it is closed; this one says {state.status!r}. "
-                    "Make another: carviz.explore(…) or carviz.open_session(…)."
-                )
-            state.supersede()
-
-            def whole(job: Job) -> None:
-                if layer is not None:
-                    renew(state, job, self._shelf, layer)
-                work(job)
-
-            def over(job: Job) -> None:
-                ended(job)
-                if state.job is job:
-                    for tell in list(self._afterwards):
-                        tell()
-
-            state.job, state.story = Job(whole, over), ""
-            state.busy, state.progress, state.status = True, 0.0, words
-            self._worker.put(state.job)
-            state.tell("work")
-
-    def _require_path(self, rule: str) -> PruningPath:
-        path = self._state.path
-        if path is None or not len(path):
-            raise ValueError(
-                f"{rule}; {self._state.layer!r} is not pruned yet. Call prune() and wait()."
-            )
-        return path
-
-
-def _check_word(name: str, word: Any, words: Any) -> None:
-    if word is not None and word not in (known := list(get_args(words))):
-        raise ValueError(f"{name} is one of {known}; found {word!r}. {did_you_mean(word, known)}")
+                self._jobs.afterwards.append(afterwards)

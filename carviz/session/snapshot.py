@@ -11,11 +11,13 @@ from carviz.banks import Bank
 from carviz.evaluate import Images, Normalization
 from carviz.plots import CarvizFigure, plot_filter, plot_paths
 from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
 from carviz.session.class_rows import NOTHING, class_content, classes_shown
 from carviz.session.exporting import Exported
+from carviz.session.looks import Looks
 from carviz.session.seeing.class_images import choose_faces
-from carviz.session.seeing.kept import SIGHTS, Seen, Sight
+from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
     CRITERIA,
     KIND_LETTERS,
@@ -68,16 +70,10 @@ class Snapshot:
         How many filters of it are taken as pruned.
     exported
         The last smaller network that was saved.
-    view
-        Which view is looked at: "filter", "bank" or "pruning".
+    looks
+        What is looked at.
     order
         The bank's filters as they are sorted.
-    gallery, large
-        Which pictures stand in the gallery, and which is large beside it.
-    siblings_shown
-        Whether the chosen filter's siblings are looked at.
-    opened
-        The class whose changed images are looked at; -1 for none.
     seen
         Pictures of what the filters see, as far as they are made.
     face_pictures
@@ -106,15 +102,11 @@ class Snapshot:
     paths: tuple[PruningPath, ...] = ()
     count: int = 0
     exported: Exported | None = None
-    view: str = "filter"
+    looks: Looks = dataclasses.field(default_factory=Looks)
     device: str = "cpu"
     untraceable: bool = False
     banks: tuple[Bank, ...] = ()
     order: tuple[int, ...] = ()
-    gallery: Sight = "weights"
-    large: Sight = "weights"
-    siblings_shown: bool = False
-    opened: int = -1
     seen: Seen = dataclasses.field(default_factory=Seen)
     face_pictures: dict[int, str] = dataclasses.field(default_factory=dict)
     changed: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -155,12 +147,17 @@ class Snapshot:
         """Whether a filter of the bank was pruned."""
         return self.path is not None and len(self.path) > 0
 
+    @property
+    def missing(self) -> list[str]:
+        """The criteria that are still to be compared with greedy CAR; none before it was run."""
+        return missing_criteria(self.paths, len(self.path or ())) if self.pruned else []
+
     def figure(self) -> CarvizFigure:
         """Return the curves of pruning where they are looked at, else the chosen filter.
 
         ValueError while neither is there.
         """
-        if self.pruned and (self.view == "pruning" or not self.measured):
+        if self.pruned and (self.looks.view == "pruning" or not self.measured):
             return plot_paths(self.paths, count=self.count)
         table = self.require()
         picture = None if self.pictures is None else self.pictures[self.filter]
@@ -194,9 +191,9 @@ class Snapshot:
         Returns
         -------
         dict
-            model, data, images, device, banks, layer, filter, count, view, busy, progress, status,
-            filters (of the bank, as they are sorted), chosen (the filter), classes, pruning (None
-            before), pictures.
+            model, data, images, device, banks, layer, filter, count, what is looked at, busy,
+            progress, status, filters (of the bank, as they are sorted), chosen (the filter),
+            classes, pruning (None before), pictures.
         """
         return {
             "model": self.model,
@@ -210,7 +207,7 @@ class Snapshot:
             "layer": self.layer,
             "filter": self.filter,
             "count": self.count,
-            "view": self.view,
+            **dataclasses.asdict(self.looks),
             "busy": self.busy,
             "progress": self.progress,
             "status": self.status,

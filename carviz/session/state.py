@@ -15,6 +15,7 @@ from carviz.session.bank_paths import BankPaths, good_place
 from carviz.session.bank_tables import best, car_of
 from carviz.session.exporting import Exported
 from carviz.session.findings import Findings
+from carviz.session.looks import Looks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
 from carviz.session.status import READY, told
@@ -65,12 +66,8 @@ class State:
         What is shown of them: the table for the chosen filter, the path of greedy CAR.
     exported
         The last smaller network that was saved of this bank.
-    demand
-        What is looked at; None as long as nobody looks.
-    view, order
-        Which view is looked at, and how the gallery is sorted: "number", "car" or "color".
-    opened
-        The class whose changed images are looked at; -1 for none.
+    looks, looked
+        What is looked at, and whether anybody has looked.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
     job
@@ -89,10 +86,7 @@ class State:
         self.exported: Exported | None = None
         self.pictures: NDArray[Any] | None = None
         self.looked = False
-        self.large: Sight = "weights"
-        self.gallery: Sight = "weights"
-        self.siblings, self.opened = False, -1
-        self.view, self.order_by = "filter", "number"
+        self.looks = Looks()
         self.face_pictures: dict[int, str] = {}
         self.changed: dict[str, Any] = {}
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
@@ -123,7 +117,8 @@ class State:
         self.supersede()
         self.findings.read_weights(self.subject, self.bank)
         self.pictures = self.subject.pictures(self.bank)
-        self.filter, self.opened, self.exported = 0, -1, None
+        self.filter, self.exported = 0, None
+        self.looks = self.looks.changed(opened=-1)
         self.changed = {}
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self._refresh()
@@ -207,18 +202,11 @@ class State:
         """Return the bank's filters as the gallery has them; what is not known comes last."""
         key = np.arange(self.bank.filters, dtype=float)
         kinds = self.findings.kinds.get(self.layer)
-        if self.order_by == "car":
+        if self.looks.order == "car":
             key = -car_of(self.tables(), self.bank.filters)
-        elif self.order_by == "color" and kinds is not None:
+        elif self.looks.order == "color" and kinds is not None:
             key = -kinds.color_index
         return [int(filter) for filter in np.argsort(key, kind="stable")]
-
-    def looks(self) -> tuple[Any, ...]:
-        """Return all that says what is looked at."""
-        return (
-            self.looked, self.view, self.order_by, self.gallery, self.large, self.siblings,
-            self.opened,
-        )  # fmt: skip
 
     def demand(self) -> Demand | None:
         """Return what is looked at, so that it is made first; None while nobody looks."""
@@ -227,7 +215,7 @@ class State:
         return Demand(
             self.layer, self.filter,
             deep=self.pictures is None and self.reads_rgb, order=tuple(self.order()),
-            large=self.large, gallery=self.gallery, siblings=self.siblings,
+            large=self.looks.large, gallery=self.looks.gallery, siblings=self.looks.siblings,
             beside=self.reads_rgb,
         )  # fmt: skip
 
@@ -252,12 +240,8 @@ class State:
             paths=paths,
             count=self.count,
             exported=self.exported,
-            view=self.view,
+            looks=self.looks,
             order=tuple(self.order()),
-            gallery=self.gallery,
-            large=self.large,
-            siblings_shown=self.siblings,
-            opened=self.opened,
             seen=self.seen.copy(),
             face_pictures=dict(self.face_pictures),
             changed=self.changed,

@@ -57,7 +57,7 @@ def test_a_lesson(tmp_path):
     session.compare()
     session.wait(WAIT)
     assert len(session.paths) == 7
-    assert session.missing() == []
+    assert session.snapshot().missing == []
     session.count = 2
     session.export(tmp_path / "smaller.pt2")
     session.wait(WAIT)

@@ -159,7 +159,7 @@ class Seeing:
         second, and each may choose other images.
         """
         state = self._state
-        table, choice = state.table, (state.subject, state.filter, state.opened)
+        table, choice = state.table, (state.subject, state.filter, state.looks.opened)
         if table is None or state.filter not in table.filters:
             self._todo, self._round = [], None
             return None
@@ -174,7 +174,7 @@ class Seeing:
 
     def _round_of(self, table: CarTable) -> list[Step]:
         state = self._state
-        subject, filter, opened = state.subject, state.filter, state.opened
+        subject, filter, opened = state.subject, state.filter, state.looks.opened
         steps: list[Step] = []
 
         def add(work: Step) -> None:

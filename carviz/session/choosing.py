@@ -1,0 +1,87 @@
+"""What is chosen in a session: checked, and shown. Whoever calls holds the session's lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carviz.banks import find_layer
+from carviz.checks import check_filter
+from carviz.session.looks import Looks
+from carviz.session.state import State
+
+
+def check_layer(state: State, layer: Any) -> str:
+    """Return the name of a bank that can be chosen; ValueError for any other."""
+    network, offered = state.subject.network, state.offered
+    found = find_layer(network, network, layer)
+    if found not in offered:
+        raise ValueError(
+            f"{found!r} is a gate, whose zero is not “gone”, so it is shown only when asked for "
+            f"from the start: layer={found!r}. Others: {offered}."
+        )
+    return found
+
+
+def choose_layer(state: State, layer: Any) -> None:
+    """Show another bank; a run of this one ends."""
+    layer = check_layer(state, layer)
+    if layer != state.layer:
+        state.layer = layer
+        state.show_bank()
+
+
+def check_number(state: State, filter: Any) -> int:
+    """Return a filter's number as an int; ValueError where the bank has none of it."""
+    return check_filter(filter, state.bank.filters, state.layer)
+
+
+def choose_filter(state: State, filter: Any) -> None:
+    """Show another filter of the bank."""
+    filter = check_number(state, filter)
+    if filter != state.filter:
+        state.filter = filter
+        state.refresh()
+
+
+def check_place(state: State, count: Any) -> int:
+    """Return a place on the path as an int; ValueError where the path has none of it."""
+    value, most = int(count), 0 if state.path is None else len(state.path)
+    if not 0 <= value <= most:
+        raise ValueError(
+            f"count is how many filters of the path are pruned, 0 to {most}; found {value}."
+        )
+    return value
+
+
+def choose_place(state: State, count: Any) -> None:
+    """Take so many filters of the path as pruned."""
+    count = check_place(state, count)
+    if count != state.count:
+        state.count = count
+        state.tell("place")
+
+
+def choose_device(state: State, device: str) -> None:
+    """Go on with another device; a run ends, and its table is kept."""
+    devices = list(state.subject.networks)
+    if device not in devices:
+        raise ValueError(f"device is one of {devices}; found {device!r}.")
+    if state.busy:
+        state.supersede()
+        state.busy, state.status = False, f"Stopped, to go on with {device}."
+    state.device = device
+    state.tell("work")
+    state.refresh()
+
+
+def choose_looks(state: State, looks: Looks) -> None:
+    """Look at something else; from the first call on pictures are made."""
+    before, begun = state.looks, not state.looked
+    state.looks, state.looked = looks, True
+    if begun or looks != before:
+        state.tell("view")
+        state.worker.wake()
+
+
+CHECKS = {"layer": check_layer, "filter": check_number, "count": check_place}
+"""By the attribute of a session."""
