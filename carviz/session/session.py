@@ -63,11 +63,9 @@ class Session:
             state.show_subject(layer or subject.first_layer(set(state.findings.tables)))
 
     def __repr__(self) -> str:
-        state = self._state
-        model, data = state.subject.model_name, state.subject.data_name
-        return f"<Session of {model} on {data}, {state.layer!r}: {state.status}>"
-
-    # -- what is chosen
+        subject = self._state.subject
+        about = f"{subject.model_name} on {subject.data_name}, {self.layer!r}"
+        return f"<Session of {about}: {self.status}>"
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
@@ -171,8 +169,6 @@ class Session:
             )  # fmt: skip
             choosing.choose_looks(self._state, looks)
 
-    # -- what is known
-
     @property
     def busy(self) -> bool:
         """Whether a job is running."""
@@ -223,8 +219,6 @@ class Session:
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
             return self._state.snapshot()
-
-    # -- what is asked for
 
     def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
         """Measure CAR in the background; a job that runs already is ended, its table kept.
@@ -385,8 +379,6 @@ class Session:
         One thread reads the data. It is done between two batches of a job.
         """
         return self._worker.do(work)
-
-    # -- who listens
 
     def listen(self, hear: Hear, afterwards: Callable[[], None] | None = None) -> None:
         """Have a function told of news, and another after each job.
