@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
 from matplotlib import rc_context
-from results_examples import car_table
+from support.legible import check_legible, texts, words
+from support.results_examples import car_table
 from test_cards import Page
 from test_cluster_plots import kinds_in
 from test_plots import kinds_of, pictures_of, random_table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from photographs import folder_of_photographs
+from support.photographs import folder_of_photographs
 from typer.testing import CliRunner
 
 import carviz

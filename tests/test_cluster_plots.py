@@ -5,8 +5,8 @@ import itertools
 
 import numpy as np
 import pytest
-from legible import check_legible, words
 from matplotlib.patches import Rectangle
+from support.legible import check_legible, words
 from test_plots import kinds_of, pictures_of, random_table
 from test_pruning_plots import random_path
 from test_sibling_plots import random_siblings

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
+from support.legible import check_legible, texts, words
 
 from carviz.plots import plot_bank, plot_classes, plot_filter
 from carviz.plots.classes import class_blocks, describe_blocks, tie_words

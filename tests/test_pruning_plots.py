@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legible import check_legible, words
 from scipy.stats import hypergeom
+from support.legible import check_legible, words
 from test_plots import LONG, NAMES, kinds_of, pictures_of
 
 from carviz.plots import plot_lost, plot_order, plot_paths

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
+from support.legible import check_legible, texts, words
 from test_plots import LONG, NAMES, kinds_of, pictures_of, random_table
 
 from carviz.pictures import TopPatches

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from legible import check_legible, words
+from support.legible import check_legible, words
 from test_plots import kinds_of, pictures_of
 
 from carviz.plots import plot_siblings

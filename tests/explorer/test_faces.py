@@ -10,7 +10,7 @@ import pytest
 import torch
 from explorer.gated import GATE, data, network
 from PIL import Image
-from results_examples import car_table
+from support.results_examples import car_table
 
 import carviz
 from carviz.ablation import Run

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from explorer.gated import data, network
-from results_examples import pruning_path, selectivity_table
+from support.results_examples import pruning_path, selectivity_table
 from torch import nn
 
 import carviz

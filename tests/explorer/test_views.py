@@ -12,8 +12,8 @@ import pytest
 import torch
 from explorer.gated import data, network
 from PIL import Image
-from results_examples import car_table, selectivity_table
-from small import planted
+from support.results_examples import car_table, selectivity_table
+from support.small import planted
 
 import carviz
 from carviz.evaluate import Images, Normalization
