@@ -43,7 +43,7 @@ notebooks: ## 3 min: execute the notebooks anew
 	$(PYTHON) tests/execute_notebooks.py
 
 screenshot: ## 3 min: take the README's pictures of the explorer
-	$(PYTHON) tests/browser/screenshot.py
+	PYTHONPATH=tests $(PYTHON) tests/browser/screenshot.py
 
 # THEN=PYTHON is an interpreter with another build.
 RESULTS = tests/benchmarks/results
@@ -66,7 +66,7 @@ neighbours: ## 30 min: outside CI: timm's families (pip install timm)
 # 2,000 random networks, 1,000 of them on random kinds of data, damaged files, kills, interrupts,
 # and ten minutes of clicking.
 campaign: ## 90 min: outside CI: random networks and data, damaged files, kills, clicking
-	PYTHONPATH=tests $(PYTHON) tests/random_networks.py --networks 2000
+	PYTHONPATH=tests $(PYTHON) tests/campaign/networks.py --networks 2000
 	PYTHONPATH=tests $(PYTHON) tests/campaign/networks_and_data.py --networks 1000
 	PYTHONPATH=tests $(PYTHON) tests/campaign/files.py --mutations 10000
 	PYTHONPATH=tests $(PYTHON) tests/campaign/kills.py --kills 200

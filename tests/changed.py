@@ -75,7 +75,11 @@ def tests_of(root: Path, changed: Iterable[str]) -> list[str]:
         elif path.name == "conftest.py":
             near += [m for m in modules if m.startswith(f"{path.parent.as_posix()}/")]
         elif path.parts[0] == "tests" and path.suffix == ".py":
-            near += [m for m, at in modules.items() if _imports(at, path.stem)]
+            module = ".".join(path.relative_to("tests").with_suffix("").parts)
+            # A folder of scripts may be a test's own search path: they are imported by their names.
+            near += [
+                m for m, at in modules.items() if _imports(at, module) or _imports(at, path.stem)
+            ]
         else:
             near += [m for m, at in modules.items() if path.name in at.read_text("utf-8")]
     found = dict.fromkeys([ALWAYS, *near, *far])

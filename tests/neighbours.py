@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from reference import baseline, reference_logits
+from support.reference import baseline, reference_logits
+from support.woken import smooth_images
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-from woken import smooth_images
 
 NAMES = """
 resnet10t resnet18d resnetblur18 resnext26ts seresnext26ts ecaresnext26ts gcresnext26ts

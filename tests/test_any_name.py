@@ -5,15 +5,15 @@ import warnings
 
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
 from matplotlib import rc_context
-from results_examples import car_table
-from test_cards import Page
-from test_cluster_plots import kinds_in
-from test_plots import kinds_of, pictures_of, random_table
-from test_pruning_plots import random_path
-from test_seen_plots import patches_of, random_readings
-from test_sibling_plots import random_siblings
+from support.legible import check_legible, texts, words
+from support.pages import Page
+from support.paths import random_path
+from support.pictures import patches_of, pictures_of
+from support.results_examples import car_table
+from support.selectivity_tables import kinds_of, random_readings
+from support.sibling_tables import kinds_in, random_siblings
+from support.tables import random_table
 
 from carviz import CarTables, plots
 from carviz.cards import bank_page, filter_page, pruning_page, save_page

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from reference import reference_logits
-from small import Fork, Residual, Twice, random_images
+from support.reference import reference_logits
+from support.small import Fork, Residual, Twice, random_images
+from support.woken import wake
 from torch import Tensor, nn
-from woken import wake
 
 import carviz
 from carviz.ablation import auditing, choose_plan, plan, planning, truth

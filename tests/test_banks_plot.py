@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
 from matplotlib.collections import PathCollection
+from support.legible import check_legible, texts, words
 
 import carviz
 from carviz.plots import plot_banks

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.pruning import prune_filters
@@ -300,8 +300,8 @@ def test_a_bare_machine_has_what_the_command_for_a_gpu_imports():
     wanted, seen = ["gpu"], set()
     while wanted:
         name = wanted.pop()
-        path = next((p for p in (BENCHMARKS / f"{name}.py", BENCHMARKS.parent / f"{name}.py")
-                     if p.exists()), None)  # fmt: skip
+        file = f"{name.replace('.', '/')}.py"
+        path = next((p for p in (BENCHMARKS / file, BENCHMARKS.parent / file) if p.exists()), None)
         if path is None:
             assert name in BARE, name
             continue
@@ -310,9 +310,9 @@ def test_a_bare_machine_has_what_the_command_for_a_gpu_imports():
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             optional = {"captum"}  # of which nothing for a GPU runs
-            tops = {n.split(".")[0] for n in names} - {"__future__"} - optional
-            wanted += tops - seen
-    assert {"kernels", "peers", "reference", "woken"} < seen
+            tops = {n if n.startswith("support.") else n.split(".")[0] for n in names}
+            wanted += tops - {"__future__"} - optional - seen
+    assert {"kernels", "peers", "support.reference", "support.woken"} < seen
 
 
 def test_the_benchmark_of_pruning_compares_and_writes_its_rows(monkeypatch, tmp_path, capsys):

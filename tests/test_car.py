@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import agree, own_log_probs, reference_logits
-from small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.reference import agree, own_log_probs, reference_logits
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.woken import wake
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
-from woken import wake
 
 import carviz
 from carviz.ablation import Run

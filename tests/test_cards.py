@@ -6,51 +6,21 @@ import functools
 import io
 import itertools
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_plots import LONG, kinds_of, known_table, pictures_of, random_table
-from test_pruning_plots import known_path, random_path, two_banks
+from support.pages import Page
+from support.paths import known_path, random_path, two_banks
+from support.pictures import pictures_of
+from support.selectivity_tables import kinds_of
+from support.tables import LONG, known_table, random_table
 
 from carviz.cards import bank_page, filter_page, pruning_page, save_page, whole_page
 from carviz.results import CarTable, PruningPath
 from carviz.wording import kind_words
 
-VOID = {"meta", "img", "br", "link"}
 NASTY = "<script>alert(\"x\")</script> & 'co'"
-
-
-class Page(HTMLParser):
-    """Reads a page, and refuses one whose elements are not properly nested."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.elements, self.words = [], [], []
-        self.feed(html)
-        self.close()
-        assert not self.open, f"left open: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag):
-        return [attrs for name, attrs in self.elements if name == tag]
 
 
 def nasty_table():

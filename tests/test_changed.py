@@ -15,9 +15,11 @@ def clone(tmp_path):
     texts = {
         "carviz/banks/cut.py": "", "carviz/banks/units.py": "", "carviz/siblings.py": "",
         "carviz/zoo/models.py": "", "README.md": "", ".gitignore": "*.log\n",
-        "tests/banks/test_cut.py": "", "tests/banks/test_units.py": "import woken\n",
+        "tests/banks/test_cut.py": "",
+        "tests/banks/test_units.py": "from support.woken import wake\n",
         "tests/zoo/test_models.py": "from recipes.train import main\n",
-        "tests/recipes/test_train.py": "", "tests/test_siblings.py": "", "tests/woken.py": "",
+        "tests/recipes/test_train.py": "", "tests/test_siblings.py": "import rows\n",
+        "tests/support/woken.py": "", "tests/benchmarks/rows.py": "",
         "tests/test_house.py": "", "tests/test_readme.py": "PAGE = 'README.md'\n",
         "tests/test_several_banks.py": "", "tests/test_audit.py": "from carviz.banks import cut\n",
     }  # fmt: skip
@@ -53,7 +55,8 @@ def commit(clone):
         ("carviz/__init__.py", []),
         ("recipes/train.py", ["recipes/test_train.py", "zoo/test_models.py"]),
         ("tests/banks/conftest.py", ["banks/test_cut.py", "banks/test_units.py"]),
-        ("tests/woken.py", ["banks/test_units.py"]),
+        ("tests/support/woken.py", ["banks/test_units.py"]),
+        ("tests/benchmarks/rows.py", ["test_siblings.py"]),
         ("tests/test_audit.py", ["test_audit.py"]),
         ("README.md", ["test_readme.py"]),
         ("LICENSE", []),

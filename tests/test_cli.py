@@ -4,20 +4,14 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from photographs import folder_of_photographs
-from typer.testing import CliRunner
+from support.command_line import run
+from support.photographs import folder_of_photographs
 
 import carviz
 from carviz import CarTable, CarTables
-from carviz.cli import app, printing
+from carviz.cli import printing
 from carviz.cli.shell import save_figure
 from carviz.wording import points
-
-
-def run(*words, code=0):
-    result = CliRunner().invoke(app, [str(w) for w in words], env={"COLUMNS": "100"})
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_demo_does_the_main_job(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from test_cli import run
+from support.command_line import run
 
 import carviz
 from carviz.results import CarTable, PruningPath, SelectivityTable, SiblingTable

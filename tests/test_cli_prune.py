@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_cli import run
+from support.command_line import run
 
 import carviz
 from carviz import CarTable

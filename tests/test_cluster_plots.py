@@ -5,30 +5,16 @@ import itertools
 
 import numpy as np
 import pytest
-from legible import check_legible, words
 from matplotlib.patches import Rectangle
-from test_plots import kinds_of, pictures_of, random_table
-from test_pruning_plots import random_path
-from test_sibling_plots import random_siblings
+from support.legible import check_legible, words
+from support.paths import random_path
+from support.pictures import pictures_of
+from support.selectivity_tables import kinds_of
+from support.sibling_tables import kinds_in, random_siblings
+from support.tables import random_table
 
 from carviz.plots import plot_clusters
 from carviz.plots.style import PAPER
-from carviz.results import SiblingTable
-
-
-def kinds_in(count, kinds, layer="features.0", dead=(), seed=0):
-    """A bank whose filters are of so many kinds, alike inside each."""
-    g = np.random.default_rng(seed)
-    answers = g.normal(size=(kinds, 40))[np.arange(count) % kinds] + 0.6 * g.normal(
-        size=(count, 40)
-    )
-    values = np.atleast_2d(np.clip(np.corrcoef(answers), -1, 1))
-    values = (values + values.T) / 2
-    np.fill_diagonal(values, 1)
-    values[list(dead)] = np.nan
-    values[:, list(dead)] = np.nan
-    return SiblingTable(layer, images=800, places=9, by_weights=values, by_activation=values)
-
 
 LONG = "layer1.0.conv2 of a network with a long name, in a block with a longer one, of many"
 CASES = {

@@ -5,9 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from reference import agree, baseline, own_log_probs, reference_logits
-from small import planted
-from woken import CLASSES, IMAGES, family
+from support.reference import agree, baseline, own_log_probs, reference_logits
+from support.small import planted
+from support.woken import CLASSES, IMAGES, family
 
 import carviz
 from carviz.ablation import Run, layout_of

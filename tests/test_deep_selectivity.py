@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_selectivity import PATTERN, images
+from support.colour import PATTERN, images
 from torch import nn
 
 from carviz.selectivity import measure_selectivity

@@ -32,8 +32,11 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(path: Path, package: str = "carviz") -> set[str]:
-    """Return the modules of a package that a file imports, also inside functions."""
+def imported(path: Path, package: str | None = "carviz") -> set[str]:
+    """Return the modules of a package, or of all, that a file imports, also inside functions.
+
+    With each of them, what is taken out of it: it may be a module.
+    """
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -42,11 +45,12 @@ def imported(path: Path, package: str = "carviz") -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {n for n in names if n.split(".")[0] == package}
+    return {n for n in names if package in (None, n.split(".")[0])}
 
 
 FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
 RECIPES = sorted(Path(recipes.__file__).parent.glob("*.py"))
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -133,6 +137,16 @@ def test_the_files_of_a_room_import_one_another_one_way_round(files):
     while ready := {n for n in reads if n not in done and reads[n] <= done}:
         done |= ready
     assert done == set(reads), f"a circle of imports among {sorted(set(reads) - done)}"
+
+
+def test_no_test_module_is_imported():
+    """What tests share lies in `tests/support/`."""
+    assert len([p for p in TESTS if p.name.startswith("test_")]) > 100
+    found = {
+        str(path): named for path in TESTS
+        if (named := [n for n in imported(path, None) if n.split(".")[-1].startswith("test_")])
+    }  # fmt: skip
+    assert found == {}
 
 
 def test_contributing_tells_the_floor_of_every_room():

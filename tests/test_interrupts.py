@@ -11,11 +11,11 @@ from math import sqrt
 
 import pytest
 import torch
+from support.unchanged import State, unchanged
 from torch import Tensor, nn
 from torch.amp import autocast_mode
 from torch.autograd import grad_mode
 from torch.fx import _symbolic_trace
-from unchanged import State, unchanged
 
 import carviz
 from carviz import interrupts

@@ -4,7 +4,8 @@ import collections
 
 import pytest
 import torch
-from random_networks import Block, faults_of, random_network
+from support.random_networks import Block, random_network
+from support.removal_faults import faults_of
 
 import carviz
 from carviz.banks import units

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from families import ROWS, Row, cases, fingerprint, truth
-from reference import TOLERANCE, agree, baseline, own_log_probs, reference_logits
+from support.families import ROWS, Row, cases, fingerprint, truth
+from support.reference import TOLERANCE, agree, baseline, own_log_probs, reference_logits
+from support.woken import CLASSES, NAMES, family, smooth_images, wake
 from torch import Tensor, nn
-from woken import CLASSES, NAMES, family, smooth_images, wake
 
 
 @pytest.fixture(scope="module", autouse=True)

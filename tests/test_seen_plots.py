@@ -5,53 +5,14 @@ import functools
 
 import numpy as np
 import pytest
-from legible import check_legible, texts, words
-from test_plots import LONG, NAMES, kinds_of, pictures_of, random_table
+from support.legible import check_legible, texts, words
+from support.pictures import patches_of, pictures_of
+from support.selectivity_tables import both_readings, kinds_of, random_readings, readings
+from support.tables import LONG, NAMES, random_table
 
-from carviz.pictures import TopPatches
 from carviz.plots import plot_agreement, plot_seen
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable
 from carviz.wording import points
-
-
-def patches_of(count=8, ranks=9, size=(7, 7), classes=NAMES, empty=(), few=(), filter=None):
-    """Random patches of a bank; `empty` filters have none, `few` have two."""
-    g = np.random.default_rng(1)
-    labels = g.integers(0, len(classes), (count, ranks))
-    labels[list(empty)] = -1
-    labels[list(few), 2:] = -1
-    missing = labels < 0
-    pictures = g.random((count, ranks, *size, 3)).astype(np.float32)
-    pictures[missing] = 0.5
-    responses = np.where(missing, np.nan, np.sort(g.random((count, ranks)))[:, ::-1])
-    one = slice(None) if filter is None else filter
-    return TopPatches(
-        "features.0", filter, pictures[one], np.where(missing, -1, labels)[one], labels[one],
-        classes, responses[one], np.zeros((count, ranks, 4), np.int64)[one],
-    )  # fmt: skip
-
-
-def readings(by_weights, by_answers, layer="features.0", reading="weights"):
-    index = np.asarray(by_weights, float)
-    kind = np.where(np.isnan(index), "dead", np.where(index > 0.5, "color", "shape"))
-    return SelectivityTable(
-        layer, 0.5, index, kind, np.ones(len(index)), np.asarray(by_answers, float),
-        reading=reading,
-    )  # fmt: skip
-
-
-def random_readings(count=48, layer="features.3", noise=0.12, dead=(0, 7), seed=0):
-    g = np.random.default_rng(seed)
-    index = g.random(count)
-    answers = np.clip(index + noise * g.normal(size=count), 0, 1)
-    index[list(dead)] = answers[list(dead)] = np.nan
-    return readings(index, answers, layer, "effective weights, 9 images")
-
-
-def both_readings(count=8):
-    index = np.linspace(0, 1, count)
-    return readings(index, index[::-1])
-
 
 CASES = {
     "patches only": lambda: plot_seen(patches_of(), [4]),

@@ -6,13 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.colour import PATTERN, images
 from torch import Tensor, nn
 
 from carviz.banks import open_network
 from carviz.results import SelectivityTable
 from carviz.selectivity import color_index, measure_selectivity
-
-PATTERN = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0], [2.0, 0.1, -0.3]])
 
 
 def coloured(*mixes: tuple[float, float, float]) -> Tensor:
@@ -111,11 +110,6 @@ def test_energy_is_that_of_the_unit_so_a_batchnorm_that_mutes_a_filter_kills_it(
     norm.weight.data.copy_(torch.tensor([1.0, 0.01, 1.0, 1.0]))
     table = measure_selectivity(bank(FOUR, norm, nn.ReLU()), "0")
     assert table.kind.tolist() == ["shape", "dead", "color", "shape"]
-
-
-def images(count: int = 20) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(count, 3, 8, 8, generator=generator), torch.arange(count) % 2
 
 
 def test_a_filter_that_never_rises_above_zero_is_dead_on_data_only():

@@ -12,10 +12,10 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
-from small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.woken import family, wake
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from woken import family, wake
 
 import carviz
 from carviz.ablation import Work, pool

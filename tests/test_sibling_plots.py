@@ -4,24 +4,12 @@ import functools
 
 import numpy as np
 import pytest
-from legible import check_legible, words
-from test_plots import kinds_of, pictures_of
+from support.legible import check_legible, words
+from support.pictures import pictures_of
+from support.selectivity_tables import kinds_of
+from support.sibling_tables import random_siblings
 
 from carviz.plots import plot_siblings
-from carviz.results import SiblingTable
-
-
-def random_siblings(count=32, layer="features.0", dead=(), seed=0):
-    g = np.random.default_rng(seed)
-    both = []
-    for _ in range(2):
-        values = np.corrcoef(g.normal(size=(count, 12))).reshape(count, count)
-        values = np.clip((values + values.T) / 2, -1, 1)
-        values[list(dead)] = np.nan
-        values[:, list(dead)] = np.nan
-        both.append(values)
-    return SiblingTable(layer, images=800, places=9, by_weights=both[0], by_activation=both[1])
-
 
 CASES = {
     "half": lambda: plot_siblings(

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from small import Pooled, Residual, Stubborn, Twice, random_images
+from support.small import Pooled, Residual, Stubborn, Twice, random_images
+from support.woken import wake
 from torch import Tensor, nn
-from woken import wake
 
 from carviz import measure_car, measure_siblings, siblings
 from carviz.siblings import Sums, cosine_similarity

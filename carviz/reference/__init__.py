@@ -3,7 +3,7 @@
 It shares nothing with the engine but the words of the definition (`carviz.banks.units`). It has no
 graph and no cut; it runs a copy of the model as it is, in-place steps and all, sees by watching
 one pass where the unit of every call of a convolution ends, and makes the channel zero there in a
-second pass. `tests/random_networks.py` judges it by networks whose removal is written out by
+second pass. `tests/test_random_networks.py` judges it by networks whose removal is written out by
 hand.
 
 How it sees. A forward hook on the convolution hands over the output of each call; from there on

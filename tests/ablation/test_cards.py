@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from small import Fork, random_images
-from woken import wake
+from support.small import Fork, random_images
+from support.woken import wake
 
 import carviz
 from carviz.ablation import Work, cards, pool

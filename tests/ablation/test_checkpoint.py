@@ -5,8 +5,8 @@ import os
 
 import pytest
 import torch
-from small import Residual, random_images
-from woken import wake
+from support.small import Residual, random_images
+from support.woken import wake
 
 import carviz
 from carviz.ablation import Checkpoint, Facts

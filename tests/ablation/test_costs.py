@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small import Stubborn, random_images
+from support.small import Stubborn, random_images
 from torch import nn
 
 import carviz

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from families import Row, cases, truth
-from reference import agree, own_log_probs
-from woken import family
+from support.families import Row, cases, truth
+from support.reference import agree, own_log_probs
+from support.woken import family
 
 from carviz.ablation import run_chunk
 from carviz.car import prepare_car

@@ -11,9 +11,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from small import Fork, Residual, Stubborn, random_images
+from support.small import Fork, Residual, Stubborn, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.ablation import low_precision

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from small import Fork, Pooled, Residual, Twice, random_images
-from woken import wake
+from support.small import Fork, Pooled, Residual, Twice, random_images
+from support.woken import wake
 
 from carviz.ablation.batches import Batch
 from carviz.ablation.plan import RowsError, layout_of

@@ -12,9 +12,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
-from small import Stubborn, random_images
+from support.small import Stubborn, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.ablation import Work, pool

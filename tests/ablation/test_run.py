@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from small import Residual, random_images
-from woken import wake
+from support.small import Residual, random_images
+from support.woken import wake
 
 import carviz
 from carviz.ablation.plan import GraphPlan

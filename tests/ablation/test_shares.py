@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import Fork, random_images
+from support.small import Fork, random_images
 from torch import nn
 
 from carviz.ablation.batches import Batch

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import reference_logits
-from small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.reference import reference_logits
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.woken import wake
 from torch import nn
 from torch.nn.utils import parametrizations
-from woken import wake
 
 from carviz.ablation.silence import lone_modules, silence
 from carviz.banks import copy_network, hooked_ends, open_network

@@ -4,10 +4,10 @@ import operator
 
 import pytest
 import torch
-from random_networks import Active, Sites
-from small import random_images
+from support.random_networks import Active, Sites
+from support.small import random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 from carviz.ablation import choose_plan
 from carviz.ablation.tidy import add_into, fold, tidy

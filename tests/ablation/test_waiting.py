@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 import torch
-from small import Fork, random_images
+from support.small import Fork, random_images
+from support.woken import wake
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from woken import wake
 
 import carviz
 from carviz.ablation import AuditedChunk, AuditedWork, Auditing, choose_plan, run_chunk

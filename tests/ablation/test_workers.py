@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small import Residual, random_images
+from support.small import Residual, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.ablation.run import workers_of

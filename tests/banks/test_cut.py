@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from small import Residual, Twice, random_images
+from support.small import Residual, Twice, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 from carviz.ablation.steps import moves_into_head
 from carviz.banks import cut, open_network, zero_channels

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import Residual
+from support.small import Residual
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -219,7 +219,7 @@ def test_residual_networks_of_the_house():
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet", "convnext_tiny"])
 def test_torchvisions_networks(name):
     """Boxes hold the support, and no smaller box would."""
-    from woken import family
+    from support.woken import family
 
     network = open_network(family(name).model)
     size = (64, 64)

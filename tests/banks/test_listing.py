@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from small import Residual, Stubborn, Twice
+from support.small import Residual, Stubborn, Twice
 from torch import nn
 
 import carviz

@@ -3,7 +3,7 @@
 import threading
 
 import torch
-from small import Residual
+from support.small import Residual
 from torch import nn
 
 from carviz.banks import open_network

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from random_networks import Active, OwnFrozen, Sites, sigmoid_like
-from small import Residual, random_images
+from support.random_networks import Active, OwnFrozen, Sites, sigmoid_like
+from support.small import Residual, random_images
+from support.woken import wake
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
-from woken import wake
 
 import carviz
 from carviz.ablation.batches import Batch

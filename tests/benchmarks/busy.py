@@ -37,7 +37,7 @@ def take_turn(images: int, threads: int) -> dict[str, Any]:
 
     import torch
     from compare import small_network
-    from woken import wake
+    from support.woken import wake
 
     import carviz
 

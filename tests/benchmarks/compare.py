@@ -30,9 +30,9 @@ import peers
 import torch
 from peers import Case, agree, clear_of, computing, timed
 from rows import Row, markdown, save
+from support.woken import wake
 from torch import Tensor, nn
 from turns import print_about, turn_of
-from woken import wake
 
 import carviz
 

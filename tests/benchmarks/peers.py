@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from reference import TOLERANCE
+from support.reference import TOLERANCE
 from torch import Tensor, nn
 
 import carviz

@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from benchmarks.compare import small_network
+from support.woken import wake
 from torch import Tensor, nn
-from woken import wake
 
 import carviz
 from carviz.pruning import prune_filters

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 import torchvision
 from peers import Case, computing, logits_of, site_of, timed, wait, without
+from support.woken import wake
 from torch import Tensor, nn
-from woken import wake
 
 import carviz
 

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from driver import Notebook, browser, lab_server
 from PIL import Image
+from support.jupyterlab import Notebook, browser, lab_server
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

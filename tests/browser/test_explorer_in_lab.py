@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.driver import Notebook, browser, chromium_path, lab_server
 from PIL import Image
+from support.jupyterlab import Notebook, browser, chromium_path, lab_server
 
 import carviz
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from ipywidgets.widgets.widget import _instances
-from small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, random_images
 
 import carviz
 

@@ -18,7 +18,13 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from results_examples import car_table, exciting, pruning_path, selectivity_table, sibling_table
+from support.results_examples import (
+    car_table,
+    exciting,
+    pruning_path,
+    selectivity_table,
+    sibling_table,
+)
 
 from carviz.results import Record, seal
 

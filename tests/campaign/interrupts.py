@@ -25,9 +25,9 @@ from types import FrameType
 from typing import Any
 
 import torch
-from small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.unchanged import State
 from torch import nn
-from unchanged import State
 
 import carviz
 

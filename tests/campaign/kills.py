@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from small import Residual, random_images
+from support.small import Residual, random_images
 
 import carviz
 from carviz.results import UNFINISHED, CarTable, PruningPath, Record

@@ -1,9 +1,9 @@
 """Measure random networks with random ends on random kinds of data: ``make campaign``.
 
-Each network comes from `random_networks`; its end makes probabilities of its logits or leaves them,
-and its data is a pair, a Dataset or a DataLoader of some kind. What is measured is compared with
-the ablated logits in float64, on the images and labels that the kind of data means. Of one in four
-networks the data is of a kind that must be refused.
+Each network comes from `support.random_networks`; its end makes probabilities of its logits or
+leaves them, and its data is a pair, a Dataset or a DataLoader of some kind. What is measured is
+compared with the ablated logits in float64, on the images and labels that the kind of data means.
+Of one in four networks the data is of a kind that must be refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from random_networks import Sample, campaign, own, random_network
+from networks import campaign
+from support.random_networks import Sample, random_network
+from support.removal_faults import own
 from torch import Tensor, nn
 from torch.utils.data import (
     ConcatDataset,

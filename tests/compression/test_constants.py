@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from compression.judging import ablated_logits, assert_equal, awake, logits, relative, sequence
+from support.compression_judge import (
+    ablated_logits,
+    assert_equal,
+    awake,
+    logits,
+    relative,
+    sequence,
+)
 from torch import nn
 
 from carviz.compression import compress

@@ -6,8 +6,8 @@ import time
 
 import pytest
 import torch
-from compression.judging import ablated_logits, awake, logits, relative
-from compression.small_networks import Plain, example
+from support.compression_judge import ablated_logits, awake, logits, relative
+from support.compression_networks import Plain, example
 from torch_pruning.dependency import graph as pruning_graph
 
 from carviz.compression import compress

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from compression.judging import ablated_logits, logits, parameters, relative
+from support.compression_judge import ablated_logits, logits, parameters, relative
+from support.woken import family
 from torch import nn
-from woken import family
 
 from carviz.compression import compress, removal
 

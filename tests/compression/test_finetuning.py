@@ -5,10 +5,10 @@ import copy
 import pandas as pd
 import pytest
 import torch
-from compression.small_networks import CLASSES, Plain, Skipping, example
+from support.compression_networks import CLASSES, Plain, Skipping, example
+from support.woken import smooth_images
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
-from woken import smooth_images
 
 from carviz.compression import compress, finetune
 

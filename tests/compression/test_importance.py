@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch_pruning as tp
-from compression.small_networks import Depthwise, Plain, Skipping, example
-from small import planted
+from support.compression_networks import Depthwise, Plain, Skipping, example
+from support.small import planted
+from support.woken import smooth_images
 from torch import nn
-from woken import smooth_images
 
 from carviz.ablation import Run
 from carviz.car import measure_car

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from compression.judging import ablated_logits, logits, parameters, relative
-from compression.small_networks import Dense, Depthwise, Plain, Skipping, example
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.compression_judge import ablated_logits, logits, parameters, relative
+from support.compression_networks import Dense, Depthwise, Plain, Skipping, example
 
 from carviz.compression import compress
 

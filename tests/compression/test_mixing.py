@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from compression.judging import assert_equal, awake
+from support.compression_judge import assert_equal, awake
 from torch import Tensor, nn
 from torch.nn import functional as F
 

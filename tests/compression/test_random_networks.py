@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from random_networks import logits_of, random_network
+from support.random_networks import logits_of, random_network
 
 from carviz.compression import compress
 

@@ -5,9 +5,16 @@ import copy
 import numpy as np
 import pytest
 import torch
-from compression.judging import ablated_logits, assert_equal, awake, logits, relative, sequence
-from compression.small_networks import Dense, Depthwise, Plain, Skipping, example
-from small import Stubborn, Twice
+from support.compression_judge import (
+    ablated_logits,
+    assert_equal,
+    awake,
+    logits,
+    relative,
+    sequence,
+)
+from support.compression_networks import Dense, Depthwise, Plain, Skipping, example
+from support.small import Stubborn, Twice
 from torch import fx, nn
 from torch.nn import functional
 

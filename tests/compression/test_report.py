@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from compression.small_networks import Plain, example
+from support.compression_networks import Plain, example
 
 from carviz.compression import compress, measure_compression
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 import torch
-from compression.small_networks import Dense, Depthwise, example
 from safetensors.torch import load_file, save_file
+from support.compression_networks import Dense, Depthwise, example
 from torch import nn
 
 from carviz.compression import compress, save_compressed
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("carviz", "torch_pruning", "compression", "woken"):
+        if name.split(".")[0] in ("carviz", "torch_pruning", "support"):
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from compression.judging import assert_equal, awake
-from compression.small_networks import Plain, example
+from support.compression_judge import assert_equal, awake
+from support.compression_networks import Plain, example
 from torch import Tensor, nn
 from torch.nn.utils import (
     prune,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from small import random_images
+from support.small import random_images
 from torch import Tensor, nn
 
 import carviz

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from small import Residual
+from support.small import Residual
 from torch import nn
 
 from carviz.evaluate import fingerprint_model, fingerprints, shadow, watch_model

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small import Residual
+from support.small import Residual
 from torch import nn
 
 from carviz.banks import open_network

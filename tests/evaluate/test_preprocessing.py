@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from support.transformed import with_transform
 from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Subset
-from transformed import with_transform
 
 from carviz.evaluate import find_normalization
 

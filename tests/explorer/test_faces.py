@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from results_examples import car_table
 from support.gated import GATE, data, network
+from support.results_examples import car_table
 
 import carviz
 from carviz.ablation import Run

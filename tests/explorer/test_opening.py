@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from results_examples import pruning_path, selectivity_table
 from support.gated import data, network
+from support.results_examples import pruning_path, selectivity_table
 from torch import nn
 
 import carviz

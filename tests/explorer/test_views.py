@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from results_examples import car_table, selectivity_table
-from small import planted
 from support.gated import data, network
+from support.results_examples import car_table, selectivity_table
+from support.small import planted
 
 import carviz
 from carviz.evaluate import Images, Normalization

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import Pooled, Residual, Stubborn, Twice, random_images
+from support.small import Pooled, Residual, Stubborn, Twice, random_images
+from support.woken import family, wake
 from torch import Tensor, nn
 from torch.nn import functional
-from woken import family, wake
 
 from carviz.banks import field_of, open_network
 from carviz.pictures import (

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from results_examples import exciting
-from small import Pooled, Residual, Stubborn, Twice, random_images
+from support.results_examples import exciting
+from support.small import Pooled, Residual, Stubborn, Twice, random_images
+from support.woken import family, wake
 from torch import Tensor, nn
-from woken import family, wake
 
 from carviz.banks import open_network
 from carviz.evaluate import Images

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from small import Residual, Stubborn, random_images
+from support.small import Residual, Stubborn, random_images
+from support.woken import family
 from torch import Tensor, nn
-from woken import family
 
 from carviz.pictures import find_exciting, top_patches
 

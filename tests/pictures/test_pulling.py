@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 import torch
-from small import Residual, random_images
+from support.small import Residual, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 from carviz.banks import open_network
 from carviz.pictures import effective_weights, iter_effective_weights, pulling, rgb_weights

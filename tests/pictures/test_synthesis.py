@@ -5,12 +5,12 @@ import functools
 import numpy as np
 import pytest
 import torch
-from families import family
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import Fork, Pooled, Residual, Stubborn, Twice, planted
+from support.families import family
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, planted
+from support.woken import smooth_images, wake
 from torch import nn
-from woken import smooth_images, wake
 
 import carviz
 from carviz.banks import open_network

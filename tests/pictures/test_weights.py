@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import Residual, random_images
+from support.small import Residual, random_images
 from torch import Tensor, nn
 
 from carviz.banks import open_network

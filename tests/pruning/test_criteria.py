@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from pruning.naive import predict
-from small import Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.naive_pruning import predict
+from support.small import Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.woken import wake
 from torch.nn import functional
-from woken import wake
 
 import carviz
 from carviz.pruning import CRITERIA, prune_filters

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from pruning.naive import predict
-from small import Residual, random_images
-from woken import wake
+from support.naive_pruning import predict
+from support.small import Residual, random_images
+from support.woken import wake
 
 import carviz
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from small import Residual, random_images
-from woken import wake
+from support.small import Residual, random_images
+from support.woken import wake
 
 import carviz
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pruning.naive import agree, prune
-from small import Residual, Stubborn, random_images
+from support.naive_pruning import agree, prune
+from support.small import Residual, Stubborn, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.ablation.planning import plan_by_graph, plan_by_hooks

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pruning.naive import agree, prune
-from small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.naive_pruning import agree, prune
+from support.small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.woken import wake
 from torch import nn
-from woken import wake
 
 import carviz
 from carviz.pruning import prune_filters

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import agree, baseline, own_log_probs, reference_logits
+from support.reference import agree, baseline, own_log_probs, reference_logits
 from torch.utils.data import Subset
 
 import carviz

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results_examples import pruning_path, sibling_table
+from support.results_examples import pruning_path, sibling_table
 
 from carviz.results import SiblingTable
 

@@ -1,6 +1,6 @@
 """What lies in a folder of records: read by kind, in order, the rest told."""
 
-from results_examples import car_table, pruning_path, selectivity_table
+from support.results_examples import car_table, pruning_path, selectivity_table
 
 from carviz.results import CarTable, SelectivityTable, read_folder
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small import Residual, planted, random_images
+from support.small import Residual, planted, random_images
 
 import carviz
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_examples import pruning_path
+from support.results_examples import pruning_path
 
 from carviz.results import compare_paths
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from results_examples import pruning_path
+from support.results_examples import pruning_path
 
 from carviz.results import SelectivityTable
 from carviz.results.chance.color_count import count_color

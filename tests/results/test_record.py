@@ -8,8 +8,14 @@ import time
 
 import numpy as np
 import pytest
-from results.damage import contents, rewrite, with_member
-from results_examples import car_table, exciting, pruning_path, selectivity_table, sibling_table
+from support.damage import contents, rewrite, with_member
+from support.results_examples import (
+    car_table,
+    exciting,
+    pruning_path,
+    selectivity_table,
+    sibling_table,
+)
 
 from carviz.results import CarTable, SelectivityTable
 from carviz.results.record import SCHEMA

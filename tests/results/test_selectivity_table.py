@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from results_examples import selectivity_table
+from support.results_examples import selectivity_table
 
 from carviz.results import SelectivityTable
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_examples import pruning_path, sibling_table
+from support.results_examples import pruning_path, sibling_table
 
 from carviz.results import CarTable, SiblingTable
 from carviz.results.likeness import class_similarity

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from photographs import folder_of_photographs
+from support.photographs import folder_of_photographs
 from torch import nn
 from torchvision.datasets import ImageFolder
 

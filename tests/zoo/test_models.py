@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchvision
-from photographs import folder_of_photographs
+from support.photographs import folder_of_photographs
 from torch import nn
 
 import carviz

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from photographs import folder_of_photographs
+from support.photographs import folder_of_photographs
 from torch import nn
 from torch.utils.data import DataLoader, Subset, get_worker_info
 from torchvision import transforms

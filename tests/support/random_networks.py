@@ -4,34 +4,20 @@ Every forward pass hands each unit's output to `Sites`, which gives it back as i
 call that neither torch.fx nor a watcher of torch's functions can see. The oracle, a copy in
 float64, tells its own `Sites` which channel is gone. So the place where a unit ends is written down
 where the unit is, by hand, and nothing of carviz is asked.
-
-`PYTHONPATH=tests python tests/random_networks.py --networks 2000` runs the campaign.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
 import copy
 import functools
 import random
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
-
-import carviz
-from carviz.ablation.plan import RowsError
-from carviz.ablation.planning import plan_by_hooks
-from carviz.ablation.run import run_chunk
-from carviz.banks import OutOfReachError, open_network
-from carviz.evaluate import find_logits
 
 SIZE = 8
 """Height and width of the images."""
@@ -382,120 +368,3 @@ def random_network(seed: int, images: int = 10) -> Sample:
         targets = logits_of(model, data).argmax(1)
     targets[::3] = torch.randint(0, model.classes, targets[::3].shape, generator=generator)
     return Sample(model, data, targets)
-
-
-def faults_of(seed: int, banks: int = 2) -> tuple[list[str], collections.Counter[str]]:
-    """Return what carviz says wrongly of the network of a seed, and how it was measured."""
-    sample = random_network(seed)
-    draw = random.Random(seed + 1)
-    faults: list[str] = []
-    how: collections.Counter[str] = collections.Counter()
-    for bank in draw.sample(sample.model.banks, min(banks, len(sample.model.banks))):
-        if " + " in bank and any(k in str(sample.model.kinds) for k in UNTRACEABLE):
-            continue  # a sum is seen in a graph only
-        with warnings.catch_warnings():
-            # A network that torch.fx cannot trace is told to be measured otherwise.
-            warnings.filterwarnings("ignore", message="carviz: ")
-            try:
-                faults += _faults_of_bank(sample, bank, how)
-            except Exception as error:
-                faults.append(f"{bank}: {type(error).__name__}: {error}")
-    return [f"seed {seed}, {sample.model.kinds}: {fault}" for fault in faults], how
-
-
-def _faults_of_bank(sample: Sample, bank: str, how: collections.Counter[str]) -> list[str]:
-    model, images, targets = sample
-    data = images.clone(), targets
-    table = carviz.measure_car(model, data, bank, progress=False)
-    how[table.passport["engine"]] += 1
-    whole = sample.truth("", [])
-    expected = torch.stack([sample.truth(bank, [i]) for i in table.filters.tolist()])
-    how["moved"] += int(((expected - whole).abs().amax((1, 2)) > 1e-3).sum())
-    how["filters"] += len(expected)
-    drop = (own(whole, targets) - own(expected, targets)).numpy()
-    found = [] if torch.equal(data[0], images) else [f"{bank}: the data was changed"]
-    found += _compare("measure_car", bank, expected, table.predictions)
-    there = [c for c in range(model.classes) if (targets == c).any()]
-    by_class = np.stack([drop[:, targets.numpy() == c].mean(1) for c in there], 1)
-    off = np.abs(table.log_prob_drop[:, there] - by_class).max()
-    if off > 1e-3 * max(1.0, float(expected.abs().max())):
-        found.append(f"{bank}: log p falls otherwise, by {off:.3g}")
-    found += _hooks(sample, bank, expected, how)
-    path = carviz.prune_filters(model, data, bank, count=3, progress=False)
-    for step in range(1, len(path.order) + 1):
-        logits = sample.truth(bank, path.order[:step].tolist())
-        found += _compare(
-            f"pruning, step {step}", bank, logits[None], path.predictions[step - 1 : step]
-        )
-    return found
-
-
-def _hooks(sample: Sample, bank: str, expected: Tensor, how: collections.Counter[str]) -> list[str]:
-    """Judge the engine of hooks by itself, where hooks reach the units."""
-    network = open_network(sample.model)
-    with torch.inference_mode():
-        try:
-            plan = plan_by_hooks(network, bank, sample.images[:3].clone())
-        except OutOfReachError:
-            how["out of hooks' reach"] += 1
-            return []
-        plan.pick = find_logits(sample.model(sample.images.clone()), len(sample.images))
-        filters = list(range(expected.shape[0]))
-
-        def run() -> Any:
-            return run_chunk(
-                plan, sample.images.clone(), sample.targets, filters,
-                numbers=range(len(sample.images)), batch_size=7,
-            ).predictions  # fmt: skip
-
-        if "flipped batch" in str(sample.model.kinds):
-            plan.rows_independent = False  # the audit finds that rows are other images
-        try:
-            predictions = run()
-        except RowsError:
-            plan.rows_independent = False
-            predictions = run()
-    how["hooks judged"] += 1
-    return _compare("hooks", bank, expected, predictions)
-
-
-def _compare(what: str, bank: str, expected: Tensor, predictions: Any) -> list[str]:
-    best = expected.topk(2, -1)
-    sure = best.values[..., 0] - best.values[..., 1] > 1e-4 * expected.abs().amax(-1)
-    wrong = (torch.as_tensor(np.array(predictions)) != best.indices[..., 0]) & sure
-    return [f"{bank}: {what}: {int(wrong.sum())} of {wrong.numel()} wrong"] if wrong.any() else []
-
-
-def own(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return log p of each image's own label."""
-    return logits.log_softmax(-1)[..., torch.arange(len(targets)), targets]
-
-
-def campaign(
-    faults_of: Callable[[int], tuple[list[str], collections.Counter[str]]],
-    words: str, networks: int, seed: int,
-) -> None:  # fmt: skip
-    """Look for faults seed by seed, print them and what was met, and exit with 1 if there are any.
-
-    `words` say what it is; `networks` and `seed` are how many, and from where on, if not told
-    otherwise on the command line.
-    """
-    parser = argparse.ArgumentParser(description=words)
-    parser.add_argument("--networks", type=int, default=networks)
-    parser.add_argument("--seed", type=int, default=seed)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    total: collections.Counter[str] = collections.Counter()
-    wrong = 0
-    for number in range(arguments.seed, arguments.seed + arguments.networks):
-        faults, how = faults_of(number)
-        total += how
-        wrong += bool(faults)
-        for fault in faults:
-            print(fault, flush=True)
-    print(f"{arguments.networks} networks, {wrong} with a fault; {dict(sorted(total.items()))}")
-    sys.exit(bool(wrong))
-
-
-if __name__ == "__main__":
-    campaign(faults_of, __doc__.splitlines()[0], 2000, 1000)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from reference import baseline, reference_logits
+from support.reference import baseline, reference_logits
+from support.woken import family
 from torch import Tensor, nn
 from torch.nn import functional
-from woken import family
 
 FILTERS = 4
 

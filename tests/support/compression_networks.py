@@ -3,9 +3,9 @@
 from typing import ClassVar, NamedTuple
 
 import torch
+from support.woken import smooth_images, wake
 from torch import Tensor, nn
 from torch.nn import functional
-from woken import smooth_images, wake
 
 CLASSES = 5
 

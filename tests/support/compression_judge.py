@@ -4,8 +4,8 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
+from support.woken import smooth_images, wake
 from torch import Tensor, nn
-from woken import smooth_images, wake
 
 from carviz.compression import compress
 
