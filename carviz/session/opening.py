@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from carviz.evaluate import Progress, fingerprint_model
+from carviz.evaluate import Progress, fingerprint_model, placement
 from carviz.session.findings import Findings
 from carviz.session.loading import (
     Begin,
@@ -50,12 +50,12 @@ def load_other(former: Subject, model: Any, data: Any, limit: int | None, begin:
 
     Images that were loaded by name are loaded again for a model that wants them otherwise.
     """
-    network, model_name = former.network.model, former.model_name
+    network, model_name = former.model, former.model_name
     if model is not None:
         network, model_name = find_model(model, begin)
     origin = former.origin if data is None else data
     again = by_name(origin) and str(origin) == str(former.origin) and limit == former.limit
-    alike = model is not None and prepared_alike(network, former.network.model)
+    alike = model is not None and prepared_alike(network, former.model)
     if (data is None and not by_name(origin)) or (again and alike):
         return look_at(network, model_name, former.images, origin, limit, begin)
     found = find_data(network, origin, limit, begin)
@@ -85,7 +85,7 @@ def _tell(state: State, job: Job, words: str, share: float) -> None:
 def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded) -> None:
     """Trace what was loaded, and show it: the one part that is done at home."""
     networks = former.networks
-    if loaded.model is not former.network.model:
+    if loaded.model is not former.model or loaded.model_digest != former.model_digest:
         networks = open_networks(loaded.model, networks)
     subject = make_subject(networks, loaded, former.run)
     layer = subject.first_layer(set())
@@ -117,10 +117,10 @@ def renew(state: State, job: Job, shelf: Shelf, layer: str) -> None:
     What was measured of the former weights is put aside: it comes back if they do.
     """
     former = state.subject
-    digest = fingerprint_model(former.model)
-    if digest == former.model_digest:
+    if not _written_to(former):
         return
-    job.remark = "The network has changed: measured anew. "
+    if fingerprint_model(former.model) != former.model_digest:
+        job.remark = "The network has changed: measured anew. "
     _tell(state, job, "The network has changed: opening it anew", 0.0)
     loaded = look_at(
         former.model, former.model_name, former.images, former.origin, former.limit, _nothing
@@ -141,6 +141,16 @@ def renew(state: State, job: Job, shelf: Shelf, layer: str) -> None:
             state.renew()
 
     state.worker.home.run(enter, job.check)
+
+
+def _written_to(subject: Subject) -> bool:
+    """Whether the weights were written to since they were opened, be it with the same numbers."""
+    watch, here = subject.network.watch, placement(subject.network.model)[0]
+    if watch is not None and watch.changed():
+        return True
+    # A copy on another device is out of reach of whoever trains the given model.
+    apart = placement(subject.model)[0] != here
+    return apart and fingerprint_model(subject.model) != subject.model_digest
 
 
 def _nothing(_words: str) -> Progress:

@@ -127,9 +127,12 @@ def open_networks(model: nn.Module, devices: Iterable[str]) -> dict[str, Network
 
 def make_subject(networks: dict[str, Network], loaded: Loaded, run: Run | None) -> Subject:
     """Return what was loaded, with its networks opened."""
+    # The weights may have changed since they were loaded: the networks are of those of now.
+    watch = next(iter(networks.values())).watch
+    digest = loaded.model_digest if watch is None else watch.fingerprint
     return Subject(
         networks, loaded.images, loaded.model_name, loaded.data_name, run,
-        loaded.origin, loaded.limit, loaded.model_digest, loaded.data_digest, loaded.model,
+        loaded.origin, loaded.limit, digest, loaded.data_digest, loaded.model,
     )  # fmt: skip
 
 

@@ -47,9 +47,11 @@ class Log(logging.Handler):
 class Person:
     """Clicks at what an explorer offers."""
 
-    def __init__(self, explorer: Any, chance: random.Random, folder: Path) -> None:
-        self.explorer, self.chance, self.folder = explorer, chance, folder
-        view = explorer._view
+    def __init__(
+        self, explorer: Any, model: torch.nn.Module, chance: random.Random, folder: Path
+    ) -> None:
+        self.explorer, self.model, self.chance, self.folder = explorer, model, chance, folder
+        view = explorer.panels
         self.actions: dict[str, Callable[[], Any]] = {
             "bank": lambda: self._pick(view.layer),
             "sort": lambda: self._pick(view.sort),
@@ -83,12 +85,16 @@ class Person:
             "figure": self._figure,
             "wait": lambda: time.sleep(chance.choice([0, 0.01, 0.1, 0.5])),
             "wait for the job": lambda: self._wait(),
+            "train": self._train,
         }
 
     def act(self) -> str:
         name = self.chance.choice(list(self.actions))
         self.actions[name]()
-        self.explorer._home.serve()  # as the kernel's loop does between two cells
+        with contextlib.suppress(Exception):
+            self.explorer.wait(
+                0
+            )  # traces what waits for it, as the kernel's loop between two cells
         return name
 
     def _number(self) -> int:
@@ -111,17 +117,33 @@ class Person:
             "limit": self.chance.choice(["", "2", "-1", "many"]),
         }
         if self.chance.random() < 0.1:
-            self.explorer._view.chooser._handle_custom_msg({"load": choice}, [])
+            self.explorer.panels.chooser._handle_custom_msg({"load": choice}, [])
             self._wait()
 
     def _export(self) -> None:
-        if not self.explorer._view.pruning.export.disabled and self.chance.random() < 0.2:
+        if not self.explorer.panels.pruning.export.disabled and self.chance.random() < 0.2:
             self.explorer.export(self.folder / "smaller.pt2")
 
     def _figure(self) -> None:
         if self.explorer.results().drawable and self.chance.random() < 0.3:
             self.explorer.snapshot()
             self.explorer.save_html(self.folder / "page.html")
+
+    def _train(self) -> None:
+        if self.chance.random() < 0.3:
+            with torch.no_grad():
+                for value in self.model.parameters():
+                    value.add_(0.05 * torch.randn_like(value))
+
+    def wrong(self, data: Any) -> str:
+        """Measure the bank that is shown once more; return what is wrong with its table."""
+        explorer = self.explorer
+        if explorer.results().model != type(self.model).__name__:
+            return ""  # another one was loaded
+        explorer.compute()
+        explorer.wait(60)
+        found = carviz.measure_car(self.model, data, explorer.layer, progress=False)
+        return "" if found == explorer.table else f"{explorer.layer}: another table"
 
     def _wait(self) -> None:
         # What is refused in words stands in the status, too.
@@ -148,19 +170,22 @@ def main() -> int:
             widgets, threads = set(_instances), set(threading.enumerate())
             torch.manual_seed(chance.randrange(2**31))
             model = chance.choice(NETWORKS)().eval()
-            explorer = carviz.explore(model, random_images(60))
-            person, done = Person(explorer, chance, Path(folder)), []
+            data = random_images(60)
+            explorer = carviz.explore(model, data)
+            person, done = Person(explorer, model, chance, Path(folder)), []
             explorers += 1
             try:
                 for _ in range(ACTIONS):
                     done.append(person.act())
-                    if story := explorer._story:
+                    if story := explorer.session.snapshot().story:
                         words = explorer.status.splitlines()[0][:160]
                         counts[f"told as failed: {words}"] += 1
                         if not _is_refusal(story):
                             failures.append(f"{type(model).__name__}: {done[-8:]}: {story}")
                     if time.monotonic() > end:
                         break
+                if wrong := person.wrong(data):
+                    failures.append(f"{type(model).__name__}: {done[-8:]}: {wrong}")
                 explorer.close()
             except Exception:
                 failures.append(f"{type(model).__name__}: {done[-8:]}: {traceback.format_exc()}")

@@ -145,6 +145,19 @@ def test_weights_that_changed_are_measured_anew_and_what_was_known_comes_back():
     assert session.table == former, "the bank was known of these weights"
 
 
+def test_weights_that_were_written_and_are_the_same_are_measured_as_before():
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    session.compute()
+    session.wait(WAIT)
+    former = session.table
+    model.load_state_dict({name: value.clone() for name, value in model.state_dict().items()})
+    session.compute()
+    session.wait(WAIT)
+    assert session.table == former
+    assert session.status.startswith("Done in")
+
+
 def test_a_network_that_was_replaced_under_it_is_told():
     model = network()
     session = carviz.open_session(model, data(), layer="third", run=SMALL)
@@ -202,3 +215,30 @@ def test_it_names_no_widget_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["[]"], done.stderr
+
+
+def test_weights_that_changed_are_opened_anew_also_with_other_data():
+    model = network()
+    session = carviz.open_session(model, data(), layer="second", run=SMALL)
+    with torch.no_grad():
+        model.second.weight.copy_(model.second.weight.flip(0))
+    session.load(data=data(1))
+    session.wait(WAIT)
+    session.layer = "second"
+    session.compute()
+    session.wait(WAIT)
+    assert session.table == carviz.measure_car(model, data(1), "second", run=SMALL, progress=False)
+
+
+def test_what_is_known_stands_under_the_weights_that_were_measured():
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    session.load(data=data(1))
+    while "wait() does it" not in session.status:  # loaded, and not opened yet
+        pass
+    with torch.no_grad():
+        model.last.weight.mul_(-1)
+    session.wait(WAIT)
+    session.compute()
+    session.wait(WAIT)
+    assert session.table == carviz.measure_car(model, data(1), "first", run=SMALL, progress=False)
