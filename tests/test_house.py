@@ -134,6 +134,19 @@ def test_no_room_is_a_lumber_room():
     assert not [p for p in FILES if re.search(r"utils|core|common|helpers", p.name)]
 
 
+def test_no_class_is_named_twice():
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path.relative_to(PACKAGE)}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_file_has_more_than_four_hundred_lines():
+    assert {p: n for p in FILES if (n := len(p.read_text("utf-8").splitlines())) > 400} == {}
+
+
 def test_docstrings_run():
     import doctest
     from importlib import import_module

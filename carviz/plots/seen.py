@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carviz.checks import found_words, is_whole
 from carviz.plots.classes import MARGIN
-from carviz.plots.seen_rows import WIDTH, Place, Seen, draw_row
+from carviz.plots.seen_rows import WIDTH, FilterViews, Place, draw_row
 from carviz.plots.style import (
     BOLD,
     SOFT,
@@ -80,7 +80,7 @@ def plot_seen(
         or `selectivity` or `table` are of another bank.
     """
     chosen = _check_filters(patches, filters)
-    seen = Seen(
+    seen = FilterViews(
         patches,
         chosen[:MOST],
         _check_pictures(weights, "weights", chosen),
@@ -106,7 +106,7 @@ def _heading(layer: str, filters: list[int]) -> str:
     return f"What {len(filters)} filters of {layer} see"
 
 
-def _line(seen: Seen, asked: int) -> str:
+def _line(seen: FilterViews, asked: int) -> str:
     """Write what the patches are."""
     height, width = seen.patches.pictures.shape[-3:-1]
     line = (
