@@ -91,6 +91,15 @@ def plot_bank(
         If an argument is of the wrong kind.
     ValueError
         If `selectivity` or `pictures` are not of the table's bank.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> table = carviz.measure_car(model, data, "features.0", progress=False)
+    >>> figure = carviz.plot_bank(table, pictures=carviz.rgb_weights(model, "features.0"))
+    >>> figure.description.split(". ")[0]
+    'features.0: CAR of 32 filters'
     """
     check_table(table)
     most = int(table.filters.max())

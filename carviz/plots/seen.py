@@ -78,6 +78,15 @@ def plot_seen(
     ValueError
         If `patches` or `table` do not hold a filter, the pictures are not as many as the filters,
         or `selectivity` or `table` are of another bank.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> patches = carviz.top_patches(model, data, "features.0", progress=False)
+    >>> weights = carviz.rgb_weights(model, "features.0", [4, 9])
+    >>> carviz.plot_seen(patches, [4, 9], weights=weights).description.split(". ")[0]
+    'What 2 filters of features.0 see'
     """
     chosen = _check_filters(patches, filters)
     seen = FilterViews(

@@ -174,6 +174,17 @@ def iter_excite(
     noise, then `LOOKS` times what became of it. Arguments and errors are those of `excite`; they
     are checked at once, before the first picture is asked for. Nothing is warned of: `still` says
     which filters nothing moves.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> bank = nn.Conv2d(3, 1, 1)
+    >>> _ = bank.weight.data.copy_(torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1))
+    >>> for excited in iter_excite(nn.Sequential(bank), "0", 0, progress=False):
+    ...     pass  # or show excited.pictures: each time they are better
+    >>> excited.pictures.round().tolist(), excited.finished
+    ([[[[1.0, 0.0, 0.0]]]], True)
     """
     with inference_mode(False):
         network = open_network(model, device)
