@@ -179,6 +179,7 @@ def test_the_strip_is_in_the_order_pruned_and_then_what_stays():
     assert "First 12 pruned, in this order" in heads
     assert "Pruned later, 13 to 20" in heads
     assert "Left in the network after 20" in heads
+    assert ".." not in figure.description
 
 
 def test_colour_is_counted_beside_chance_and_again_without_faint_filters():

@@ -25,7 +25,7 @@ PIECES = (8, 16, 32, 64, 128)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pieces:
+class PaddedRows:
     """Rows of a batch in pieces of one length, each of which loses one set of channels.
 
     Where weights are many, they are fetched once a piece rather than once a row. Pieces that would
@@ -67,7 +67,7 @@ class Batch:
     channels: Tensor
     rows: Tensor | None = None
     count: int | None = None
-    _pieces: dict[int, Pieces] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _pieces: dict[int, PaddedRows] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -94,14 +94,14 @@ class Batch:
         """Whether some place of a set stands for no channel."""
         return bool((self.sets < 0).any())
 
-    def pieces(self, images: int) -> Pieces:
+    def pieces(self, images: int) -> PaddedRows:
         """Return the rows in pieces; `images` is how many rows there are where `rows` is None."""
         count = images if self.rows is None else len(self.rows)
         if count not in self._pieces:  # each layer that reads the bank asks for them
             self._pieces[count] = self._cut(count)
         return self._pieces[count]
 
-    def _cut(self, count: int) -> Pieces:
+    def _cut(self, count: int) -> PaddedRows:
         sets = np.broadcast_to(self.sets, (count, self.sets.shape[1]))
         starts = np.flatnonzero(np.r_[True, (sets[1:] != sets[:-1]).any(1)])
         lengths = np.diff(np.r_[starts, count])
@@ -116,7 +116,7 @@ class Batch:
         place = np.arange(count) - starts[run]
         back = (np.r_[0, np.cumsum(cuts)[:-1]][run] + place // size) * size + place % size
         device = self.channels.device
-        return Pieces(moved(rows, device), moved(sets[first], device), moved(back, device))
+        return PaddedRows(moved(rows, device), moved(sets[first], device), moved(back, device))
 
 
 def _within(counts: NDArray[np.int64]) -> NDArray[np.int64]:

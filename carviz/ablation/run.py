@@ -246,7 +246,7 @@ def batches(
         yield Batch.together(sets[start].tolist(), device)
 
 
-class Found(NamedTuple):
+class PairPredictions(NamedTuple):
     """What pairs were found to be: (pair,) each.
 
     Parameters
@@ -287,7 +287,9 @@ class Tail:
         self._workers = workers_of(plan, targets.device)
         self._size = max(1, batch_size // self._workers)
 
-    def ask(self, rows: NDArray[np.int64], sets: NDArray[np.int64], tick: Tick | None) -> Found:
+    def ask(
+        self, rows: NDArray[np.int64], sets: NDArray[np.int64], tick: Tick | None
+    ) -> PairPredictions:
         """Run all pairs in float32; nothing is read from the device until the last has run.
 
         Parameters
@@ -304,7 +306,7 @@ class Tail:
             predicted[part], log_p[part], finite[part] = read_logits(logits, self._targets[images])
 
         self.run(rows, sets, read, tick)
-        return Found(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
+        return PairPredictions(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
 
     def run(
         self, rows: NDArray[np.int64], sets: NDArray[np.int64], read: Read, tick: Tick | None,

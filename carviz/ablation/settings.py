@@ -51,6 +51,20 @@ class Run:
     ------
     TypeError, ValueError
         If a number is not a positive whole number, or a value is not of these.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = carviz.Run(batch_size=32, checkpoint=folder)  # runs once, then it is read
+    ...     tables = [
+    ...         carviz.measure_car(model, data, "features.0", run=run, progress=False)
+    ...         for _ in range(2)
+    ...     ]
+    >>> tables[0] == tables[1]
+    True
     """
 
     batch_size: int | None = None

@@ -61,10 +61,10 @@ def side_by_side(
     crew: _Crew | None = getattr(_own, "crew", None)
     if crew is None or not crew.serves(workers):
         crew = _own.crew = _Crew(workers)
-    crew.do_all(_Work(iter(jobs), do, context), tick)
+    crew.do_all(_JobQueue(iter(jobs), do, context), tick)
 
 
-class _Work:
+class _JobQueue:
     """Jobs that the workers share.
 
     Attributes
@@ -118,7 +118,7 @@ class _Crew:
 
     def __init__(self, count: int) -> None:
         self._count, self._process = count, os.getpid()
-        self._calls: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_JobQueue | None] = queue.SimpleQueue()
         before, ready = torch.get_num_threads(), threading.Barrier(count + 1)
         threads = [
             threading.Thread(
@@ -143,7 +143,7 @@ class _Crew:
         """Whether so many workers wait here: a fork of the process has none of its threads."""
         return self._count == count and self._process == os.getpid()
 
-    def do_all(self, work: _Work, tick: Callable[[int], None] | None) -> None:
+    def do_all(self, work: _JobQueue, tick: Callable[[int], None] | None) -> None:
         """Have some work done by the workers, and raise what a job or `tick` raised."""
         try:
             for _ in range(self._count):
@@ -157,7 +157,7 @@ class _Crew:
             work.end()
 
 
-def _work(calls: queue.SimpleQueue[_Work | None], ready: threading.Barrier) -> None:
+def _work(calls: queue.SimpleQueue[_JobQueue | None], ready: threading.Barrier) -> None:
     torch.set_num_threads(1)
     # A thread of which torch has not asked yet takes, when it asks, what was set last anywhere.
     torch.get_num_threads()
@@ -170,7 +170,7 @@ def _work(calls: queue.SimpleQueue[_Work | None], ready: threading.Barrier) -> N
         del work  # nothing of it is held while waiting
 
 
-def _dismiss(calls: queue.SimpleQueue[_Work | None], count: int) -> None:
+def _dismiss(calls: queue.SimpleQueue[_JobQueue | None], count: int) -> None:
     for _ in range(count):
         calls.put(None)
 

@@ -160,11 +160,13 @@ def watched_norms(
     return found
 
 
-def _watch(model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchNorm]) -> _Watcher:
+def _watch(
+    model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchNorm]
+) -> _ReaderWatcher:
     """Run a network once and note who reads the convolution's calls."""
     convolution = model.get_submodule(layer)
     channels = int(convolution.out_channels)  # type: ignore[arg-type]
-    watcher = _Watcher(layer)
+    watcher = _ReaderWatcher(layer)
     with ExitStack() as hooks:
         for name, norm in norms.items():
             if norm.channels == channels:
@@ -186,7 +188,7 @@ def _watch(model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchN
     return watcher
 
 
-def _end(watcher: _Watcher, place: int, norms: dict[str, BatchNorm]) -> tuple[str, int]:
+def _end(watcher: _ReaderWatcher, place: int, norms: dict[str, BatchNorm]) -> tuple[str, int]:
     readers = watcher.readers[place]
     if len(readers) == 1 and isinstance(readers[0], tuple):
         name, count = readers[0]
@@ -202,7 +204,7 @@ def _end(watcher: _Watcher, place: int, norms: dict[str, BatchNorm]) -> tuple[st
     return watcher.layer, place
 
 
-class _Watcher(TorchFunctionMode):
+class _ReaderWatcher(TorchFunctionMode):
     """Note who reads what the convolution gives: a list for each of its calls.
 
     A reader is the normalisation module and which of its calls it was, ("", 0) for a

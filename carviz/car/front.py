@@ -179,6 +179,14 @@ def iter_car(
     narrows it: images are visited in a seeded order stratified by class. Of several banks all are
     measured on a chunk before the next one is read. Arguments and errors are those of
     `measure_car`; they are checked at once, before the first table is asked for.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> for table in carviz.iter_car(model, data, "features.0", filters=[0, 1], progress=False):
+    ...     print(len(table.images), "of", table.total)
+    16 of 16
     """
     if layer is None or isinstance(layer, (list, tuple)):
         banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers)
@@ -245,6 +253,14 @@ def plan_car(
     Arguments and errors are those of `measure_car`. Print the result: it tells in multiply-adds
     what runs once an image, what runs once a filter, and what a loop over the whole network would
     do.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> plan = carviz.plan_car(model, data, "features.0")
+    >>> plan.how, plan.filters, plan.images, plan.plan_cost < plan.loop_cost
+    ('graph', 32, 16, True)
     """
     measurement = prepare_car(
         model, data, layer, filters=filters, device=device, run=run, answers=answers

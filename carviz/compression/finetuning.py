@@ -127,6 +127,19 @@ def finetune(
     TypeError, ValueError
         If an argument is of the wrong kind or value, no parameter learns, a label is outside the
         logits, or the loss is no longer finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> images = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> _ = model[1].weight.data.zero_()  # both classes are as likely: log 2
+    >>> trained, history = finetune(
+    ...     model, (images, torch.tensor([0, 1])), epochs=2, learning_rate=1.0, progress=False
+    ... )
+    >>> [round(epoch.loss, 2) for epoch in history]
+    [0.69, 0.31]
     """
     check_model(model)
     place = device_of(model, device)

@@ -23,7 +23,7 @@ Plan = dict[str, list[int]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Cut:
+class ParameterPruner:
     """Takes channels off a parameter that belongs to no layer, wherever the model holds it."""
 
     model: nn.Module
@@ -62,7 +62,7 @@ class Loss:
     reads
         Whether its weights for incoming channels go, and nothing of its output.
     remove
-        Torch-Pruning's function that takes channels off it; a `Cut` for a parameter.
+        Torch-Pruning's function that takes channels off it; a `ParameterPruner` for a parameter.
     asked
         For each channel that goes, the filters ``(bank, filter)`` that take it along.
     """
@@ -114,7 +114,7 @@ def find_losses(
             reads = not group._DG.is_out_channel_pruning_fn(handler)
             take = item.dep
             if isinstance(module, nn.Parameter):
-                take = Cut(model, module, item.dep.target.pruning_dim)
+                take = ParameterPruner(model, module, item.dep.target.pruning_dim)
             fresh = Loss(names[module], module, reads, take)
             loss = losses.setdefault((item.dep.target, handler), fresh)
             for channel, root in zip(item.idxs, item.root_idxs, strict=True):
@@ -251,7 +251,7 @@ def check_left(losses: list[Loss]) -> None:
 
 def _count(loss: Loss) -> int:
     module = loss.module
-    if isinstance(loss.remove, Cut):
+    if isinstance(loss.remove, ParameterPruner):
         return int(loss.remove.parameter.shape[loss.remove.axis])
     if isinstance(module, nn.modules.conv._ConvNd):
         return module.in_channels if loss.reads else module.out_channels

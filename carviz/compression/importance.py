@@ -45,6 +45,24 @@ class CarImportance(tp.importance.Importance):  # type: ignore[misc]
     ------
     TypeError, ValueError
         As `carviz.measure_car`; or if a group is of another model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import torch_pruning as tp
+    >>> from torch import nn
+    >>> conv = nn.Conv2d(1, 3, 1, bias=False)  # filter 2 misleads
+    >>> head = nn.Linear(3, 2, bias=False)
+    >>> _ = conv.weight.data.copy_(torch.tensor([1.0, -1.0, 1.0]).view(3, 1, 1, 1))
+    >>> _ = head.weight.data.copy_(torch.tensor([[1.0, 0, 0], [0, 1.0, 3.0]]))
+    >>> model = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    >>> images = torch.tensor([1.0, 2.0, -1.0, -2.0]).view(4, 1, 1, 1)
+    >>> importance = CarImportance(model, (images, torch.tensor([0, 0, 1, 1])), progress=False)
+    >>> tp.pruner.BasePruner(
+    ...     model, images, importance=importance, pruning_ratio=0.3, ignored_layers=[head]
+    ... ).step()
+    >>> model[0].weight.flatten().tolist()
+    [1.0, -1.0]
     """
 
     def __init__(

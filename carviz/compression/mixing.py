@@ -43,7 +43,7 @@ TURNS = ("Permute", "Transpose", "TBackward", "SwapAxes", "Movedim")
 """Behind these nodes the channels may lie along another axis."""
 
 
-class Step(NamedTuple):
+class MixingStep(NamedTuple):
     """A step that mixes channels: what torch calls it, the module it is in, what made its input."""
 
     name: str
@@ -56,7 +56,7 @@ class Step(NamedTuple):
         return "picking channels by number" if self.name == "__getitem__" else self.name
 
 
-def find_mixing(model: nn.Module, images: Tensor, plan: Plan) -> tuple[str, Step] | None:
+def find_mixing(model: nn.Module, images: Tensor, plan: Plan) -> tuple[str, MixingStep] | None:
     """Return a bank, and a step behind it that mixes its channels; None where there is none.
 
     A convolution or a linear layer that reads the channels ends the search: what it gives are
@@ -75,7 +75,7 @@ def find_mixing(model: nn.Module, images: Tensor, plan: Plan) -> tuple[str, Step
     with ExitStack() as hooks:
         for bank, made in own.items():
             hooks.callback(model.get_submodule(bank).register_forward_hook(_noting(made)).remove)
-        watcher = hooks.enter_context(_Watcher(model))
+        watcher = hooks.enter_context(_MixingWatcher(model))
         answer = model(images)
     if not watcher.steps:
         return None
@@ -88,17 +88,17 @@ def find_mixing(model: nn.Module, images: Tensor, plan: Plan) -> tuple[str, Step
     return None
 
 
-class _Watcher(TorchFunctionMode):
+class _MixingWatcher(TorchFunctionMode):
     """Notes the steps that mix channels, as the network calls them."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.steps: list[Step] = []
+        self.steps: list[MixingStep] = []
         self._model = model
         self._inside: list[str] = []
         self._hooks = ExitStack()
 
-    def __enter__(self) -> _Watcher:
+    def __enter__(self) -> _MixingWatcher:
         for name, module in self._model.named_modules():
             before = module.register_forward_pre_hook(self._entering(name))
             after = module.register_forward_hook(self._leaving, always_call=True)
@@ -118,7 +118,7 @@ class _Watcher(TorchFunctionMode):
         values = args[0] if args else kwargs.get("input")
         if isinstance(values, Tensor) and _mixes(function, values, args, kwargs):
             inside = self._inside[-1] if self._inside else ""
-            self.steps.append(Step(function.__name__, inside, values.grad_fn))
+            self.steps.append(MixingStep(function.__name__, inside, values.grad_fn))
         return function(*args, **kwargs)
 
     def _entering(self, name: str) -> Any:

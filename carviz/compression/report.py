@@ -132,6 +132,19 @@ def measure_compression(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind or value.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> before, after = (
+    ...     nn.Sequential(nn.Conv2d(3, filters, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    ...     for filters in (8, 6)
+    ... )
+    >>> data = (torch.zeros(2, 3, 6, 6), torch.tensor([0, 1]))
+    >>> report = measure_compression(before, after, data)
+    >>> report.before.parameters, report.after.parameters
+    (224, 168)
     """
     for name, value in (("batch_size", batch_size), ("runs", runs)):
         check_whole(value, name)

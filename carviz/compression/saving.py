@@ -55,6 +55,20 @@ def save_compressed(model: torch.nn.Module, path: str | os.PathLike[str], data: 
     TypeError, ValueError, FileNotFoundError
         If `path` has another ending or its folder is not there, or torch.export cannot write the
         network down, or what it wrote gives other logits.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> images, labels = torch.zeros(4, 3, 6, 6), torch.zeros(4).long()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_compressed(model, Path(folder, "small.pt2"), (images, labels))
+    ...     network = torch.export.load(path).module()
+    >>> network(images).shape
+    torch.Size([4, 2])
     """
     file = Path(path)
     if file.suffix != SUFFIX:

@@ -15,7 +15,7 @@ from carviz.evaluate import Data, Images, Progress, find_normalization, inferenc
 from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting
 from carviz.pictures.filters import RgbFilters
 from carviz.pictures.patches import check_exciting
-from carviz.pictures.pulling import Source, pull_back
+from carviz.pictures.pulling import GradientSource, pull_back
 
 Floats = NDArray[np.float64]
 
@@ -141,7 +141,7 @@ def open_source(
     exciting: Exciting | None,
     device: Any = None,
     progress: Progress = False,
-) -> Source:
+) -> GradientSource:
     """Check the arguments of `effective_weights`, and find the exciting images where none are."""
     most = check_whole(images, "images", what=A_FILTER)
     view = Images(data)
@@ -154,7 +154,7 @@ def open_source(
     exciting = check_exciting(
         exciting, name, network.convolution(name).out_channels, len(view)
     ).first(most)
-    return Source(network, name, view, exciting, normalization, most)
+    return GradientSource(network, name, view, exciting, normalization, most)
 
 
 def refuse_other_than_rgb_images(images: Images) -> None:

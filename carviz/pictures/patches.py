@@ -133,6 +133,7 @@ def top_patches(
     Examples
     --------
     >>> import torch
+    >>> from torch import nn
     >>> bank = nn.Conv2d(1, 1, 2, bias=False)  # two dots, one above the other
     >>> _ = bank.weight.data.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     >>> image = torch.tensor([[0.0, 0.0, 0.25], [0.0, 0.75, 0.25], [0.5, 1.0, 0.5]])

@@ -26,7 +26,7 @@ MEMORY = 256 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Source:
+class GradientSource:
     """What effective weights are taken from, checked: see `effective_weights`.
 
     `most` is over how many images they are averaged, at most.
@@ -40,7 +40,9 @@ class Source:
     most: int
 
 
-def pull_back(source: Source, filters: list[int] | None = None) -> Iterator[tuple[int, Floats]]:
+def pull_back(
+    source: GradientSource, filters: list[int] | None = None
+) -> Iterator[tuple[int, Floats]]:
     """Yield the filters' effective RGB weights (3, height, width), in the order of `filters`."""
     puller = _Puller(source)
     waiting = list(range(len(source.exciting))) if filters is None else list(filters)
@@ -71,7 +73,7 @@ class _Pull:
 class _Puller:
     """Pulls filters back to the pixels, in batches that fit into memory."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: GradientSource) -> None:
         self._source = source
         self._windows = windows_of(source.network, source.layer, source.exciting.size)
         self._answer: Answer | None = None

@@ -58,6 +58,15 @@ def plot_agreement(selectivity: SelectivityTable | Iterable[SelectivityTable]) -
         If something else than a SelectivityTable is found.
     ValueError
         If there is no table.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> table = carviz.measure_selectivity(model, "features.0", data=data, progress=False)
+    >>> figure = carviz.plot_agreement(table)
+    >>> figure.description.split(". ")[0]
+    'features.0: both readings of colour rank its filters somewhat alike'
     """
     tables = _check_tables(selectivity)
     columns = {1: 1, 2: 2, 4: 2}.get(len(tables), 3)

@@ -91,6 +91,15 @@ def plot_bank(
         If an argument is of the wrong kind.
     ValueError
         If `selectivity` or `pictures` are not of the table's bank.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> table = carviz.measure_car(model, data, "features.0", progress=False)
+    >>> figure = carviz.plot_bank(table, pictures=carviz.rgb_weights(model, "features.0"))
+    >>> figure.description.split(". ")[0]
+    'features.0: CAR of 32 filters'
     """
     check_table(table)
     most = int(table.filters.max())
@@ -101,7 +110,7 @@ def plot_bank(
             f"pictures are of the whole bank, by filter number; the table holds filter {most}, "
             f"found {len(pictures)} pictures. carviz.rgb_weights(model, {table.layer!r}) gives all."
         )
-    gallery = _Grid(len(table.filters)) if pictures is not None else None
+    gallery = _Gallery(len(table.filters)) if pictures is not None else None
     plot = PLOT if gallery is not None else 12.0
     width = 2 * MARGIN + plot + (gallery.width + 0.5 if gallery is not None else 0)
     figure = CarvizFigure(width, HEIGHT)
@@ -125,7 +134,7 @@ def plot_bank(
 # -- the gallery
 
 
-class _Grid:
+class _Gallery:
     """How many pictures a gallery shows, how large, and where; inches."""
 
     def __init__(self, filters: int) -> None:
@@ -152,20 +161,20 @@ def _draw_gallery(
     table: CarTable,
     selectivity: SelectivityTable | None,
     pictures: Any,
-    grid: _Grid,
+    gallery: _Gallery,
 ) -> None:
     order = table.order.tolist()
     head = "Highest CAR first (percentage points)"
-    if grid.shown < len(order):
-        half = grid.shown // 2
+    if gallery.shown < len(order):
+        half = gallery.shown // 2
         left_out = len(order) - 2 * half
         order = order[:half] + order[-half:]
         head = f"The {half} highest CARs, then the {half} lowest ({left_out} between left out)"
     write_at(figure, MARGIN, TOP + 0.1, head, fontsize=HEAD, weight="bold")
     for i, filter in enumerate(order):
-        left, top = grid.place(i)
-        draw_thumbnail(figure, pictures[filter], left, top, grid.cell)
-        line = top + grid.cell + 0.13
+        left, top = gallery.place(i)
+        draw_thumbnail(figure, pictures[filter], left, top, gallery.cell)
+        line = top + gallery.cell + 0.13
         name = write_at(figure, left, line, str(filter), fontsize=SMALL, weight="bold")
         if selectivity is not None:
             edge = name.get_window_extent().x1 / figure.dpi

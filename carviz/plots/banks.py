@@ -101,6 +101,15 @@ def plot_banks(tables: CarTables) -> CarvizFigure:
     ------
     TypeError
         If `tables` is no CarTables.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> banks = ["features.0", "features.3"]
+    >>> figure = carviz.plot_banks(carviz.measure_car(model, data, banks, progress=False))
+    >>> figure.description.split(" Whole")[0]
+    'CAR of 80 filters in 2 banks'
     """
     if not isinstance(tables, CarTables):
         raise TypeError(

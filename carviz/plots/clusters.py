@@ -89,6 +89,15 @@ def plot_clusters(
     ValueError
         If `pictures`, `path` or `selectivity` are not of the bank, `by` was not measured, or the
         path does not prune `count` filters.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> siblings = carviz.measure_siblings(model, data, "features.0", progress=False)
+    >>> figure = carviz.plot_clusters(siblings, carviz.rgb_weights(model, "features.0"))
+    >>> figure.description.split(". ")[0]
+    'features.0: 32 filters in clusters of siblings, by activation'
     """
     check_siblings(siblings)
     F = len(siblings)

@@ -84,6 +84,15 @@ def plot_filter(
     ValueError
         If the table does not hold the filter, `selectivity` is of another bank, the picture has
         another shape or range, or `k` is less than 1.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> table = carviz.measure_car(model, data, "features.0", progress=False)
+    >>> figure = carviz.plot_filter(table, 4, picture=carviz.rgb_weights(model, "features.0", 4))
+    >>> figure.description.split(". ")[0]
+    'Filter 4 of features.0'
     """
     check_table(table)
     table.row(filter)

@@ -74,6 +74,16 @@ def plot_lost(path: PruningPath, count: int, *, k: int = 10) -> CarvizFigure:
         If `path` is no PruningPath.
     ValueError
         If the path does not prune `count` filters, or `k` is less than 1.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> path = carviz.prune_filters(
+    ...     model, data, "features.0", count=4, criterion="l1", progress=False
+    ... )
+    >>> carviz.plot_lost(path, 4).description.split(". ")[0]
+    'Pruning features.0: what the classes lost'
     """
     count = check_count(count, len(check_path(path)))
     k = check_whole(k, "k", what="the number of classes that are shown")

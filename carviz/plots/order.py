@@ -94,6 +94,17 @@ def plot_order(
     ValueError
         If `pictures` or `selectivity` are not of the path's banks, or the path does not prune
         `count` filters.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> path = carviz.prune_filters(
+    ...     model, data, "features.0", count=4, criterion="l1", progress=False
+    ... )
+    >>> figure = carviz.plot_order(path, carviz.rgb_weights(model, "features.0"))
+    >>> figure.description.split(". ")[-1]
+    'Order: 0, 17, 23, 25.'
     """
     check_path(path)
     shown = _pictures(path, pictures)
@@ -115,7 +126,8 @@ def plot_order(
         write_at(figure, MARGIN, 1.15 + LINE_HEIGHT * i, line, weight=weight)
     _draw_sections(figure, path, sections, grid, shown, kinds)
     steps = ", ".join(f"{i}" if len(path.banks) == 1 else f"{i} of {b}" for b, i in path.steps)
-    figure.description = ". ".join([heading, left, *lines, f"Order: {steps}"]) + "."
+    told = [heading, left, *lines, f"Order: {steps}"]
+    figure.description = ". ".join(part.rstrip(".") for part in told) + "."
     return figure
 
 

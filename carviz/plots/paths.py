@@ -81,6 +81,19 @@ def plot_paths(
     ValueError
         If there is none, they are of different banks or images, no path prunes `count` filters,
         or the whole network is below the floor already.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> paths = [
+    ...     carviz.prune_filters(
+    ...         model, data, "features.0", count=2, criterion=criterion, progress=False
+    ...     )
+    ...     for criterion in ("l1", "random")
+    ... ]
+    >>> carviz.plot_paths(paths, count=2).description.split(". ")[0]
+    'Pruning features.0: the accuracy left'
     """
     shown = check_paths(paths)
     curves = curves_of(shown)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carviz.checks import found_words, is_whole
 from carviz.plots.classes import MARGIN
-from carviz.plots.seen_rows import WIDTH, Place, Seen, draw_row
+from carviz.plots.seen_rows import WIDTH, FilterViews, Place, draw_row
 from carviz.plots.style import (
     BOLD,
     SOFT,
@@ -78,9 +78,18 @@ def plot_seen(
     ValueError
         If `patches` or `table` do not hold a filter, the pictures are not as many as the filters,
         or `selectivity` or `table` are of another bank.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> patches = carviz.top_patches(model, data, "features.0", progress=False)
+    >>> weights = carviz.rgb_weights(model, "features.0", [4, 9])
+    >>> carviz.plot_seen(patches, [4, 9], weights=weights).description.split(". ")[0]
+    'What 2 filters of features.0 see'
     """
     chosen = _check_filters(patches, filters)
-    seen = Seen(
+    seen = FilterViews(
         patches,
         chosen[:MOST],
         _check_pictures(weights, "weights", chosen),
@@ -106,7 +115,7 @@ def _heading(layer: str, filters: list[int]) -> str:
     return f"What {len(filters)} filters of {layer} see"
 
 
-def _line(seen: Seen, asked: int) -> str:
+def _line(seen: FilterViews, asked: int) -> str:
     """Write what the patches are."""
     height, width = seen.patches.pictures.shape[-3:-1]
     line = (

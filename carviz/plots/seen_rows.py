@@ -44,7 +44,7 @@ LINE = 0.29
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Seen:
+class FilterViews:
     """What is shown of which filters; pictures by the filters' places on the page."""
 
     patches: TopPatches
@@ -93,7 +93,7 @@ class Seen:
 class Place:
     """How large the parts of a row are; inches."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: FilterViews) -> None:
         sides, one = len(seen.sides(0)), len(seen.filters) == 1
         self.side = 3.9 if one else 2.5
         self.columns = 3 if one and sides else 5
@@ -107,7 +107,7 @@ class Place:
         self.row = self.head + max(patches, self.side + CAPTION if sides else 0.0) + BETWEEN
 
 
-def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float) -> str:
+def draw_row(figure: CarvizFigure, seen: FilterViews, place: Place, i: int, top: float) -> str:
     """Draw one filter, and return in words what is drawn."""
     filter = seen.filters[i]
     reading = _draw_reading(figure, seen, filter, top + 0.1)
@@ -130,7 +130,7 @@ def draw_row(figure: CarvizFigure, seen: Seen, place: Place, i: int, top: float)
     return " ".join(w for w in (f"{reading}.", words, f"Patches: {classes}.") if w)
 
 
-def _draw_reading(figure: CarvizFigure, seen: Seen, filter: int, middle: float) -> str:
+def _draw_reading(figure: CarvizFigure, seen: FilterViews, filter: int, middle: float) -> str:
     """Write the filter's number and what both readings say of it."""
     look: dict[str, Any] = {"fontsize": HEAD, "weight": "bold"}
     text = write_at(figure, MARGIN, middle, f"Filter {filter}", **look)

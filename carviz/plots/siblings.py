@@ -86,6 +86,15 @@ def plot_siblings(
     ValueError
         If a number is no filter of the bank, `pictures` or `selectivity` are not of it, or no
         filter is given or left.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> siblings = carviz.measure_siblings(model, data, "features.0", progress=False)
+    >>> figure = carviz.plot_siblings(siblings, carviz.rgb_weights(model, "features.0"), [0, 1])
+    >>> figure.description.split(". ")[0]
+    'features.0: 2 filters pruned, and what is left that is most like them'
     """
     check_siblings(table)
     shown = check_whole_bank(pictures, table.layer, len(table))

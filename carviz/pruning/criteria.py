@@ -27,7 +27,7 @@ BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
+class ScoredBanks:
     """What is scored.
 
     Parameters
@@ -55,43 +55,43 @@ class Subject:
             yield weight.flatten(1).double().cpu().numpy()
 
 
-Criterion = Callable[[Subject, Progress], list[Scores] | None]
+Criterion = Callable[[ScoredBanks, Progress], list[Scores] | None]
 
 
-def car(_subject: Subject, _progress: Progress) -> None:
+def car(_scored: ScoredBanks, _progress: Progress) -> None:
     """Greedy CAR: no score; each step takes what costs the network as pruned so far least.
 
     Abbasi-Asl and Yu, arXiv 1711.02329, section 2.
     """
 
 
-def car_once(subject: Subject, progress: Progress) -> list[Scores]:
+def car_once(scored: ScoredBanks, progress: Progress) -> list[Scores]:
     """CAR in the whole network, measured once: the images lost less those gained."""
     scores = []
-    for place, bank in enumerate(subject.banks):
-        share = _part(progress, place, len(subject.banks))
+    for place, bank in enumerate(scored.banks):
+        share = _part(progress, place, len(scored.banks))
         *_, table = bank.tables(share)
         scores.append((table.lost_all - table.gained_all).astype(float))
     return scores
 
 
-def l1(subject: Subject, _progress: Progress) -> list[Scores]:
+def l1(scored: ScoredBanks, _progress: Progress) -> list[Scores]:
     """Sum of a filter's absolute weights (Li et al., arXiv 1608.08710)."""
-    return _comparable([np.abs(weights).sum(1) for weights in subject.weights])
+    return _comparable([np.abs(weights).sum(1) for weights in scored.weights])
 
 
-def l2(subject: Subject, _progress: Progress) -> list[Scores]:
+def l2(scored: ScoredBanks, _progress: Progress) -> list[Scores]:
     """Root of the sum of a filter's squared weights (Li et al., arXiv 1608.08710, section 4.4)."""
-    return _comparable([np.sqrt((weights**2).sum(1)) for weights in subject.weights])
+    return _comparable([np.sqrt((weights**2).sum(1)) for weights in scored.weights])
 
 
-def taylor(subject: Subject, progress: Progress) -> list[Scores]:
+def taylor(scored: ScoredBanks, progress: Progress) -> list[Scores]:
     """By how much the loss changes to first order: |mean over places of z · dC/dz|, over images.
 
     z is the output of the bank's unit, C the cross-entropy of the image; the mean over all images
     (Molchanov et al., arXiv 1611.06440, equation 8).
     """
-    sums = [np.zeros(len(bank.filters)) for bank in subject.banks]
+    sums = [np.zeros(len(bank.filters)) for bank in scored.banks]
 
     def add(outputs: list[list[Tensor]], logits: Tensor, targets: Tensor) -> None:
         loss = F.cross_entropy(logits.float(), targets, reduction="sum")
@@ -102,29 +102,29 @@ def taylor(subject: Subject, progress: Progress) -> list[Scores]:
             if changes:
                 total += torch.stack(changes).sum(0).abs().sum(0).double().cpu().numpy()
 
-    _visit(subject, progress, add, gradients=True)
-    return _comparable([total / len(subject.banks[0].images) for total in sums])
+    _visit(scored, progress, add, gradients=True)
+    return _comparable([total / len(scored.banks[0].images) for total in sums])
 
 
-def apoz(subject: Subject, progress: Progress) -> list[Scores]:
+def apoz(scored: ScoredBanks, progress: Progress) -> list[Scores]:
     """Average percentage of zeros: places at or below zero at the unit's output, most first.
 
     Hu et al., arXiv 1607.03250, equation 1: zeros behind the ReLU.
     """
-    sums = [np.zeros(len(bank.filters)) for bank in subject.banks]
+    sums = [np.zeros(len(bank.filters)) for bank in scored.banks]
 
     def add(outputs: list[list[Tensor]], _logits: Tensor, _targets: Tensor) -> None:
         for total, maps in zip(sums, outputs, strict=True):
             shares = [(z <= 0).flatten(2).double().mean(2) for z in maps]
             total += torch.stack(shares).mean(0).sum(0).cpu().numpy()
 
-    _visit(subject, progress, add)
-    return [-total / len(subject.banks[0].images) for total in sums]
+    _visit(scored, progress, add)
+    return [-total / len(scored.banks[0].images) for total in sums]
 
 
-def random(subject: Subject, _progress: Progress) -> list[Scores]:
+def random(scored: ScoredBanks, _progress: Progress) -> list[Scores]:
     """Any order, from a seed: what every other criterion should beat."""
-    sizes = [len(bank.filters) for bank in subject.banks]
+    sizes = [len(bank.filters) for bank in scored.banks]
     order = np.random.default_rng(SEED).permutation(sum(sizes)).astype(float)
     return np.split(order, np.cumsum(sizes)[:-1])
 
@@ -156,7 +156,7 @@ def _part(progress: Progress, place: int, count: int) -> Progress:
 
 
 def _visit(
-    subject: Subject,
+    scored: ScoredBanks,
     progress: Progress,
     note: Callable[[list[list[Tensor]], Tensor, Tensor], None],
     *,
@@ -167,9 +167,9 @@ def _visit(
     The maps are those at the ends of the banks' units; a bank has one tensor of them for each
     place where it is used.
     """
-    images, network = subject.banks[0].images, subject.network
-    pick = subject.banks[0].plan.pick
-    watched = _Watched(subject, gradients)
+    images, network = scored.banks[0].images, scored.network
+    pick = scored.banks[0].plan.pick
+    watched = _Watched(scored, gradients)
     for chunk, batch, targets in images.in_batches(BATCH):
         progress(chunk.start / len(images))
         batch = placed(batch, network.model, watched.layout)
@@ -201,16 +201,16 @@ class _Watched:
     Its graph is run where all banks are measured by it; else the model itself, under hooks.
     """
 
-    def __init__(self, subject: Subject, gradients: bool) -> None:
-        self._subject, self._gradients = subject, gradients
-        self._found: list[list[Tensor]] = [[] for _ in subject.banks]
-        self._graph = all(bank.plan.how == "graph" for bank in subject.banks)
+    def __init__(self, scored: ScoredBanks, gradients: bool) -> None:
+        self._scored, self._gradients = scored, gradients
+        self._found: list[list[Tensor]] = [[] for _ in scored.banks]
+        self._graph = all(bank.plan.how == "graph" for bank in scored.banks)
         self.layout = torch.channels_last if self._graph else torch.contiguous_format
-        network = subject.network
+        network = scored.network
         if not self._graph:
             return
         assert network.graph is not None
-        for place, bank in enumerate(subject.banks):
+        for place, bank in enumerate(scored.banks):
             for end in network.unit_ends(bank.layer):
                 name = f"carviz_note_{place}_{end.name}"
                 insert_behind(network.graph, end, name, _Note(self._noting(place)))
@@ -231,12 +231,12 @@ class _Watched:
         """Return each bank's maps, one tensor a call, and what the network gives."""
         for found in self._found:
             found.clear()
-        network = self._subject.network
+        network = self._scored.network
         if self._graph:
             assert network.graph is not None
             return self._found, quiet_call(network.graph, batch)
         with ExitStack() as hooks:
-            for place, bank in enumerate(self._subject.banks):
+            for place, bank in enumerate(self._scored.banks):
                 ends = hooked_ends(network.model, bank.layer, batch[:1], network.norms)
                 hooks.enter_context(ends.replacing(network.model, self._noting(place)))
             return self._found, network.model(batch.clone())

@@ -21,8 +21,8 @@ Kind = TypeVar("Kind")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Whole:
-    """What the whole network predicts; see `PruningPath` and `State`."""
+class Baseline:
+    """What the whole network predicts; see `PruningPath` and `PruningState`."""
 
     targets: NDArray[np.int64]
     predictions: NDArray[np.int32]
@@ -66,6 +66,10 @@ class Step:
         return dataclasses.replace(self, **NO_MEMORY._asdict())
 
 
+PARTS = {Baseline: "whole", Ranking: "ranking", Step: "step"}
+"""How the file of each part is called; other names would lose what is on disk."""
+
+
 class Kept:
     """The parts of one pruning that are on disk; nothing where the run keeps no checkpoint.
 
@@ -90,13 +94,12 @@ class Kept:
         if run.checkpoint is None:
             return
         name = _folder(criterion, layers)
-        for kind in (Whole, Ranking, Step):
-            part = kind.__name__.lower()
+        for kind, part in PARTS.items():
             self._parts[kind] = Checkpoint(Path(run.checkpoint), name, identity, kind, part)
 
-    def whole(self) -> Whole | None:
+    def whole(self) -> Baseline | None:
         """Return what the whole network predicts, where it is kept."""
-        return self._load(Whole, 0, None)
+        return self._load(Baseline, 0, None)
 
     def ranking(self) -> Ranking | None:
         """Return the scores of all filters, where they are kept."""
@@ -106,7 +109,7 @@ class Kept:
         """Return the next step, where it is kept, and was taken after the same ones."""
         return self._load(Step, place, self._before)
 
-    def save(self, part: Whole | Ranking | Step, place: int = 0) -> None:
+    def save(self, part: Baseline | Ranking | Step, place: int = 0) -> None:
         """Keep a part."""
         if checkpoint := self._parts.get(type(part)):
             checkpoint.save(place, part, self._before if isinstance(part, Step) else None)

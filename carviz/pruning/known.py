@@ -23,7 +23,7 @@ BYTES = 6
 LARGEST = float(np.finfo(np.float16).max)
 
 
-class Known:
+class KnownAnswers:
     """Answers for (filter, image) pairs that hold for the network as pruned so far.
 
     It takes `BYTES` for each pair of `filters` and the first images, as many as `room` holds.

@@ -13,12 +13,12 @@ from carviz.ablation import Claim, Run, verify
 from carviz.banks import Network, copy_network
 from carviz.car import PASSING, Measurement
 from carviz.evaluate import check_kept_labels, placed
-from carviz.pruning.criteria import CRITERIA, Scores, Subject
-from carviz.pruning.kept import Kept, Ranking, Step, Whole
+from carviz.pruning.criteria import CRITERIA, ScoredBanks, Scores
+from carviz.pruning.kept import Baseline, Kept, Ranking, Step
 from carviz.pruning.maps import HEAD
 from carviz.pruning.ranked import Ranked
 from carviz.pruning.search import NO_MEMORY, Search
-from carviz.pruning.state import State
+from carviz.pruning.state import PruningState
 from carviz.reference import Reference
 from carviz.results import PruningPath
 
@@ -95,7 +95,7 @@ class Pruning:
         self._verify(whole, steps)
         pruner.end()
 
-    def _verify(self, whole: Whole, steps: list[Step]) -> None:
+    def _verify(self, whole: Baseline, steps: list[Step]) -> None:
         """Compare what the last network predicts with what the network itself does so pruned."""
         if self.network.watch is not None:
             self.network.watch.check()
@@ -119,7 +119,7 @@ class Pruning:
         rounding = max(bank.audit.rounding for bank in self.banks)
         verify(reference, claims, rounding=rounding)
 
-    def _path(self, whole: Whole, steps: list[Step]) -> PruningPath:
+    def _path(self, whole: Baseline, steps: list[Step]) -> PruningPath:
         layers = [bank.layer for bank in self.banks]
         return PruningPath(
             self.criterion,
@@ -154,14 +154,14 @@ class _Pruner:
         self._kept = Kept(pruning.run, chosen, layers, identity)
         self._steps: list[Step] = []
         self._memory = NO_MEMORY
-        self._whole: Whole | None = None
-        self._state: State | None = None
+        self._whole: Baseline | None = None
+        self._state: PruningState | None = None
         self._chooser: Search | Ranked | None = None
         self._share = 0.0
         # How many batches the step has run so far, and the step before it.
         self._ticks, self._usual = 0, 8
 
-    def whole(self) -> Whole:
+    def whole(self) -> Baseline:
         """Return what the whole network predicts.
 
         Raises
@@ -179,7 +179,7 @@ class _Pruner:
         if self._whole is None:
             state = self._new_state()
             state.begin(len(self._of.banks[0].classes), self._tick)
-            self._whole = Whole(
+            self._whole = Baseline(
                 state.targets.copy(), state.predictions.copy(), state.margins.copy()
             )
             self._kept.save(self._whole)
@@ -231,12 +231,12 @@ class _Pruner:
             np.asarray(left * len(state.targets)),
         )
 
-    def _new_state(self) -> State:
+    def _new_state(self) -> PruningState:
         of = self._of
         plans = {bank.layer: bank.plan for bank in of.banks}
-        return State(of.network, plans, of.banks[0].images, of.sample, of.run)
+        return PruningState(of.network, plans, of.banks[0].images, of.sample, of.run)
 
-    def _ready(self) -> State:
+    def _ready(self) -> PruningState:
         """Return the network as pruned so far, where steps were read from disk made anew."""
         if self._chooser is not None and self._state is not None:
             return self._state
@@ -252,7 +252,7 @@ class _Pruner:
         self._state = state
         return state
 
-    def _choose(self, state: State) -> Search | Ranked:
+    def _choose(self, state: PruningState) -> Search | Ranked:
         ranking = self._kept.ranking()
         if ranking is not None:
             scores = ranking.scores
@@ -275,8 +275,8 @@ class _Pruner:
         def tell(share: float) -> None:
             self._progress(SCORING * share)
 
-        subject = Subject(copy_network(of.network), of.banks)
-        scores = CRITERIA[of.criterion](subject, tell)
+        scored = ScoredBanks(copy_network(of.network), of.banks)
+        scores = CRITERIA[of.criterion](scored, tell)
         return np.zeros(0) if scores is None else np.concatenate(scores)
 
     def _tick(self) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from carviz.pruning.criteria import Scores
 from carviz.pruning.maps import Tick
-from carviz.pruning.search import Found
-from carviz.pruning.state import State
+from carviz.pruning.search import Winner
+from carviz.pruning.state import PruningState
 
 
 class Ranked:
@@ -21,11 +21,11 @@ class Ranked:
         (filter,) the scores of all filters, bank after bank.
     """
 
-    def __init__(self, state: State, scores: Scores) -> None:
+    def __init__(self, state: PruningState, scores: Scores) -> None:
         self._state = state
         self._scores = scores
 
-    def step(self, tick: Tick) -> Found:
+    def step(self, tick: Tick) -> Winner:
         """Return the filter that goes next."""
         state = self._state
         left = np.concatenate(state.left)
@@ -38,4 +38,4 @@ class Ranked:
         images = order[state.active(bank, filter)[order]]
         answers = state.without(bank, np.full(len(images), filter), images, tick)
         ties = int(((scores == scores[place]) & left).sum())
-        return Found(bank, filter, images, answers, ties > 1, 0)
+        return Winner(bank, filter, images, answers, ties > 1, 0)

@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.pruning.known import Known
+from carviz.pruning.known import KnownAnswers
 from carviz.pruning.maps import Tick
-from carviz.pruning.state import Answers, State
+from carviz.pruning.state import Answers, PruningState
 
 QUANTUM = 8
 """Images that a candidate sees before the next candidate's turn is weighed."""
@@ -54,7 +54,7 @@ NO_MEMORY = Memory(
 """That of what does not search."""
 
 
-class Found(NamedTuple):
+class Winner(NamedTuple):
     """The winner of a step.
 
     Parameters
@@ -127,12 +127,12 @@ class Candidate:
         self.answers.append(answers)
         return right
 
-    def found(self, decided_by_tie: bool, evaluated: int) -> Found:
+    def found(self, decided_by_tie: bool, evaluated: int) -> Winner:
         """Return it as the winner."""
         predictions = [a.predictions for a in self.answers] or [np.zeros(0, np.int32)]
         margins = [a.margins for a in self.answers] or [np.zeros(0, np.float32)]
         answers = Answers(np.concatenate(predictions), np.concatenate(margins))
-        return Found(
+        return Winner(
             self.bank, self.filter, self.waiting, answers, decided_by_tie, evaluated
         )  # fmt: skip
 
@@ -154,11 +154,11 @@ class Search:
         Answers of earlier steps that still hold.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: PruningState) -> None:
         self._state = state
         filters, images = sum(bank.filters for bank in state.banks), len(state.targets)
         self.flips = np.zeros((filters, images), np.int8)
-        self.known = Known(filters, images, state.known_room)
+        self.known = KnownAnswers(filters, images, state.known_room)
         # How many images were seen, and how many of them lowered a bound: by whether the image is
         # wrong, what the filter did to it when that was last seen, and how near to the other side
         # it is (the binary logarithm of its rank by margin).
@@ -181,7 +181,7 @@ class Search:
         )  # fmt: skip
         self.known.recall(memory.known_classes, memory.known_margins)
 
-    def step(self, tick: Tick) -> Found:
+    def step(self, tick: Tick) -> Winner:
         """Return the filter that goes next."""
         candidates = self._candidates(tick)
         evaluated = 0

@@ -55,7 +55,7 @@ class Answers(NamedTuple):
 
 
 @dataclasses.dataclass(eq=False)
-class Bank:
+class PrunedBank:
     """A bank of the network that is being pruned."""
 
     layer: str
@@ -63,7 +63,7 @@ class Bank:
     plan: Plan
 
 
-class State:
+class PruningState:
     """The network as pruned so far. The one that was given stays as it is.
 
     Parameters
@@ -126,10 +126,10 @@ class State:
         self._current = False
         self._last: int | None = None
 
-    def _bank(self, layer: str) -> Bank:
+    def _bank(self, layer: str) -> PrunedBank:
         filters = self.network.convolution(layer).out_channels
         with inference_mode(), arithmetic("float32", self.device.type):
-            return Bank(layer, filters, self._plan(layer))
+            return PrunedBank(layer, filters, self._plan(layer))
 
     def _plan(self, layer: str) -> Plan:
         chosen = self._chosen[layer]

@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.checks import check_whole
 from carviz.results.class_names import find_class, shown_names
-from carviz.results.filter_summary import (
-    ClassSummary,
-    FilterSummary,
-    class_frame,
-    pick_classes,
-)
+from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
+from carviz.results.frames import class_frame, filter_frame, flip_frame, summary_frame
 from carviz.results.merging import merged
 from carviz.results.record import Record
-from carviz.results.statistics import paired_columns, paired_stderr
+from carviz.results.statistics import count_by_class, fraction, paired_columns, paired_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +151,7 @@ class CarTable(Record):
         right = np.bincount(
             self.targets[self.baseline == self.targets], minlength=len(self.classes)
         )
-        return _fraction(right, self.class_images)
+        return fraction(right, self.class_images)
 
     @cached_property
     def lost(self) -> Integers:
@@ -169,11 +164,7 @@ class CarTable(Record):
         return self._count((self.baseline != self.targets) & (self.predictions == self.targets))
 
     def _count(self, flipped: NDArray[np.bool_]) -> Integers:
-        # Flips are few: counting their positions is far cheaper than a product with one-hot labels.
-        filters, images = np.nonzero(flipped)
-        F, K = len(self.filters), len(self.classes)
-        flat = np.bincount(filters * K + self.targets[images], minlength=F * K)
-        return flat.reshape(F, K).astype(np.int64)
+        return count_by_class(flipped, self.targets, len(self.classes))
 
     @cached_property
     def lost_all(self) -> Integers:
@@ -195,7 +186,7 @@ class CarTable(Record):
     @cached_property
     def class_car(self) -> Floats:
         """(F, K) class-wise CAR; NaN for a class without images."""
-        return _fraction(self.lost - self.gained, self.class_images)
+        return fraction(self.lost - self.gained, self.class_images)
 
     @cached_property
     def stderr_all(self) -> Floats:
@@ -299,22 +290,14 @@ class CarTable(Record):
             the class's number), number (the class's). A name that several classes have is shown
             with the number, as in `shown_classes`.
         """
-        return class_frame(self._classes(filter, 1, k))
+        return summary_frame(pick_classes(self, filter, 1, k))
 
     def bottom_classes(self, filter: int, k: int = 5) -> pd.DataFrame:
         """Return the `k` classes with the lowest class-wise CAR, lowest first; see `top_classes`.
 
         These are better off without the filter, or indifferent to it.
         """
-        return class_frame(self._classes(filter, -1, k))
-
-    def _classes(self, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:
-        """Return the `k` classes of highest CAR, or of lowest where `sign` is -1."""
-        k, i = check_whole(k, "k", what="the number of classes wanted"), self.row(filter)
-        return pick_classes(
-            paired_columns(self.lost[i], self.gained[i], self.class_images),
-            self.log_prob_drop[i], self.shown_classes, sign, k,
-        )  # fmt: skip
+        return summary_frame(pick_classes(self, filter, -1, k))
 
     def summary(self, filter: int, k: int = 5) -> FilterSummary:
         """Return what a filter is worth, and to which classes: all that a surface says of it.
@@ -347,19 +330,7 @@ class CarTable(Record):
         >>> found.rank, found.filters, found.lost, found.gained, found.top[0].name
         (1, 2, 1, 0, 'dog')
         """
-        k = check_whole(k, "k", 0, what="the number of classes at each end")
-        i = self.row(filter)
-        return FilterSummary(
-            layer=self.layer,
-            filter=int(filter),
-            **{name: column[i].item() for name, column in self._numbers.items()},
-            rank=self.rank(filter),
-            filters=len(self.filters),
-            whole=bool(self.filters.max() == len(self.filters) - 1),
-            tied=int((self.car == self.car[i]).sum()) - 1,
-            top=self._classes(filter, 1, k) if k else (),
-            bottom=self._classes(filter, -1, k) if k else (),
-        )
+        return summarize(self, self._numbers, filter, k)
 
     def flips(self, filter: int, class_name: str | int | None = None) -> pd.DataFrame:
         """Return the images whose prediction changes without the filter, and what it becomes.
@@ -378,28 +349,13 @@ class CarTable(Record):
             One row an image, in the data's order: image (its number in the data), class, before,
             after (class names, as in `shown_classes`), change ("lost", "gained", or "still wrong").
         """
-        import pandas as pd
-
         i = self.row(filter)
         changed = self.predictions[i] != self.baseline
         if class_name is not None:
             changed &= self.targets == self.class_number(class_name)
-        columns = np.flatnonzero(changed)
-        target, before, after = (
-            a[columns] for a in (self.targets, self.baseline, self.predictions[i])
-        )
-        change = np.where(
-            before == target, "lost", np.where(after == target, "gained", "still wrong")
-        )
-        names = np.array(self.shown_classes, dtype=object)
-        return pd.DataFrame(
-            {
-                "image": self.images[columns],
-                "class": names[target],
-                "before": names[before],
-                "after": names[after],
-                "change": change.astype(object),
-            }
+        facts = (self.targets, self.baseline, self.predictions[i])
+        return flip_frame(
+            self.images[changed], self.shown_classes, *(each[changed] for each in facts)
         )
 
     def class_number(self, class_name: str | int) -> int:
@@ -422,25 +378,11 @@ class CarTable(Record):
             log_prob_drop(, number, the class's). Classes without images are left out; names are
             those of `shown_classes`.
         """
-        import pandas as pd
-
         if by not in ("filter", "class"):
             raise ValueError(f"`by` is 'filter' or 'class'; found {by!r}.")
         if by == "filter":
-            return pd.DataFrame({"filter": self.filters, **self._numbers})
-        F, K = len(self.filters), len(self.classes)
-        kept = np.tile(self.class_images > 0, F)
-        lost, gained = self.lost.ravel()[kept], self.gained.ravel()[kept]
-        return pd.DataFrame(
-            {
-                "filter": np.repeat(self.filters, K)[kept],
-                "class": np.tile(np.array(self.shown_classes, dtype=object), F)[kept],
-                **paired_columns(lost, gained, np.tile(self.class_images, F)[kept]),
-                "log_prob_drop": self.log_prob_drop.ravel()[kept],
-                "number": np.tile(np.arange(K), F)[kept],
-            }
-        )
-
-
-def _fraction(count: NDArray[Any], of: NDArray[Any]) -> Floats:
-    return np.where(of > 0, count / np.maximum(of, 1), np.nan)
+            return filter_frame(self.filters, self._numbers)
+        return class_frame(
+            self.filters, self.shown_classes,
+            self.lost, self.gained, self.class_images, self.log_prob_drop,
+        )  # fmt: skip

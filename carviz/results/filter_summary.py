@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
+from carviz.checks import check_whole
+from carviz.results.statistics import paired_columns
 
 
-@dataclasses.dataclass(frozen=True)
-class ClassSummary:
-    """What one class loses without one filter.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AccuracyReduction:
+    """What goes without one filter, over some images: the numbers that every summary has.
 
     Parameters
     ----------
-    name
-        The class, as `CarTable.shown_classes` has it.
     car
-        Class-wise CAR, a fraction.
+        CAR over these images, a fraction.
     lost, gained, images
-        Images that turn from right to wrong, from wrong to right, and all of the class.
+        Images that turn from right to wrong, from wrong to right, and all of them.
     low, high
         The 95% interval of `car` (Agresti and Min).
     p_value, q_value
-        The exact two-sided sign test, and the same adjusted for all classes of the filter that have
-        images (Benjamini and Hochberg).
+        The exact two-sided sign test, and the same adjusted for all that were tested beside it
+        (Benjamini and Hochberg).
     log_prob_drop
         Mean fall of log p(true class | image), in nats.
-    tied
-        Whether another class has exactly this CAR, and the fall of log p decided the place.
-    number
-        The class's number.
     """
 
-    name: str
     car: float
     lost: int
     gained: int
@@ -48,29 +41,39 @@ class ClassSummary:
     p_value: float
     q_value: float
     log_prob_drop: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassSummary(AccuracyReduction):
+    """What one class loses without one filter: an `AccuracyReduction` over the class's images.
+
+    `q_value` is adjusted for all classes of the filter that have images.
+
+    Parameters
+    ----------
+    name
+        The class, as `CarTable.shown_classes` has it.
+    tied
+        Whether another class has exactly this CAR, and the fall of log p decided the place.
+    number
+        The class's number.
+    """
+
+    name: str
     tied: bool
     number: int
 
 
-@dataclasses.dataclass(frozen=True)
-class FilterSummary:
-    """What one filter is worth.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FilterSummary(AccuracyReduction):
+    """What one filter is worth: an `AccuracyReduction` over all images that were measured.
+
+    `q_value` is adjusted for all filters of the table.
 
     Parameters
     ----------
     layer, filter
         The bank, and the filter's number in it.
-    car
-        CAR, a fraction.
-    lost, gained, images
-        Images that turn from right to wrong, from wrong to right, and all that were measured.
-    low, high
-        The 95% interval of `car` (Agresti and Min).
-    p_value, q_value
-        The exact two-sided sign test, and the same adjusted for all filters of the table (Benjamini
-        and Hochberg).
-    log_prob_drop
-        Mean fall of log p(true class | image), in nats.
     rank, filters
         The filter's place, 1 for the highest CAR, among so many that were measured.
     whole
@@ -83,15 +86,6 @@ class FilterSummary:
 
     layer: str
     filter: int
-    car: float
-    lost: int
-    gained: int
-    images: int
-    low: float
-    high: float
-    p_value: float
-    q_value: float
-    log_prob_drop: float
     rank: int
     filters: int
     whole: bool
@@ -100,46 +94,53 @@ class FilterSummary:
     bottom: tuple[ClassSummary, ...]
 
 
-def pick_classes(
-    columns: Mapping[str, NDArray[Any]],
-    log_prob_drop: NDArray[np.float64],
-    names: Sequence[str],
-    sign: int,
-    k: int,
-) -> tuple[ClassSummary, ...]:
-    """Return the `k` classes of highest CAR, or of lowest where `sign` is -1.
+def summarize(
+    table: Any, numbers: Mapping[str, NDArray[Any]], filter: int, k: int
+) -> FilterSummary:
+    """Return what a filter is worth; see `carviz.CarTable.summary`, which calls this.
 
     Parameters
     ----------
-    columns
-        What `paired_columns` says of all K classes without the filter; those without images are
-        left out.
-    log_prob_drop
-        (K,) what decides between classes of one CAR.
-    names
-        K names, as they are shown.
+    numbers
+        (F,) columns by name, those of an `AccuracyReduction`.
     """
-    car, counted = columns["car"], columns["images"] > 0
-    ties = log_prob_drop
+    k = check_whole(k, "k", 0, what="the number of classes at each end")
+    i = table.row(filter)
+    return FilterSummary(
+        layer=table.layer,
+        filter=int(filter),
+        **{name: column[i].item() for name, column in numbers.items()},
+        rank=table.rank(filter),
+        filters=len(table.filters),
+        whole=bool(table.filters.max() == len(table.filters) - 1),
+        tied=int((table.car == table.car[i]).sum()) - 1,
+        top=pick_classes(table, filter, 1, k) if k else (),
+        bottom=pick_classes(table, filter, -1, k) if k else (),
+    )
+
+
+def pick_classes(table: Any, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:
+    """Return the `k` classes of highest CAR, or of lowest where `sign` is -1.
+
+    Those without images are left out; ties go by the fall of log p.
+    """
+    k, i = check_whole(k, "k", what="the number of classes wanted"), table.row(filter)
+    columns = {
+        **paired_columns(table.lost[i], table.gained[i], table.class_images),
+        "log_prob_drop": table.log_prob_drop[i],
+    }
+    car, counted, ties = columns["car"], columns["images"] > 0, columns["log_prob_drop"]
     if np.isnan(ties).all():  # it was left out: the number decides
         ties = -np.arange(len(car), dtype=np.float64)
     order = np.lexsort((-sign * ties, -sign * car))
     values, counts = np.unique(car[counted], return_counts=True)
     times = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    every = {**columns, "log_prob_drop": log_prob_drop}
     return tuple(
         ClassSummary(
-            name=names[c],
-            **{name: column[c].item() for name, column in every.items()},
+            name=table.shown_classes[c],
+            **{name: column[c].item() for name, column in columns.items()},
             tied=times[car[c].item()] > 1,
             number=int(c),
         )
         for c in order[counted[order]][:k]
     )
-
-
-def class_frame(classes: Sequence[ClassSummary]) -> pd.DataFrame:
-    """Return classes as a table, a row each."""
-    import pandas as pd
-
-    return pd.DataFrame([vars(one) for one in classes]).rename(columns={"name": "class"})

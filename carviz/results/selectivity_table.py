@@ -43,6 +43,12 @@ class SelectivityTable(Record):
         Above this activation index the answers of a filter are about colour.
     reading
         Whose colour index it is: "weights", or "effective weights, 9 images" say.
+
+    Examples
+    --------
+    >>> SelectivityTable("conv", threshold=0.5, color_index=[0.9, 0.1, float("nan")],
+    ...     kind=["color", "shape", "dead"], energy=[1.5, 2.0, 0.0])
+    <SelectivityTable of 'conv': 1 color, 1 shape, 1 dead; threshold 0.5>
     """
 
     layer: str

@@ -77,6 +77,22 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
+def count_by_class(
+    flipped: NDArray[np.bool_], targets: NDArray[np.int32], classes: int
+) -> NDArray[np.int64]:
+    """Return (F, K) how many of (F, M) images are flipped, by the class that is true of each."""
+    # Flips are few: counting their positions is far cheaper than a product with one-hot labels.
+    filters, images = np.nonzero(flipped)
+    F, K = len(flipped), classes
+    flat = np.bincount(filters * K + targets[images], minlength=F * K)
+    return flat.reshape(F, K).astype(np.int64)
+
+
+def fraction(count: NDArray[Any], of: NDArray[Any]) -> NDArray[np.float64]:
+    """Return `count` / `of`; NaN where that is 0."""
+    return np.where(of > 0, count / np.maximum(of, 1), np.nan)
+
+
 def paired_columns(
     lost: NDArray[np.int64], gained: NDArray[np.int64], images: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
@@ -92,7 +108,7 @@ def paired_columns(
     low, high = paired_interval(lost, gained, images)
     p_value = np.where(images > 0, sign_test(lost, gained), np.nan)
     return {
-        "car": np.where(images > 0, (lost - gained) / np.maximum(images, 1), np.nan),
+        "car": fraction(lost - gained, images),
         "lost": lost,
         "gained": gained,
         "images": images,

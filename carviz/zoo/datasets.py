@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from carviz.zoo.sources import Found, Source
+from carviz.zoo.sources import NamedClass, Source
 
 _TEST, _VAL, _NOT_TRAIN = {"split": "test"}, {"split": "val"}, {"train": False}
 
@@ -207,7 +207,7 @@ def _places(dataset: Any, name: str, count: int) -> tuple[str, ...]:
     return tuple(f"{name}, picture {number}" for number in range(count))
 
 
-def _classes(dataset: Any, labels: list[int]) -> tuple[Found, ...]:
+def _classes(dataset: Any, labels: list[int]) -> tuple[NamedClass, ...]:
     names = getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
     if names is None:
         names = [str(number) for number in range(max(labels, default=-1) + 1)]
@@ -215,11 +215,11 @@ def _classes(dataset: Any, labels: list[int]) -> tuple[Found, ...]:
     return tuple(_found(name, synset) for name, synset in zip(names, synsets, strict=True))
 
 
-def _found(name: Any, synset: str | None) -> Found:
+def _found(name: Any, synset: str | None) -> NamedClass:
     """Return a class: Imagenette holds synonyms, and MNIST's are written "0 - zero"."""
     name, *others = (str(n) for n in name) if isinstance(name, (tuple, list)) else (str(name),)
     others += name.split(" - ") if " - " in name else []
-    return Found(name, (*((synset,) if synset else ()), *others))
+    return NamedClass(name, (*((synset,) if synset else ()), *others))
 
 
 def _plain(word: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from carviz.zoo.sources import Found, Source
+from carviz.zoo.sources import NamedClass, Source
 
 SPLITS = ("val", "validation", "valid", "test", "testing", "train", "training")
 """Names of folders that are a part of a data set, not a class; the first that is there is read."""
@@ -39,7 +39,7 @@ def open_folder(folder: Path) -> Source:
             f"{str(folder)!r} holds none with images. Move the images into folders named by class."
         )
     places, labels = zip(*files, strict=True)
-    classes = tuple(Found(name) for name in names)
+    classes = tuple(NamedClass(name) for name in names)
     return Source(str(layout), classes, places, labels, others=_others(layout))
 
 

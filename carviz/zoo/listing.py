@@ -30,6 +30,11 @@ def list_models() -> pd.DataFrame:
         for the default weights, or as its card says; NaN where none does); ``weights`` (names
         for ``load_model(weights=…)``, with commas, the default first) and ``image_size`` (height
         and width in pixels that its preprocessing ends in).
+
+    Examples
+    --------
+    >>> list_models().name.head(3).tolist()
+    ['shapes', 'tiny-alexnet', 'alexnet']
     """
     import pandas as pd
 

@@ -116,6 +116,13 @@ def load_data(
     Pictures become RGB of 8 bits as torchvision's ImageFolder makes them, with two exceptions:
     grey pictures of 16 bits and of floating-point numbers (0 to 1) keep their range, where
     ImageFolder shows all of them white or black; and .gif files count, by their first frame.
+
+    Examples
+    --------
+    >>> data = load_data("shapes", limit=1)
+    >>> image, label = data[0]
+    >>> len(data), tuple(image.shape), data.classes[label]
+    (16, (3, 64, 64), 'crescent')
     """
     _check(name_or_folder, limit, unreadable, memory, workers)
     if name_or_folder == BUNDLED:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from carviz.zoo import imagenet
-from carviz.zoo.sources import Found
+from carviz.zoo.sources import NamedClass
 
 REST = "*"
 """In a mapping: every class that nothing else fits."""
@@ -27,7 +27,7 @@ Mapped = Mapping[str, str | int | None]
 
 
 @dataclass(frozen=True)
-class Known:
+class LogitNames:
     """What a network calls its logits.
 
     Parameters
@@ -47,7 +47,7 @@ class Known:
             return [self._numbers[name]]
         return self._exact.get(name) or self._folded.get(plain(name), [])
 
-    def known_as(self, one: Found) -> str | None:
+    def known_as(self, one: NamedClass) -> str | None:
         """Return the first of a class's names that a logit has; a WordNet number counts first."""
         names = [*(n for n in one.others if n in self._numbers), one.name, *one.others]
         return next((name for name in names if self.find(name)), None)
@@ -119,7 +119,7 @@ class Known:
 
 
 def match_classes(
-    found: Sequence[Found],
+    found: Sequence[NamedClass],
     model: nn.Module | None,
     mapped: Mapped | None,
     *,
@@ -144,7 +144,7 @@ def match_classes(
     if known is None:
         return _number(found, mapped)
     labels: list[int | None] = []
-    unmatched: list[tuple[Found, list[int]]] = []
+    unmatched: list[tuple[NamedClass, list[int]]] = []
     fits = _fits(found, known)
     for place, (one, fitting) in enumerate(zip(found, fits, strict=True)):
         if one.name in mapped:
@@ -164,7 +164,7 @@ def match_classes(
     return labels, known.classes
 
 
-def _fits(found: Sequence[Found], known: Known) -> list[list[int]]:
+def _fits(found: Sequence[NamedClass], known: LogitNames) -> list[list[int]]:
     """Return the logits that each class of the data could be: one, as a rule."""
     names = [known.known_as(one) for one in found]
     own = [[] if name is None else known.find(name) for name in names]
@@ -180,7 +180,7 @@ def _fits(found: Sequence[Found], known: Known) -> list[list[int]]:
     return fits
 
 
-def known_of(model: nn.Module | None, found: Sequence[Found]) -> Known | None:
+def known_of(model: nn.Module | None, found: Sequence[NamedClass]) -> LogitNames | None:
     """Return what a network calls its logits, or None where it does not say."""
     classes = getattr(model, "classes", None)
     if isinstance(classes, (tuple, list)):
@@ -188,9 +188,9 @@ def known_of(model: nn.Module | None, found: Sequence[Found]) -> Known | None:
         synsets = tuple(getattr(model, "synsets", None) or ())
         if len(synsets) != len(names):
             synsets = imagenet.SYNSETS if len(names) == len(imagenet.SYNSETS) else ()
-        return Known(names, synsets)
+        return LogitNames(names, synsets)
     if model is not None and _are_imagenet(found) and last_outputs(model) == len(imagenet.SYNSETS):
-        return Known(imagenet.imagenet_names(), imagenet.SYNSETS)
+        return LogitNames(imagenet.imagenet_names(), imagenet.SYNSETS)
     return None
 
 
@@ -227,12 +227,12 @@ def _places(names: Sequence[str]) -> dict[str, list[int]]:
     return places
 
 
-def _are_imagenet(found: Sequence[Found]) -> bool:
+def _are_imagenet(found: Sequence[NamedClass]) -> bool:
     numbers = set(imagenet.SYNSETS)
     return all(numbers & {one.name, *one.others} for one in found)
 
 
-def _checked(mapped: Mapped | None, found: Sequence[Found]) -> dict[str, Any]:
+def _checked(mapped: Mapped | None, found: Sequence[NamedClass]) -> dict[str, Any]:
     if mapped is None:
         return {}
     if not isinstance(mapped, Mapping):
@@ -251,7 +251,7 @@ def _checked(mapped: Mapped | None, found: Sequence[Found]) -> dict[str, Any]:
     return dict(mapped)
 
 
-def _logit(name: str, value: Any, known: Known) -> int | None:
+def _logit(name: str, value: Any, known: LogitNames) -> int | None:
     """Return the logit that a mapping means."""
     if value is None:
         return None
@@ -281,7 +281,7 @@ def _whole(value: Any, rule: str) -> int:
 
 
 def _number(
-    found: Sequence[Found], mapped: dict[str, Any]
+    found: Sequence[NamedClass], mapped: dict[str, Any]
 ) -> tuple[list[int | None], tuple[str, ...]]:
     """Return logits without a network's names: as classes come, or as the mapping says."""
     if not mapped:
@@ -306,7 +306,7 @@ def _number(
 
 
 def _unmatched(
-    total: int, all_classes: int, unmatched: list[tuple[Found, list[int]]], known: Known
+    total: int, all_classes: int, unmatched: list[tuple[NamedClass, list[int]]], known: LogitNames
 ) -> str:
     some = ", ".join(_told(one.name, fitting, known) for one, fitting in unmatched[:NAMED])
     more = f", … {len(unmatched)} in all" if len(unmatched) > NAMED else ""
@@ -333,7 +333,7 @@ def _unmatched(
     )
 
 
-def _told(name: str, fitting: list[int], known: Known) -> str:
+def _told(name: str, fitting: list[int], known: LogitNames) -> str:
     if fitting:
         if len({known.classes[number] for number in fitting}) == 1:
             return f"{name!r} (logits {_and(fitting)} go by that name)"

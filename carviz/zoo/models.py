@@ -67,6 +67,12 @@ def load_model(
         does not fit the network (tensors are named).
     FileNotFoundError
         If the file is not there, or the weights are not in torch's cache and cannot be downloaded.
+
+    Examples
+    --------
+    >>> model = load_model("shapes")
+    >>> len(model.classes), model.classes[:2], model.training
+    (16, ('circle', 'ring'), False)
     """
     if not isinstance(name, str):
         raise TypeError(f"A model is loaded by its name; found {type(name).__name__}.")

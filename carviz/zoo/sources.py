@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class NamedClass:
     """A class, as the data names it.
 
     Parameters
@@ -61,7 +61,7 @@ class Source:
     """
 
     words: str
-    classes: tuple[Found, ...]
+    classes: tuple[NamedClass, ...]
     places: tuple[str, ...]
     labels: tuple[int, ...]
     dataset: Any = None

@@ -14,7 +14,7 @@ import carviz
 from carviz.banks import open_network
 from carviz.evaluate import arithmetic
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
-from carviz.pruning.state import State
+from carviz.pruning.state import PruningState
 
 IMAGES, LABELS = random_images(60)
 
@@ -53,13 +53,13 @@ def test_what_progress_raises_ends_the_pruning_within_a_batch(criterion, monkeyp
         pass
 
     batches = []
-    original = State._ask
+    original = PruningState._ask
 
     def counted(self, *args):
         batches.append(1)
         return original(self, *args)
 
-    monkeypatch.setattr(State, "_ask", counted)
+    monkeypatch.setattr(PruningState, "_ask", counted)
     network, told = model(), []
     before = copy.deepcopy(network.state_dict())
 

@@ -10,7 +10,7 @@ import carviz
 from carviz.pruning import CRITERIA, prepare_pruning, prune_filters
 from carviz.pruning.kept import Kept, Step
 from carviz.pruning.search import NO_MEMORY
-from carviz.pruning.state import State
+from carviz.pruning.state import PruningState
 
 IMAGES, LABELS = random_images(60)
 
@@ -31,13 +31,13 @@ class Computed:
 
     def __init__(self, monkeypatch):
         self.pairs = 0
-        original = State.without
+        original = PruningState.without
 
         def counted(state, bank, filters, *args, **options):
             self.pairs += len(filters)
             return original(state, bank, filters, *args, **options)
 
-        monkeypatch.setattr(State, "without", counted)
+        monkeypatch.setattr(PruningState, "without", counted)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -173,3 +173,9 @@ def test_criteria_and_banks_share_a_folder(tmp_path):
         prune(tmp_path, criterion=criterion, count=1)
     prune(tmp_path, layer=["first"], count=1)
     assert len(list(tmp_path.rglob("step-000000.npz"))) == 4
+
+
+def test_parts_are_called_as_they_were_so_that_what_is_on_disk_goes_on(tmp_path):
+    prune(tmp_path, criterion="l1", count=1)
+    names = {file.name for file in tmp_path.rglob("*.npz")}
+    assert names == {f"{part}-000000.npz" for part in ("whole", "ranking", "step")}

@@ -15,8 +15,8 @@ from carviz.ablation.planning import plan_by_graph, plan_by_hooks
 from carviz.banks import open_network
 from carviz.pruning import prune_filters
 from carviz.pruning import state as states
-from carviz.pruning.known import BYTES, UNKNOWN, Known, find_wakers
-from carviz.pruning.state import State
+from carviz.pruning.known import BYTES, UNKNOWN, KnownAnswers, find_wakers
+from carviz.pruning.state import PruningState
 
 IMAGES, LABELS = random_images(60)
 
@@ -46,13 +46,13 @@ class Counted:
 
     def __init__(self, monkeypatch):
         self.pairs = 0
-        original = State.without
+        original = PruningState.without
 
         def counted(state, bank, filters, *args):
             self.pairs += int((filters >= 0).sum())
             return original(state, bank, filters, *args)
 
-        monkeypatch.setattr(State, "without", counted)
+        monkeypatch.setattr(PruningState, "without", counted)
 
 
 SITES = {
@@ -193,7 +193,7 @@ def test_banks_side_by_side_do_not_wake_one_another():
 
 
 def test_what_is_known_is_put_got_and_forgotten():
-    known = Known(2, 5, 1000)
+    known = KnownAnswers(2, 5, 1000)
     known.put(1, np.array([4, 0]), np.array([3, 2], np.int32), np.array([1e9, -0.5], np.float32))
     assert known.has(1, np.arange(5)).tolist() == [True, False, False, False, True]
     assert not known.has(0, np.arange(5)).any()
@@ -203,14 +203,14 @@ def test_what_is_known_is_put_got_and_forgotten():
     assert np.isfinite(margins).all()
     known.forget(slice(0, 2), np.array([True, False, False, False, False]))
     assert known.has(1, np.arange(5)).tolist() == [False, False, False, False, True]
-    other = Known(2, 5, 1000)
+    other = KnownAnswers(2, 5, 1000)
     other.recall(known.classes, known.margins)
     assert other.has(1, np.arange(5)).tolist() == [False, False, False, False, True]
 
 
 @pytest.mark.parametrize(("room", "held"), [(0, 0), (BYTES * 2 - 1, 0), (BYTES * 6, 3), (99, 5)])
 def test_room_bounds_what_is_known(room, held):
-    known = Known(2, 5, room)
+    known = KnownAnswers(2, 5, room)
     assert known.classes.nbytes + known.margins.nbytes == BYTES * 2 * held <= room
     everything = np.arange(5)
     known.put(0, everything, np.arange(5, dtype=np.int32), np.zeros(5, np.float32))
@@ -222,7 +222,7 @@ def test_room_bounds_what_is_known(room, held):
 def test_what_is_known_takes_an_eighth_of_the_memory_at_most(memory):
     network = open_network(wake(Residual(), IMAGES))
     plans = {"first": plan_by_graph(network, "first", IMAGES[:4])}
-    state = State(
+    state = PruningState(
         network, plans, carviz.evaluate.Images((IMAGES, LABELS)), IMAGES[:4],
         carviz.Run(memory=memory),
     )  # fmt: skip

@@ -117,8 +117,9 @@ def test_top_and_bottom_classes():
     assert top.lost.tolist() == [1, 0, 0]
     assert (top.low < top.car).all()
     assert (top.high > top.car).all()
-    assert list(top.columns[:8]) == [
-        "class", "car", "lost", "gained", "images", "low", "high", "p_value",
+    assert list(top.columns) == [
+        "class", "car", "lost", "gained", "images", "low", "high", "p_value", "q_value",
+        "log_prob_drop", "tied", "number",
     ]  # fmt: skip
 
 

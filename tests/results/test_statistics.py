@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from carviz.results.statistics import (
     benjamini_hochberg,
+    count_by_class,
+    fraction,
     paired_interval,
     paired_stderr,
     sign_test,
@@ -76,3 +78,16 @@ def test_benjamini_hochberg_leaves_unknown_out():
     assert np.isnan(adjusted[0, 1])
     assert adjusted[~np.isnan(adjusted)] == pytest.approx(benjamini_hochberg([0.01, 0.5, 0.02]))
     assert np.isnan(benjamini_hochberg([np.nan])).all()
+
+
+@given(st.integers(0, 2**16))
+def test_flips_are_counted_by_class_as_one_hot_labels_count_them(seed):
+    rng = np.random.default_rng(seed)
+    flipped, targets = rng.random((3, 20)) < 0.4, rng.integers(0, 4, 20).astype(np.int32)
+    expected = flipped @ np.eye(5, dtype=np.int64)[targets]  # nobody is of the fifth class
+    assert count_by_class(flipped, targets, 5).tolist() == expected.tolist()
+
+
+def test_a_fraction_of_nothing_is_unknown():
+    assert fraction(np.array([1, 0, 0]), np.array([2, 4, 0])).tolist()[:2] == [0.5, 0]
+    assert np.isnan(fraction(np.array([0]), np.array([0]))).all()

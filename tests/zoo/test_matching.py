@@ -9,7 +9,7 @@ from torch import nn
 from carviz.zoo import matching
 from carviz.zoo.imagenet import SYNSETS, imagenet_names
 from carviz.zoo.matching import match_classes, plain
-from carviz.zoo.sources import Found
+from carviz.zoo.sources import NamedClass
 
 
 class Network(nn.Linear):
@@ -26,7 +26,7 @@ IMAGENET = Network(imagenet_names(), SYNSETS)
 
 
 def match(names, model=None, mapped=None):
-    found = [name if isinstance(name, Found) else Found(name) for name in names]
+    found = [name if isinstance(name, NamedClass) else NamedClass(name) for name in names]
     return match_classes(found, model, mapped)
 
 
@@ -81,11 +81,11 @@ def test_exact_names_count_before_folded_ones():
 
 
 def test_synonyms_and_numbers_of_a_data_set_count():
-    tench = Found("tench", ("n01440764", "Tinca tinca"))
-    crane = Found("crane", ("n02012849",))
+    tench = NamedClass("tench", ("n01440764", "Tinca tinca"))
+    crane = NamedClass("crane", ("n02012849",))
     assert match([tench, crane], IMAGENET)[0] == [0, 134]
     assert match([tench], Network(["goldfish", "tinca tinca"]))[0] == [1]
-    assert match([Found("0 - zero", ("0", "zero"))], Network(["one", "zero"]))[0] == [1]
+    assert match([NamedClass("0 - zero", ("0", "zero"))], Network(["one", "zero"]))[0] == [1]
 
 
 def test_what_fits_nothing_is_told_with_the_nearest_and_a_mapping():
@@ -175,7 +175,7 @@ def test_logits_without_names_take_as_many_classes_in_order():
 
 
 def test_classes_without_images_need_fit_nothing():
-    found = [Found("beagle"), Found("unicorn")]
+    found = [NamedClass("beagle"), NamedClass("unicorn")]
     assert match_classes(found, PETS, None, filled={0})[0] == [2, None]
 
 
@@ -224,7 +224,7 @@ def test_a_name_that_imagenet_has_twice_is_refused_with_both():
 def test_what_another_folder_is_for_certain_leaves_no_doubt():
     assert match(["crane", "crane bird"], IMAGENET)[0] == [517, 134]
     assert match(["crane", "n02012849"], IMAGENET)[0] == [517, 134]
-    assert match([Found("crane", ("n03126707",))], IMAGENET)[0] == [517]
+    assert match([NamedClass("crane", ("n03126707",))], IMAGENET)[0] == [517]
 
 
 @pytest.mark.parametrize("also", ["crane bird", "crane (bird)", "Crane, bird", "crane_machine"])

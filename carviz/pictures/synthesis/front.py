@@ -18,7 +18,7 @@ from carviz.pictures.synthesis.arguments import check_count, check_filters, chec
 from carviz.pictures.synthesis.ascent import TRIES, Ascent
 from carviz.pictures.synthesis.framing import find_frame
 from carviz.pictures.synthesis.objectives import ObjectiveName
-from carviz.pictures.synthesis.work import Work, find_preprocessing
+from carviz.pictures.synthesis.work import Synthesis, find_preprocessing
 
 Pictures = NDArray[np.float32]
 
@@ -174,13 +174,24 @@ def iter_excite(
     noise, then `LOOKS` times what became of it. Arguments and errors are those of `excite`; they
     are checked at once, before the first picture is asked for. Nothing is warned of: `still` says
     which filters nothing moves.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> bank = nn.Conv2d(3, 1, 1)
+    >>> _ = bank.weight.data.copy_(torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1))
+    >>> for excited in iter_excite(nn.Sequential(bank), "0", 0, progress=False):
+    ...     pass  # or show excited.pictures: each time they are better
+    >>> excited.pictures.round().tolist(), excited.finished
+    ([[[[1.0, 0.0, 0.0]]]], True)
     """
     with inference_mode(False):
         network = open_network(model, device)
     name = find_layer(network, model, layer)
     filters = check_filters(filter, network.convolution(name).out_channels, name)
     steps = check_count(steps, "steps", 1)
-    work = Work(
+    synthesis = Synthesis(
         network,
         name,
         check_objective(objective),
@@ -188,25 +199,25 @@ def iter_excite(
         find_preprocessing(network, data, normalize),
         check_count(seed, "seed", 0),
     )
-    return _pictures(work, filters, steps, progress)
+    return _pictures(synthesis, filters, steps, progress)
 
 
 def _pictures(
-    work: Work, filters: tuple[int, ...], steps: int, progress: Progress
+    synthesis: Synthesis, filters: tuple[int, ...], steps: int, progress: Progress
 ) -> Iterator[Excited]:
-    height, width = work.frame.size
+    height, width = synthesis.frame.size
     at_once = max(1, AT_ONCE // (height * width))
-    with telling(progress, f"Pictures of {work.layer}") as tell:
+    with telling(progress, f"Pictures of {synthesis.layer}") as tell:
         for first in range(0, len(filters), at_once):
             group = filters[first : first + at_once]
-            ascent = work.ascent(group)
+            ascent = synthesis.ascent(group)
             taken = 0
             for look in _looks(steps):
                 ascent.climb(look - taken)
                 taken = look
                 share = (first + len(group) * taken / steps) / len(filters)
                 tell(share)
-                yield _excited(work, group, ascent, taken == steps, share)
+                yield _excited(synthesis, group, ascent, taken == steps, share)
 
 
 def _looks(steps: int) -> list[int]:
@@ -215,12 +226,12 @@ def _looks(steps: int) -> list[int]:
 
 
 def _excited(
-    work: Work, group: tuple[int, ...], ascent: Ascent, finished: bool, share: float
+    synthesis: Synthesis, group: tuple[int, ...], ascent: Ascent, finished: bool, share: float
 ) -> Excited:
-    shown = work.frame.cut(ascent.pictures)
+    shown = synthesis.frame.cut(ascent.pictures)
     shown = shown.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     return Excited(
-        work.layer,
+        synthesis.layer,
         group,
         np.ascontiguousarray(shown.float().cpu().numpy()),
         ascent.values.cpu().double().numpy(),

@@ -26,7 +26,7 @@ SEEDS = 2**20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Work:
+class Synthesis:
     """What is the same for all filters of a call.
 
     Parameters
