@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from carviz.checks import check_whole
+
 if TYPE_CHECKING:
     from carviz.results import CarTable, ClassSummary, FilterSummary, PruningPath, SelectivityTable
     from carviz.results.chance.color_count import ColorCount
@@ -215,7 +217,7 @@ def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count
 
 def class_lists(table: CarTable, filter: int, k: int) -> list[tuple[str, tuple[ClassSummary, ...]]]:
     """Return headed lists of classes: `k` on top and `k` at the bottom, or all if they overlap."""
-    found = table.summary(filter, k)
+    found = table.summary(filter, check_whole(k, "k", what="the number of classes wanted"))
     shown = int((table.class_images > 0).sum())
     if shown <= 2 * k:
         title = f"All {shown} classes with images, highest CAR first" if shown > 1 else "One class"

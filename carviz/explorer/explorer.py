@@ -58,6 +58,17 @@ class Explorer(w.VBox):  # type: ignore[misc]
         The widgets that it is made of.
     listener : Listener
         What hears them.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> explorer = carviz.explore("shapes", carviz.load_data("shapes", limit=1))
+    >>> explorer.filter = 3
+    >>> explorer.compute("filter")
+    >>> explorer.wait()
+    >>> explorer.table.filters.tolist(), explorer.busy
+    ([3], False)
+    >>> explorer.close()
     """
 
     layer = t.Unicode()

@@ -31,7 +31,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable
-from carviz.results.filter_summary import class_frame
+from carviz.results.frames import summary_frame
 from carviz.wording import SIGNIFICANT, accuracy_words, class_lists, counts_words, points
 
 if TYPE_CHECKING:
@@ -75,6 +75,15 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
         If `table` is no CarTable.
     ValueError
         If the table does not hold the filter, or `k` is less than 1.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> model, data = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
+    >>> table = carviz.measure_car(model, data, "features.0", filters=[4], progress=False)
+    >>> figure = carviz.plot_classes(table, 4, k=3)
+    >>> "features.0" in figure.description
+    True
     """
     check_table(table)
     blocks = class_blocks(table, filter, k)
@@ -91,7 +100,7 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
 
 def class_blocks(table: CarTable, filter: int, k: int) -> list[tuple[str, pd.DataFrame]]:
     """Return headed lists of classes: top and bottom, or all where they would overlap."""
-    return [(title, class_frame(classes)) for title, classes in class_lists(table, filter, k)]
+    return [(title, summary_frame(classes)) for title, classes in class_lists(table, filter, k)]
 
 
 def bars_height(blocks: list[tuple[str, pd.DataFrame]]) -> float:

@@ -86,6 +86,16 @@ class Snapshot:
         Whether the table was measured on the data at hand.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
+
+    Examples
+    --------
+    >>> import carviz
+    >>> session = carviz.open_session("shapes", carviz.load_data("shapes", limit=1))
+    >>> before = session.snapshot()
+    >>> session.filter = 7
+    >>> before.filter, session.snapshot().to_json()["chosen"]["filter"]
+    (0, 7)
+    >>> session.close()
     """
 
     model: str
