@@ -33,6 +33,7 @@ import preparing
 import prune
 import report
 import rows
+import screen
 import subjects
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
@@ -358,3 +359,19 @@ def test_a_turn_beside_busy_processes_and_its_rows():
     }  # fmt: skip
     first, _ = busy.rows_of(turns, [0])
     assert (first["build"], first["two threads / best of one and two"]) == ("now", 2.0)
+
+
+def test_what_a_person_waits_for_in_the_explorer_is_timed_in_either_build():
+    seconds = screen.take_times()
+    assert set(seconds) == set(screen.WAITS)
+    assert all(0 < found < screen.PATIENCE for found in seconds.values())
+    assert seconds["first number"] <= seconds["done"]
+    assert 0 < screen.held()["now"] <= screen.held()["most"]
+    turns = {("now", "times"): [seconds], ("then", "times"): [{"open": 2 * seconds["open"]}]}
+    row = screen.times_row("open", "opening", {"now": "", "then": ""}, turns)
+    assert row["now / then"] == pytest.approx(0.5)
+    turns = {
+        ("now", "torch"): [{"now": 0.25}], ("now", "opened"): [{"now": 0.5}],
+        ("now", "used"): [{"most": 1.25}],
+    }  # fmt: skip
+    assert screen.memory_row("now", turns) == {"build": "now", "opened": [0.25], "at most": [1.0]}

@@ -19,6 +19,7 @@ TITLES = {
     "gpu": "On a GPU",
     "banks": "All banks in one call",
     "preparing": "Preparation",
+    "screen": "The explorer",
     "busy": "Beside busy processes",
     "prune": "Greedy pruning beside the naive loop",
 }

@@ -162,8 +162,8 @@ def main() -> None:
                 turn = turn_of(python, __file__, ["--turn", what], options.threads)
                 turns.setdefault((build, what), []).append(turn)
     about = print_about(threads=options.threads, repeats=options.repeats)
-    times = [_times_row(wait, words, builds, turns) for wait, words in WAITS.items()]
-    memory = [_memory_row(build, turns) for build in builds]
+    times = [times_row(wait, words, builds, turns) for wait, words in WAITS.items()]
+    memory = [memory_row(build, turns) for build in builds]
     print(markdown(times), markdown(memory), sep="\n\n")
     if options.json:
         words = (
@@ -176,7 +176,8 @@ def main() -> None:
         save(options.json, {"title": "The explorer", "words": words, **about, "tables": tables})
 
 
-def _times_row(wait: str, words: str, builds: dict[str, str], turns: Any) -> Row:
+def times_row(wait: str, words: str, builds: dict[str, str], turns: Any) -> Row:
+    """Return the seconds of one wait in each build."""
     seconds = {build: [turn[wait] for turn in turns[build, "times"]] for build in builds}
     row: Row = {"what": words, **{f"{build}, s": found for build, found in seconds.items()}}
     if "then" in seconds:
@@ -184,7 +185,8 @@ def _times_row(wait: str, words: str, builds: dict[str, str], turns: Any) -> Row
     return row
 
 
-def _memory_row(build: str, turns: Any) -> Row:
+def memory_row(build: str, turns: Any) -> Row:
+    """Return the GiB of one build above a bare torch."""
     bare = statistics.median(turn["now"] for turn in turns[build, "torch"])
     return {
         "build": build,
