@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from carviz.banks import Bank
 from carviz.evaluate import Images, Normalization
-from carviz.plots import CarvizFigure, plot_filter, plot_paths
 from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.session.bank_tables import car_of
 from carviz.session.class_rows import NOTHING, class_content, classes_shown
@@ -28,6 +27,9 @@ from carviz.wording import (
     rank_words,
     seen_words,
 )
+
+if TYPE_CHECKING:
+    from carviz.plots import CarvizFigure
 
 NOT_MEASURED = "Classes appear here once the filter is measured."
 
@@ -160,6 +162,9 @@ class Snapshot:
 
         ValueError while neither is there.
         """
+        # Loaded here, for it takes matplotlib along, which a screen can do without.
+        from carviz.plots import plot_filter, plot_paths
+
         if self.pruned and (self.view == "pruning" or not self.measured):
             return plot_paths(self.paths, count=self.count)
         table = self.require()
