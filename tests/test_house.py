@@ -155,6 +155,31 @@ def test_importing_carviz_is_light_and_measuring_loads_no_compiler():
     assert out.stdout.split() == ["[]", "[]", "False"]
 
 
+LARGE = (
+    "torchvision", "pandas", "scipy", "skimage", "matplotlib", "sympy", "triton", "torch_pruning",
+    "torch._dynamo", "torch._inductor",
+)  # fmt: skip
+"""What takes 10 to 100 MiB of memory; IPython and ipywidgets are what an explorer stands on."""
+
+
+def test_opening_an_explorer_takes_150_mebibytes_and_a_first_number_no_more_libraries():
+    """Beside torch, which is there before: Binder has little memory."""
+    found = f"print([m for m in {LARGE} if m in sys.modules])"
+    code = (
+        "import sys, psutil, torch; held = lambda: psutil.Process().memory_info().rss; "
+        "before = held(); import carviz; explorer = carviz.explore(); explorer.session.settle(); "
+        f"print(held() - before); {found}; explorer.compute('filter'); explorer.wait(); {found}; "
+        "print([m for m in ('scipy.stats', 'scipy.optimize') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    held, opened, measured, scipy = out.stdout.splitlines()
+    assert opened == "[]"
+    assert set(ast.literal_eval(measured)) <= {"scipy", "skimage"}  # special functions, and grey
+    assert scipy == "[]"
+    if sys.platform == "linux":  # elsewhere what is held is counted otherwise
+        assert int(held) < 0.15 * 2**30
+
+
 def test_plain_import_pulls_in_nothing_at_all():
     code = "import sys, carviz; print('torch' in sys.modules, 'numpy' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

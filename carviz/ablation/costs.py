@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from carviz.ablation.batches import Batch
 from carviz.ablation.plan import Plan
@@ -115,6 +114,9 @@ def count_costs(
 
 def count_multiply_adds(run: Callable[[], object]) -> float:
     """Return the multiply-adds of the convolutions and linear layers that a function runs."""
+    # Loaded here, for it takes Triton along: 75 MiB that whoever only measures never needs.
+    from torch.utils.flop_counter import FlopCounterMode
+
     with whole(lambda: FlopCounterMode(display=False)) as counter:
         run()
     return float(counter.get_total_flops()) / 2

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.batches import NOTHING, Batch, cut_into_batches, needed
+from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.plan import GraphPlan, Plan, Values, layout_of, turn_of
 from carviz.ablation.workers import even_size, side_by_side
 from carviz.evaluate import arithmetic, inference_mode
@@ -198,7 +199,9 @@ def run_chunk(
     sets = np.asarray(filters, np.int64).reshape(-1, 1)
     nobody = np.full((count, 1), NOTHING)
     with inference_mode(), arithmetic("float32", images.device.type):
-        values = plan.head(images)
+        step = together_in_head(plan, images.device, count)
+        parts = (images[start : start + step] for start in range(0, count, step))
+        values = joined_head(plan, parts, count)
         places, rows = pairs_that_run(plan, values, sets, count)
         tail = Tail(plan, values, targets, batch_size)
         # A cancel need not wait for the filters.

@@ -4,7 +4,7 @@ from carviz.evaluate.arithmetic import arithmetic, in_float32
 from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
-from carviz.evaluate.free_memory import free_device_memory, free_memory
+from carviz.evaluate.free_memory import free_device_memory, free_memory, return_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
 from carviz.evaluate.images import Data, Images
 from carviz.evaluate.items import split, whole_labels
@@ -68,6 +68,7 @@ __all__ = [
     "placement",
     "quiet_call",
     "random_step",
+    "return_memory",
     "set_grad_enabled",
     "sets_attributes",
     "shadow",

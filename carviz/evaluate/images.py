@@ -106,6 +106,18 @@ class Images:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether images are views of one tensor that holds them all: nobody need keep copies."""
+        if self._pair is not None:
+            return True
+        if self._custom_collate is not None or (self._loader and self._loader.num_workers > 0):
+            return False
+        image = split(self._item(0), 0)[0]
+        if not isinstance(image, Tensor):
+            return False
+        return image.untyped_storage().nbytes() >= len(self) * image.nbytes
+
     def read(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return images ``(image, channel, height, width)`` and labels ``(image,)`` by number."""
         return next(self.batches([numbers]))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as w
 import traitlets as t
 
 from carviz.banks import Model
-from carviz.cards import save_page
 from carviz.evaluate import Data
 from carviz.explorer.listener import Listener
 from carviz.explorer.paper import Paper, page
 from carviz.explorer.screen import Screen
 from carviz.explorer.view import View, every_widget
-from carviz.plots import CarvizFigure
 from carviz.results import CarTable, PruningPath
 from carviz.session import Session, Snapshot
 from carviz.session.exporting import Exported
 from carviz.session.state import News
+
+if TYPE_CHECKING:
+    from carviz.plots import CarvizFigure
 
 VIEWS = ("filter", "bank", "pruning")
 
@@ -157,6 +158,8 @@ class Explorer(w.VBox):  # type: ignore[misc]
         FileNotFoundError
             If the folder of `path` is not there.
         """
+        from carviz.cards import save_page  # here, for it takes matplotlib along
+
         return save_page(page(self.session), path)
 
     def close(self) -> None:

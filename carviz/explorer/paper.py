@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from carviz import cards
-from carviz.plots import CarvizFigure
 from carviz.session import Session, Snapshot
 from carviz.session.thumbnails import raw_pictures
+
+if TYPE_CHECKING:
+    from carviz.plots import CarvizFigure
 
 MOST_CHANGED = 200
 """Changed images whose pictures go into a page."""
@@ -37,6 +38,8 @@ def page(session: Session) -> str:
 
     Images that changed are shown only if the table was measured on the data at hand.
     """
+    from carviz import cards  # here, for it takes matplotlib along
+
     shown = session.snapshot()
     about = f"Network {shown.model} on {shown.data}"
     if shown.pruned and not shown.measured:

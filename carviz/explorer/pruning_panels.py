@@ -84,23 +84,23 @@ def lost_panel(path: PruningPath | None, count: int) -> str:
 
 
 def _lost_classes(path: PruningPath, count: int) -> str:
-    frame = path.lost_classes(count)
-    lost = frame[frame["car"] > 0]
-    if lost.empty:
+    columns = path.lost_columns(count)  # not the frame: a screen can do without pandas
+    lost, images = int((columns["car"] > 0).sum()), columns["images"].tolist()
+    if not lost:
         return "<h4>No class has lost accuracy.</h4>"
-    same = frame["images"].nunique() == 1
+    same = len(set(images)) == 1
     rows = []
-    for _, row in lost.head(SHOWN).iterrows():
-        before, after = share_words(row["before"]), share_words(row["after"])
-        images = "" if same else f"<td>{row['images']:,}</td>"
-        name = escape(str(row["class"]))
+    for i in range(min(lost, SHOWN)):
+        before, after = float(columns["before"][i]), float(columns["after"][i])
+        name = escape(str(columns["class"][i]))
+        last = "" if same else f"<td>{images[i]:,}</td>"
         rows.append(
             f'<tr><th scope="row" title="{name}">{name}</th>'
-            f"<td>{_bar(row['before'], row['after'])}</td>"
-            f"<td>{before} → <b>{after}</b></td>{images}</tr>"
+            f"<td>{_bar(before, after)}</td>"
+            f"<td>{share_words(before)} → <b>{share_words(after)}</b></td>{last}</tr>"
         )
-    each = f"of {frame['images'].iloc[0]:,} images each" if same else "last column: images"
-    more = len(lost) - SHOWN
+    each = f"of {images[0]:,} images each" if same else "last column: images"
+    more = lost - SHOWN
     rest = f"and {more} more, " if more > 0 else ""
     return (
         "<h4>Classes that lost most</h4>"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from carviz.results import CarTable, SelectivityTable
@@ -84,6 +83,8 @@ class Scale:
 
 def round_ticks(low: float, high: float) -> list[float]:
     """Return a few round numbers between two."""
+    from matplotlib.ticker import MaxNLocator  # here, for opening draws nothing that needs it
+
     ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high)
     beyond = 1e-9 * (high - low)  # it rounds
     return [float(t) for t in ticks if low - beyond <= t <= high + beyond]

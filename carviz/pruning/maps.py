@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import GraphPlan, Needs, Plan, layout_of
+from carviz.ablation.heads import joined_head, together_in_head
 from carviz.evaluate import Images
 
 Values = tuple[Any, ...]
@@ -215,25 +216,12 @@ class Maps:
         return self._kept[key]
 
     def _head(self, bank: int, numbers: NDArray[np.int64], tick: Tick) -> Values:
-        plan, step = self._plans[bank], self._sizes.head
-        layout = layout_of(plan)
-        if len(numbers) <= step:
-            tick()
-            return plan.head(self.read(numbers, layout))
-        together: list[Tensor] = []
-        for start in range(0, len(numbers), step):
-            tick()
-            values = plan.head(self.read(numbers[start : start + step], layout))
-            for i, value in enumerate(values):
-                if start == 0:
-                    together.append(_room_for(value, len(numbers)))
-                together[i][start : start + step] = value
-        return tuple(together)
+        plan = self._plans[bank]
+        step, layout = together_in_head(plan, self._device, self._sizes.head), layout_of(plan)
 
+        def parts() -> Iterator[Tensor]:
+            for start in range(0, len(numbers), step):
+                tick()
+                yield self.read(numbers[start : start + step], layout)
 
-def _room_for(value: Tensor, rows: int) -> Tensor:
-    """Return room for `rows` rows like those of `value`, in its layout in memory."""
-    strides = value.stride()
-    axes = sorted(range(value.ndim), key=lambda axis: -strides[axis])
-    shape = [rows if axis == 0 else value.shape[axis] for axis in axes]
-    return value.new_empty(shape).permute([axes.index(axis) for axis in range(value.ndim)])
+        return joined_head(plan, parts(), len(numbers))

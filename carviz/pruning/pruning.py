@@ -257,6 +257,8 @@ class _Pruner:
         if ranking is not None:
             scores = ranking.scores
         else:
+            if self._of.criterion != "car" and self._of.given is None:
+                state.forget()  # to score may take feature maps of its own
             scores = self._score()
             self._kept.save(Ranking(scores))
         if len(scores):

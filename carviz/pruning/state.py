@@ -115,7 +115,7 @@ class PruningState:
         if self.device.type == "cpu":
             there -= self.known_room
         self.sizes = Sizes.within(there, needs, kept, image, count, rows)
-        if count * image > here // 2:
+        if count * image > here // 2 or images.in_memory:
             self.sizes = dataclasses.replace(self.sizes, raw=False)
         self.batch_size = self.sizes.rows if run.batch_size is None else run.batch_size
         self.maps = Maps(images, own, self.sizes, self.device, dtype)
@@ -205,6 +205,10 @@ class PruningState:
                 self._ends[layer] = hooked_ends(network.model, layer, self._sample, network.norms)
         return self._ends[layer]
 
+    def forget(self) -> None:
+        """Let the feature maps go; they are computed anew when they are needed."""
+        self.maps.begin(np.arange(len(self.targets)))
+
     def look(self, tick: Tick) -> NDArray[np.int64]:
         """Return the images' numbers, wrong ones first, then right ones by rising margin.
 
@@ -216,7 +220,9 @@ class PruningState:
             if len(self.banks) > 1 or self._stale:
                 self._renew_plans()
             with inference_mode(), arithmetic("float32", self.device.type):
-                if self._last is None or not self.maps.lose(self._last, tick):
+                if self.maps.whole and not any(self._gone.values()):
+                    self.maps.watch(tick)  # what `begin` has computed still holds
+                elif self._last is None or not self.maps.lose(self._last, tick):
                     self.maps.begin(order)
                     self.maps.watch(tick)
             self._current = True

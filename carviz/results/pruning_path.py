@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +209,11 @@ class PruningPath(Record):
         """
         import pandas as pd
 
+        frame = pd.DataFrame(self.lost_columns(count))
+        return frame.head(len(frame) if k is None else k)
+
+    def lost_columns(self, count: int) -> dict[str, NDArray[Any]]:
+        """Return the columns of `lost_classes`, without pandas; all classes that have images."""
         right = self._right
         then, now = right[0], right[self._checked(count)]
         names = shown_names(self.classes)
@@ -218,19 +223,19 @@ class PruningPath(Record):
             for facts in (then, now, then & ~now, now & ~then)
         )
         columns = paired_columns(lost, gained, images)
-        frame = pd.DataFrame(
-            {
-                "class": [names[c] for c in shown],
-                "car": columns.pop("car"),
-                "before": before / images,
-                "after": after / images,
-                **columns,
-            }
-        )
-        frame["tied"] = frame["car"].duplicated(keep=False)
-        frame["number"] = shown
-        frame = frame.sort_values("car", ascending=False, kind="stable")
-        return frame.head(len(frame) if k is None else k).reset_index(drop=True)
+        car = columns.pop("car")
+        _, place, times = np.unique(car, return_inverse=True, return_counts=True)
+        found = {
+            "class": np.array([names[c] for c in shown], dtype=object),
+            "car": car,
+            "before": before / images,
+            "after": after / images,
+            **columns,
+            "tied": times[place] > 1,
+            "number": shown,
+        }
+        order = np.argsort(-car, kind="stable")
+        return {name: column[order] for name, column in found.items()}
 
     def color_counts(
         self,

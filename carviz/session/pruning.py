@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from carviz.evaluate import fingerprint_model
+from carviz.evaluate import fingerprint_model, return_memory
 from carviz.pruning import Pruning, prepare_pruning
 from carviz.session.bank_paths import GREEDY, good_place
 from carviz.session.exporting import export_network
@@ -65,6 +65,7 @@ def compare(state: State, job: Job, layer: str, count: int) -> None:
         tick(place / len(missing))
         part = functools.partial(_part, tick, place, len(missing))
         _follow(state, job, layer, _prepare(state, job, layer, name, count), part)
+        return_memory()  # before the next one takes as much
         with state.lock:
             state.only(job)
             state.paths_of(layer).keep()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from carviz.banks import Bank
 from carviz.evaluate import Images, Normalization
-from carviz.plots import CarvizFigure, plot_filter, plot_paths
 from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
@@ -30,6 +29,9 @@ from carviz.wording import (
     rank_words,
     seen_words,
 )
+
+if TYPE_CHECKING:
+    from carviz.plots import CarvizFigure
 
 NOT_MEASURED = "Classes appear here once the filter is measured."
 
@@ -167,6 +169,9 @@ class Snapshot:
 
         ValueError while neither is there.
         """
+        # Loaded here, for it takes matplotlib along, which a screen can do without.
+        from carviz.plots import plot_filter, plot_paths
+
         if self.pruned and (self.looks.view == "pruning" or not self.measured):
             return plot_paths(self.paths, count=self.count)
         table = self.require()

@@ -21,6 +21,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+from carviz.evaluate import return_memory
+
 PAUSE = 0.12
 """Seconds between two updates of what a browser shows: more of them make it lag behind."""
 LOOK = 0.02
@@ -274,6 +276,7 @@ class Worker:
     def _do(self, job: Job) -> None:
         self._credit, self._since = 0.0, time.monotonic()
         job.run(self._give_way)
+        return_memory()
 
     def _give_way(self) -> None:
         """Do steps between two batches of a job, for as long as the job has worked in between."""

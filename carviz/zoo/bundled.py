@@ -57,7 +57,14 @@ def empty(make: Callable[[], Network]) -> Network:
     """Make a network without setting its weights, nor touching torch's global generator."""
     with whole(lambda: torch.device("meta")):
         network = make()
-    return network.to_empty(device="cpu")
+    # Not to_empty: of a meta tensor it asks torch's Python reference, which imports SymPy, 40 MiB.
+    for module in network.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            room = torch.empty(weight.shape, dtype=weight.dtype)
+            setattr(module, name, nn.Parameter(room, weight.requires_grad))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+    return network
 
 
 def randomise(network: nn.Module, *, seed: int) -> None:

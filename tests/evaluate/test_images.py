@@ -153,6 +153,22 @@ def test_numpy_numbers_serve_as_well():
     torch.testing.assert_close(found, IMAGES[[1, 5]])
 
 
+def test_what_is_in_memory_is_known():
+    class Made(Named):
+        def __getitem__(self, index):
+            return IMAGES[index] + 1, int(LABELS[index])
+
+    pair = TensorDataset(IMAGES, LABELS)
+    for data in ((IMAGES, LABELS), pair, Named(), Subset(pair, [3, 4, 5]), DataLoader(pair)):
+        assert Images(data).in_memory
+    for data in (Made(), DataLoader(pair, num_workers=1), DataLoader(pair, collate_fn=_collated)):
+        assert not Images(data).in_memory
+
+
+def _collated(items):
+    return default_collate(items)
+
+
 def test_all_images_come_once_in_batches():
     images, labels = torch.arange(7.0).view(7, 1, 1, 1), torch.arange(7)
     batches = list(Images((images, labels)).in_batches(3))

@@ -1,5 +1,7 @@
 """Paths of pruning: what derives from the predictions after each step."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from support.results_examples import pruning_path
@@ -30,6 +32,17 @@ def test_classes_that_lost_most_come_first_and_empty_ones_are_left_out():
     assert (frame.high > frame.car).all()
     assert not frame.tied.any()
     assert len(pruning_path().lost_classes(3, k=1)) == 1
+
+
+def test_equal_losses_are_tied_and_keep_the_classes_order():
+    path = dataclasses.replace(
+        pruning_path(), targets=[1, 0, 0, 1], baseline=[1, 0, 0, 1], predictions=[[1, 2, 0, 2]] * 3
+    )
+    columns, frame = path.lost_columns(1), path.lost_classes(1)
+    assert columns["car"].tolist() == frame.car.tolist() == [0.5, 0.5]
+    assert columns["number"].tolist() == [0, 1]
+    assert columns["tied"].tolist() == [True, True]
+    assert list(columns) == list(frame.columns)
 
 
 def test_a_prefix_is_the_path_cut_short():

@@ -1,9 +1,12 @@
 """Intervals that cover, a test that is exact, a correction that corrects."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, false_discovery_control
 
 from carviz.results.statistics import (
     benjamini_hochberg,
@@ -60,10 +63,21 @@ def test_sign_test_by_hand():
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_sign_test_agrees_with_scipy(lost, gained):
-    from scipy.stats import binomtest
-
     expected = binomtest(lost, lost + gained, 0.5).pvalue if lost + gained else 1.0
     assert sign_test(lost, gained) == pytest.approx(expected)
+
+
+@given(st.integers(0, 900), st.integers(0, 900))
+def test_sign_test_is_exact_to_the_last_digits(lost, gained):
+    """In whole numbers: the tosses with at most so many heads, of all of them, on both sides."""
+    changed = lost + gained
+    tail = sum(math.comb(changed, k) for k in range(min(lost, gained) + 1))
+    assert sign_test(lost, gained) == pytest.approx(min(1, 2 * tail / 2**changed), rel=1e-15)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_hochberg_is_scipy_s_to_the_last_digit(p):
+    assert benjamini_hochberg(p).tolist() == false_discovery_control(p).tolist()
 
 
 @given(st.lists(st.floats(0, 1), max_size=30))
