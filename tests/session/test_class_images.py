@@ -1,17 +1,19 @@
 """Images beside the classes: which one, when it is read, and those that a removal changed."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 from results_examples import car_table
 from small import planted
-from support.gated import data, network
+from support.gated import GATE, data, network
 from support.own_data import Own
 from support.shown import decode
 from support.waiting import WAIT
 
 import carviz
-from carviz import open_session
+from carviz import Run, open_session
 from carviz.evaluate import Images, Normalization
 from carviz.session.class_rows import classes_shown
 from carviz.session.seeing.class_images import changed_images, choose_faces
@@ -205,3 +207,21 @@ def test_lost_images_come_first_and_the_rest_is_counted():
     shown = changed_images(table, 0, 1, images, None)
     assert [(i["image"], i["change"]) for i in shown["items"]] == [(1, "now wrong")]
     assert shown["more"] == 0
+
+
+def test_what_reads_the_data_for_somebody_is_done_between_two_batches_of_a_job():
+    session = open_session(network(), Own(), run=Run(batch_size=4))
+    with GATE.closed(after=20) as (reached, opened):
+        session.compute()
+        assert reached.wait(WAIT)
+        GATE.act = None  # this pass waits, and none after it
+        threading.Timer(0.2, opened.set).start()  # when it is asked for
+        found = session.read(lambda: (threading.current_thread().name, session.busy))
+        session.wait(WAIT)
+    assert found == ("carviz-session", True)
+    with pytest.raises(OSError, match="gone"):
+        session.read(_raise)
+
+
+def _raise():
+    raise OSError("gone")
