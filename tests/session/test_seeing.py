@@ -14,6 +14,7 @@ import carviz
 from carviz import Run, open_session
 from carviz.pictures import effective, effective_weights, excite, top_patches, weight_pictures
 from carviz.selectivity import measurement
+from carviz.session.seeing.seeing import PAUSE
 from carviz.siblings import measure_siblings
 
 SMALL = Run(batch_size=4)
@@ -183,6 +184,7 @@ def test_another_bank_ends_what_is_under_way():
         assert reached.wait(WAIT)
         session.layer = "first"
         session.listen(news.append)
+        time.sleep(PAUSE)  # then news would be due
         opened.set()
         session.settle(WAIT)
     assert news == [], "what came of the other bank is no news of this one"
@@ -225,6 +227,31 @@ def test_pictures_go_on_after_a_job_that_came_in_their_midst():
     assert len(session.snapshot().seen.weights) == 8
     assert session.selectivity.activation_index.shape == (8,)
     assert session.snapshot().seen.failed == {}
+
+
+def test_what_is_made_beside_a_job_is_what_is_made_alone():
+    session = open_session(network(), data(), layer="second", run=SMALL)
+    first, came = GATE.passes, []
+
+    def hear(_) -> None:
+        seen = session.snapshot().seen
+        if not came and 0 in seen.finished and len(seen.weights) == 4 and seen.siblings:
+            came.append(session.busy)
+
+    session.listen(hear)
+    with session.lock:  # the job is asked for first
+        GATE.act = lambda number: time.sleep(0.03 if number < first + 60 and not came else 0)
+        session.compute()
+        session.look(large="synthesised", siblings=True)
+    session.wait(WAIT)
+    session.settle(WAIT)
+    seen = session.snapshot().seen
+    assert came == [True]
+    assert near(seen.synthesised[0], excite(network(), "second", 0, data=data()))
+    expected = weight_pictures(effective_weights(network(), data(), "second").weights)
+    assert all(near(seen.weights[filter], picture) for filter, picture in enumerate(expected))
+    assert seen.failed == {}
+    assert session.story == ""
 
 
 @pytest.mark.parametrize(("model", "beside"), [(network, True), (untraced, False)])
