@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+from small import planted
 from support.gated import GATE, data, network
 from support.pruned_alone import alone
 from support.shown import is_gone
@@ -182,6 +183,18 @@ def test_a_bank_that_reads_no_rgb_has_no_pictures_in_its_strip(explorer):
     pruned(explorer)
     assert explorer.panels.pruning.strip.sprite == b""
     assert len(explorer.panels.pruning.strip.tiles) == 4
+    explorer.session.settle(WAIT)
+    explorer.count = 2
+    assert "by chance" in explorer.panels.pruning.order.value, "told apart by what it sees"
+
+
+def test_a_network_that_reads_no_rgb_has_no_colour_count():
+    explorer = explore(*planted())
+    pruned(explorer)
+    explorer.session.settle(WAIT)
+    explorer.count = 2
+    assert "Pruned first: 2 of 4" in explorer.panels.pruning.order.value
+    assert "Colour" not in explorer.panels.pruning.order.value
 
 
 def test_rivals_stand_in_the_legend_and_the_smaller_network_in_the_report(explorer, tmp_path):

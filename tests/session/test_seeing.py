@@ -240,7 +240,7 @@ def test_what_is_made_beside_a_job_is_what_is_made_alone():
 
     session.listen(hear)
     with session.lock:  # the job is asked for first
-        GATE.act = lambda number: time.sleep(0.03 if number < first + 60 and not came else 0)
+        GATE.act = lambda number: time.sleep(0.05 if number < first + 80 and not came else 0)
         session.compute()
         session.look(large="synthesised", siblings=True)
     session.wait(WAIT)
@@ -267,7 +267,7 @@ def test_what_is_looked_at_comes_beside_a_job_only_of_a_traced_network(model, be
     session.listen(hear)
     first = GATE.passes
     with session.lock:  # the job is asked for first
-        GATE.act = lambda number: time.sleep(0.02 if number < first + 30 else 0)
+        GATE.act = lambda number: time.sleep(0.02 if number < first + 50 and not came else 0)
         session.compute()
         session.look(large="patches")
     session.wait(WAIT)
