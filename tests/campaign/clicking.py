@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from ipywidgets.widgets.widget import _instances
 from small import Fork, Pooled, Residual, Stubborn, Twice, random_images
+from support.shown import send
 
 import carviz
 
@@ -49,28 +50,25 @@ class Person:
 
     def __init__(self, explorer: Any, chance: random.Random, folder: Path) -> None:
         self.explorer, self.chance, self.folder = explorer, chance, folder
-        view = explorer._view
+        view = explorer.panels
         self.actions: dict[str, Callable[[], Any]] = {
             "bank": lambda: self._pick(view.layer),
             "sort": lambda: self._pick(view.sort),
             "show": lambda: self._pick(view.show),
             "view": lambda: self._pick(view.view),
             "device": lambda: self._pick(view.device),
-            "tile": lambda: view.gallery._handle_custom_msg({"choose": self._number()}, []),
-            "strip": lambda: view.pruning.strip._handle_custom_msg({"choose": self._number()}, []),
-            "class": lambda: view.classes._handle_custom_msg({"open": chance.randint(-1, 4)}, []),
-            "tab": lambda: view.sight._handle_custom_msg(
-                {"look": chance.choice(["weights", "patches", "synthesised", "nothing"])}, []
+            "tile": lambda: send(view.gallery, {"choose": self._number()}),
+            "strip": lambda: send(view.pruning.strip, {"choose": self._number()}),
+            "class": lambda: send(view.classes, {"open": chance.randint(-1, 4)}),
+            "tab": lambda: send(
+                view.sight,
+                {"look": chance.choice(["weights", "patches", "synthesised", "nothing"])},
             ),
-            "siblings": lambda: view.siblings._handle_custom_msg(
-                {"open": chance.random() < 0.6}, []
-            ),
-            "sibling": lambda: view.siblings._handle_custom_msg({"choose": self._number()}, []),
-            "slider": lambda: view.pruning.slider._handle_custom_msg(
-                {"place": chance.randint(-2, 12)}, []
-            ),
-            "nonsense": lambda: view.gallery._handle_custom_msg(
-                chance.choice([None, "choose", {"choose": None}, {"choose": "1"}, 7]), []
+            "siblings": lambda: send(view.siblings, {"open": chance.random() < 0.6}),
+            "sibling": lambda: send(view.siblings, {"choose": self._number()}),
+            "slider": lambda: send(view.pruning.slider, {"place": chance.randint(-2, 12)}),
+            "nonsense": lambda: send(
+                view.gallery, chance.choice([None, "choose", {"choose": None}, {"choose": "1"}, 7])
             ),
             "bank's CAR": lambda: self._press(view.compute_bank),
             "filter's CAR": lambda: self._press(view.compute_filter),
@@ -88,7 +86,8 @@ class Person:
     def act(self) -> str:
         name = self.chance.choice(list(self.actions))
         self.actions[name]()
-        self.explorer._home.serve()  # as the kernel's loop does between two cells
+        with contextlib.suppress(Exception):  # what failed stands in the status
+            self.explorer.wait(0)  # does at home what is asked for, as a kernel's loop would
         return name
 
     def _number(self) -> int:
@@ -111,11 +110,11 @@ class Person:
             "limit": self.chance.choice(["", "2", "-1", "many"]),
         }
         if self.chance.random() < 0.1:
-            self.explorer._view.chooser._handle_custom_msg({"load": choice}, [])
+            send(self.explorer.panels.chooser, {"load": choice})
             self._wait()
 
     def _export(self) -> None:
-        if not self.explorer._view.pruning.export.disabled and self.chance.random() < 0.2:
+        if not self.explorer.panels.pruning.export.disabled and self.chance.random() < 0.2:
             self.explorer.export(self.folder / "smaller.pt2")
 
     def _figure(self) -> None:
@@ -154,7 +153,7 @@ def main() -> int:
             try:
                 for _ in range(ACTIONS):
                     done.append(person.act())
-                    if story := explorer._story:
+                    if story := explorer.session.story:
                         words = explorer.status.splitlines()[0][:160]
                         counts[f"told as failed: {words}"] += 1
                         if not _is_refusal(story):
