@@ -103,6 +103,33 @@ def test_the_explorer_is_one_widget_and_nobody_s_heir():
     assert carviz.Explorer.__bases__ == (VBox,)
 
 
+@pytest.mark.parametrize("room", ["session", "explorer"])
+def test_tests_of_a_session_and_its_explorer_know_only_what_is_public(room):
+    """Nothing whose name begins with one `_`: neither as an attribute, nor imported or patched."""
+    allowed = {"_instances"}  # ipywidgets has no other list of the widgets that live
+    setters = {"setattr", "getattr", "delattr", "hasattr"}
+    found = []
+    for path in sorted((Path(__file__).parent / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Attribute):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom):
+                names = [alias.name for alias in node.names if alias.name not in allowed]
+            elif isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+                called = called.id if isinstance(called, ast.Name) else called
+                if called in setters:
+                    words = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+                    names = [part for word in words for part in str(word).split(".")]
+            found += [
+                f"{path.name}:{node.lineno} {name}"
+                for name in names
+                if name.startswith("_") and not name.startswith("__")
+            ]
+    assert found == []
+
+
 def test_recipes_stand_on_the_zoo_and_the_package_knows_nothing_of_them():
     for path in RECIPES:
         rooms = {name.split(".")[1] for name in imported(path)}

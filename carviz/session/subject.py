@@ -18,6 +18,7 @@ from carviz.evaluate import (
     find_normalization,
     fingerprint_images,
     fingerprint_model,
+    inference_mode,
 )
 from carviz.pictures import rgb_weights
 from carviz.session.loading import Loaded, load, usual_limit
@@ -120,6 +121,7 @@ def open_subject(model: Any, data: Any, device: Any, run: Any) -> Subject:
     return make_subject(open_networks(loaded.model, _devices(device)), loaded, run)
 
 
+@inference_mode(False)  # else the copy's weights could not be pulled back through
 def open_networks(model: nn.Module, devices: Iterable[str]) -> dict[str, Network]:
     """Trace a model, once a device. For the caller's thread: a worker traces nothing."""
     return {name: open_network(model, name, watch=True) for name in devices}

@@ -1,27 +1,25 @@
 """The row in which model and data are chosen: what is typed there, and what comes of it."""
 
 import threading
-import time
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from support.gated import data, network
 from support.loadable import NAMES
+from support.waiting import WAIT, eventually
 
 from carviz.explorer import explore
 from carviz.explorer.chooser import Choice, what_to_open
 from carviz.session import loading
 from carviz.session.loading import IMAGES_A_CLASS
 
-WAIT = 30
-
 
 @pytest.fixture
 def explorer(named):
     made = explore(network(), data())
     yield made
-    made.retire()
+    made.close()
 
 
 def typed(explorer, model, images, limit=""):
@@ -39,15 +37,12 @@ def test_it_is_closed_until_asked_for(explorer, monkeypatch):
     assert chooser.models == []
     explorer.panels.change.click()
     assert chooser.shown
-    end = time.monotonic() + WAIT
-    while not chooser.models:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(lambda: chooser.models)
     assert chooser.models == [
         {"name": "a", "note": "bundled"},
         {"name": "b", "note": "torchvision, 50.0% right"},
     ]
-    chooser._heard(None, {"close": True}, [])
+    explorer.listener.hear({"close": True})
     assert not chooser.shown
     explorer.panels.change.click()
     explorer.panels.change.click()
@@ -104,21 +99,21 @@ def test_what_is_wrong_is_told_and_the_row_stays_open(explorer, photos):
 
 
 def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, monkeypatch):
-    go_on, load_model = threading.Event(), loading.load_model
-    monkeypatch.setattr(loading, "load_model", lambda n: go_on.wait(WAIT) and load_model(n))
+    reached, go_on, load_model = threading.Event(), threading.Event(), loading.load_model
+
+    def slow(name):
+        reached.set()
+        assert go_on.wait(WAIT)
+        return load_model(name)
+
+    monkeypatch.setattr(loading, "load_model", slow)
     typed(explorer, "small", photos)
-    job = explorer._job
-    typed(explorer, "small", photos)
-    assert explorer._job is job
+    assert reached.wait(WAIT)
+    typed(explorer, "twin", photos)
+    assert explorer.status == "Loading small: weights"
     go_on.set()
     explorer.wait(WAIT)
     assert explorer.results().model == "small"
-
-
-@pytest.mark.parametrize("content", [None, "load", {}, {"load": 3}, {"choose": 3}])
-def test_other_messages_are_not_heard(explorer, content):
-    explorer.panels.chooser._heard(None, content, [])
-    assert not explorer.busy
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import time
 import pytest
 from ipywidgets.widgets.widget import _instances
 from support.gated import GATE, data, network
+from support.waiting import WAIT
 
-from carviz.explorer import Explorer, cells, explore, front
-
-WAIT = 30
+from carviz.explorer import Explorer, explore, front
+from carviz.session import Session
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def used(**options):
     explorer.wait(WAIT)
     explorer.prune(2)
     explorer.wait(WAIT)
-    explorer.panels.chooser.show(True)
+    explorer.panels.change.click()
+    assert explorer.panels.chooser.shown
     explorer.listener.hear({"open": True})
     explorer.panels.show.value = "patches"
     return explorer
@@ -79,7 +80,6 @@ def test_closed_while_another_model_is_loaded(before, threads):
 def test_a_cell_that_runs_again_leaves_one_explorer(before, threads, monkeypatch):
     executions = iter(["run-1", "run-2", "run-3"])
     monkeypatch.setattr(front, "running_cell", lambda: ("the cell", next(executions)))
-    monkeypatch.setattr(cells, "_MADE", {})
     first = used()
     many = len(set(_instances) - before)
     second = explore(network(), data())
@@ -96,6 +96,6 @@ def test_one_that_cannot_be_made_leaves_no_widget():
     explorer = explore(network(), data())
     there = set(_instances)
     with pytest.raises(ValueError, match="nowhere"):
-        Explorer(explorer.session.subject, layer="nowhere")
+        Explorer(Session(explorer.session.subject, layer="nowhere"))
     assert set(_instances) == there
     explorer.close()

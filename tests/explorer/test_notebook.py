@@ -3,6 +3,7 @@
 import IPython.display
 import pytest
 from support.gated import data, network
+from support.shown import displayed
 
 from carviz.explorer import explore
 from carviz.explorer.paper import VIEW
@@ -36,7 +37,7 @@ def shown(monkeypatch):
 def test_the_bundle_falls_back_on_words(shown):
     outputs, handles = shown
     explorer = explore(network(), data())
-    explorer._ipython_display_()
+    displayed(explorer)
     live, paper = outputs
     assert live[VIEW]["model_id"] == explorer.model_id
     assert "needs a running kernel" in live["text/html"]
@@ -48,7 +49,7 @@ def test_the_bundle_falls_back_on_words(shown):
 def test_when_a_run_ends_a_plain_figure_is_there_before_wait_returns(shown):
     _, (handles) = shown
     explorer = explore(network(), data())
-    explorer._ipython_display_()
+    displayed(explorer)
     explorer.filter = 3
     explorer.compute()
     explorer.wait(30)
@@ -62,5 +63,5 @@ def test_shown_after_a_run_it_has_its_picture_at_once(shown):
     explorer = explore(network(), data())
     explorer.compute()
     explorer.wait(30)
-    explorer._ipython_display_()
+    displayed(explorer)
     assert all(out["image/png"].startswith(b"\x89PNG") for out in outputs)

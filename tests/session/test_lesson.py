@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support.gated import GATE, data, network
+from support.shown import displayed
 
 import carviz
 from carviz.ablation import Run
@@ -34,7 +35,7 @@ def test_a_lesson(tmp_path):
     chosen = session.snapshot().to_json()["chosen"]
     assert (chosen["filter"], chosen["rank"]) == (best, 1)
     assert chosen["car"] == table.car[best]
-    assert session.snapshot().figure()._repr_png_().startswith(b"\x89PNG")
+    assert displayed(session.snapshot().figure())["image/png"].startswith(b"\x89PNG")
 
     # What does it see, and what changed without it?
     number = session.snapshot().classes()["blocks"][0]["rows"][0]["number"]
@@ -188,21 +189,6 @@ def test_an_export_of_other_weights_is_refused(tmp_path):
     session.wait(WAIT)
     assert session.status.startswith("The network has changed: measured anew. Done in")
     assert session.path.passport["model"] != former.passport["model"]
-
-
-def test_pictures_are_made_beside_a_job_and_a_network_without_a_graph_waits():
-    session = carviz.open_session(network(), data(), layer="second", run=SMALL)
-    with GATE.closed(after=60) as (reached, opened):
-        session.compute()
-        assert reached.wait(WAIT)
-        session.look(large="patches")
-        GATE.act = None
-        opened.set()
-        news = []
-        session.listen(lambda said: news.append((said.what, session.busy)))
-        session.wait(WAIT)
-    session.settle(WAIT)
-    assert session.table.complete
 
 
 def test_it_names_no_widget_library():

@@ -141,10 +141,11 @@ class Seeing:
         state = self._state
         with state.lock:
             self._begun.pop(piece, None)
-            seen.failed[piece] = words
-            # What nobody looks at fails silently, until somebody does.
             here = state.seen is seen
-            if here and not state.busy and is_looked_at(piece, seen, state.demand() or demand):
+            # What nobody looks at fails silently, until somebody does; what failed is not wanted.
+            asked = is_looked_at(piece, seen, state.demand() or demand)
+            seen.failed[piece] = words
+            if here and asked and not state.busy:
                 state.story, state.status = story, f"Pictures of {state.layer}: {words}"
                 state.tell("work")
             if here:

@@ -1,0 +1,40 @@
+"""Fixtures: a folder of photographs, and small networks by name."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.loadable import MODELS, NAMES
+
+from carviz.session import loading
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Six photographs of each of five classes."""
+    generator = np.random.default_rng(0)
+    for name in NAMES:
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(6):
+            pixels = generator.integers(0, 255, (12, 10, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.jpg")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Load small networks by name, and note down in which thread."""
+    threads = []
+
+    def load_model(name):
+        threads.append(threading.current_thread())
+        if name not in MODELS:
+            raise ValueError(f"A model is one of {list(MODELS)}; there is no {name!r}.")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return MODELS[name]().eval()
+
+    monkeypatch.setattr(loading, "load_model", load_model)
+    return threads
