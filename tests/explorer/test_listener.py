@@ -24,13 +24,13 @@ def test_every_panel_is_heard(explorer):
     send(panels.pruning.strip, {"choose": 4})
     assert explorer.filter == 4
     send(panels.siblings, {"open": True})
-    assert session.snapshot().siblings_shown
+    assert session.snapshot().looks.siblings
     send(panels.siblings, {"choose": 1})
     assert explorer.filter == 1
     send(panels.sight, {"look": "patches"})
-    assert session.snapshot().large == "patches"
+    assert session.snapshot().looks.large == "patches"
     send(panels.classes, {"open": 2})
-    assert session.snapshot().opened == 2
+    assert session.snapshot().looks.opened == 2
     send(panels.pruning.slider, {"place": 1})
     assert explorer.count == 1
     panels.change.click()
@@ -74,7 +74,7 @@ def test_other_messages_are_not_heard(explorer, content):
     def chosen():
         shown = explorer.results()
         return (
-            shown.filter, shown.count, shown.large, shown.opened, shown.siblings_shown, shown.busy,
+            shown.filter, shown.count, shown.looks, shown.looks.siblings, shown.busy,
             explorer.panels.chooser.shown,
         )  # fmt: skip
 

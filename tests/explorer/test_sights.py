@@ -173,7 +173,7 @@ def test_siblings_come_when_they_are_asked_for(layer):
 @pytest.mark.parametrize("layer", ["first", "second"])
 def test_the_gallery_can_show_any_of_the_pictures(layer):
     explorer = opened(layer=layer)
-    gallery, count = explorer.panels.gallery, explorer.session.filters
+    gallery, count = explorer.panels.gallery, explorer.session.snapshot().bank.filters
     weights = tiles(gallery)
     explorer.panels.show.value = "patches"
     explorer.session.settle(WAIT)

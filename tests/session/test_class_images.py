@@ -168,7 +168,7 @@ def test_a_class_opens_to_the_images_that_changed():
     session.settle(WAIT)
     assert session.snapshot().changed["filter"] == session.filter
     session.layer = "second"
-    assert (session.snapshot().changed, session.snapshot().opened) == ({}, -1)
+    assert (session.snapshot().changed, session.snapshot().looks.opened) == ({}, -1)
 
 
 def test_an_unreadable_image_is_told_where_it_would_be():
@@ -182,7 +182,7 @@ def test_an_unreadable_image_is_told_where_it_would_be():
     changed = session.snapshot().changed
     assert "gone" in changed["problem"]
     assert "items" not in changed
-    assert session.story == "", "the numbers stand"
+    assert session.snapshot().story == "", "the numbers stand"
 
 
 def test_thumbnails_are_raw_rgb():

@@ -149,7 +149,7 @@ def test_files_that_are_no_tables_are_left_out_and_named(tmp_path):
     assert session.table == table
     session.layer = "third"
     assert session.selectivity is None
-    assert session.tables == []
+    assert session.snapshot().tables == ()
 
 
 def test_tables_of_another_model_are_refused_by_name(tmp_path):

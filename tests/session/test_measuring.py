@@ -92,7 +92,7 @@ def test_a_filter_measured_on_more_images_than_the_bank_is_shown_from_its_own_ta
     assert session.table.complete
     session.filter = 3
     assert session.table == partial
-    assert len(session.tables) == 2
+    assert len(session.snapshot().tables) == 2
 
 
 def test_cancel_ends_within_a_batch_and_keeps_what_there_is(session):
@@ -175,10 +175,10 @@ def test_a_superseded_job_writes_nothing(session):
         opened.set()
     session.wait(WAIT)
     session.settle(WAIT)
-    assert [table.filters.tolist() for table in session.tables] == [[5]]
+    assert [table.filters.tolist() for table in session.snapshot().tables] == [[5]]
     assert session.status.startswith("Done")
     assert "1 filter measured" in session.status
-    assert session.story == ""
+    assert session.snapshot().story == ""
 
 
 def test_choosing_a_filter_during_a_run_just_shows_it(session):
@@ -207,10 +207,10 @@ def test_what_fails_is_told_and_raised():
     assert not session.busy
     assert session.table is None
     assert "image 7 has label 9" in session.status
-    assert "Traceback" in session.story
+    assert "Traceback" in session.snapshot().story
     labels[7] = 0
     session.compute()
-    assert session.story == ""
+    assert session.snapshot().story == ""
     session.wait(WAIT)
     assert session.table.complete
 
@@ -333,7 +333,7 @@ def test_another_device_ends_the_run_and_serves_the_next():
     made = network()
     networks = {name: open_network(made, name) for name in ("cpu", "cpu:0")}
     session = Session(Subject(networks, Images(data()), "Network", "tensors", SMALL))
-    assert (session.device, session.devices) == ("cpu", ["cpu", "cpu:0"])
+    assert (session.device, list(session.subject.networks)) == ("cpu", ["cpu", "cpu:0"])
     with GATE.closed(after=70) as (reached, opened):
         session.compute()
         assert reached.wait(WAIT)

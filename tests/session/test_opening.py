@@ -79,7 +79,7 @@ def test_banks_of_the_same_name_are_shown_anew(session, photos):
     session.load("twin")
     session.wait(WAIT)
     assert (session.layer, session.filter) == ("stem", 0)
-    assert session.filters == 6
+    assert session.snapshot().bank.filters == 6
     assert session.snapshot().pictures.shape[0] == 6
 
 
@@ -163,12 +163,12 @@ def test_what_cannot_be_opened_is_told_and_the_former_stays(
     with pytest.raises(error, match=words):
         session.wait(WAIT)
     assert words in session.status
-    assert "Traceback" in session.story
+    assert "Traceback" in session.snapshot().story
     is_as_before(session)
     session.compute()
     session.wait(WAIT)
     assert session.table.complete
-    assert session.story == ""
+    assert session.snapshot().story == ""
 
 
 def test_labels_beyond_the_logits_are_refused(session):

@@ -64,7 +64,7 @@ def test_its_path_is_prune_filters_s(session, whole):
     assert session.status.startswith("Done in")
     assert "6 filters pruned" in session.status
     assert session.view == "pruning", "what is asked for is looked at"
-    assert session.tables == [], "pruning measures no CAR"
+    assert session.snapshot().tables == (), "pruning measures no CAR"
 
 
 def test_when_all_is_done_the_place_is_where_little_is_lost(session):
@@ -174,7 +174,7 @@ def test_measuring_and_pruning_take_turns(session, whole):
     session.wait(WAIT)
     assert same(session.path, whole)
     assert "filters pruned" in session.status
-    assert not any(table.complete for table in session.tables), "the measuring was ended"
+    assert not any(table.complete for table in session.snapshot().tables), "the measuring was ended"
     session.compute()
     session.wait(WAIT)
     assert session.table.complete
@@ -194,9 +194,9 @@ def test_what_fails_is_told_and_raised_and_what_there_is_kept(session, whole):
     GATE.act = None
     assert same(session.path, whole.prefix(2))
     assert "broke" in session.status
-    assert "Traceback" in session.story
+    assert "Traceback" in session.snapshot().story
     pruned(session)
-    assert session.story == ""
+    assert session.snapshot().story == ""
     assert same(session.path, whole)
 
 
@@ -212,7 +212,7 @@ def test_rivals_come_cheapest_first_each_as_prune_filters_has_it(session, whole)
     pruned(session, 4)
     (path,) = session.paths
     assert same(path, whole.prefix(4))
-    assert session.missing() == list(RIVALS)
+    assert session.snapshot().missing == list(RIVALS)
     seen = []
     session.listen(lambda _: seen.append(session.status))
     session.compare()
@@ -224,7 +224,7 @@ def test_rivals_come_cheapest_first_each_as_prune_filters_has_it(session, whole)
     assert list(paths) == ["car", *RIVALS]
     assert "6 other criteria" in session.status
     assert any("comparing with" in words for words in seen)
-    assert session.missing() == [], "there is nothing left to compare"
+    assert session.snapshot().missing == [], "there is nothing left to compare"
     assert session.count <= 4
 
 
@@ -234,7 +234,7 @@ def test_a_comparison_that_is_cancelled_keeps_the_rivals_it_has(session):
     assert cancel_when(session, lambda: len(session.paths) == 3) == 0
     assert [path.criterion for path in session.paths][:2] == ["car", "l1"]
     assert session.status.startswith("Cancelled")
-    assert session.missing()
+    assert session.snapshot().missing
     session.compare()
     session.wait(WAIT)
     assert len(session.paths) == 7

@@ -144,7 +144,7 @@ def test_a_synthesised_picture_becomes_better_and_is_kept():
 def test_all_of_any_sort_where_the_gallery_shows_them(layer):
     session = looking(layer=layer, gallery="patches")
     session.settle(WAIT)
-    count = session.filters
+    count = session.snapshot().bank.filters
     expected = top_patches(network(), data(), layer, count=1).pictures[:, 0]
     found = session.snapshot().seen.best
     assert sorted(found) == list(range(count))
@@ -251,7 +251,7 @@ def test_what_is_made_beside_a_job_is_what_is_made_alone():
     expected = weight_pictures(effective_weights(network(), data(), "second").weights)
     assert all(near(seen.weights[filter], picture) for filter, picture in enumerate(expected))
     assert seen.failed == {}
-    assert session.story == ""
+    assert session.snapshot().story == ""
 
 
 @pytest.mark.parametrize(("model", "beside"), [(network, True), (untraced, False)])
@@ -287,7 +287,7 @@ def test_what_fails_is_told_and_tried_again_when_the_bank_is_chosen_anew():
     session.settle(WAIT)
     assert "Pictures of second: ValueError" in session.status
     assert "image 7" in session.status
-    assert "Traceback" in session.story
+    assert "Traceback" in session.snapshot().story
     assert not session.busy
     own.broken.clear()
     session.layer = "first"
@@ -305,7 +305,7 @@ def test_what_nobody_looks_at_fails_silently():
     own.broken.update(range(1, len(own)))
     session.filter = 5
     session.settle(WAIT)
-    assert (session.status, session.story) == (status, "")
+    assert (session.status, session.snapshot().story) == (status, "")
     assert set(session.snapshot().seen.failed) == {("sheet", 5)}
 
 
