@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Answer, Model, Network, answers, banks_of, find_layer, open_network
-from carviz.banks.sums import PLUS
+from carviz.banks import PLUS, Answer, Model, Network, answers, banks_of, find_layer, open_network
 from carviz.evaluate import (
     Data,
     Images,
@@ -24,10 +23,8 @@ from carviz.evaluate import (
     telling,
     versions,
 )
-from carviz.pictures import read_rgb_filters
-from carviz.pictures.filters import unit_weights
-from carviz.results import CarTable, SiblingTable
-from carviz.results.likeness import check_car, tidy
+from carviz.pictures import read_rgb_filters, unit_weights
+from carviz.results import CarTable, SiblingTable, check_car, tidy
 
 Floats = NDArray[np.float64]
 

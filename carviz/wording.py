@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING
 from carviz.checks import check_whole
 
 if TYPE_CHECKING:
-    from carviz.results import CarTable, ClassSummary, FilterSummary, PruningPath, SelectivityTable
-    from carviz.results.chance.color_count import ColorCount
+    from carviz.results import (
+        CarTable,
+        ClassSummary,
+        ColorCount,
+        FilterSummary,
+        PruningPath,
+        SelectivityTable,
+    )
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -191,7 +197,7 @@ def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count
     Chance is the share of colour-selective filters among all of the banks that can be told, dead
     ones left out. Filters of banks without a table, and dead ones, are not counted.
     """
-    from carviz.results.chance.color_count import count_color
+    from carviz.results import count_color
 
     if not kinds or not count:
         return []

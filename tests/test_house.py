@@ -91,6 +91,17 @@ def test_no_widget_library_is_named_below_floor_7():
     assert {path: found for path, found in named.items() if found} == {}
 
 
+def test_rooms_are_entered_by_their_face():
+    """What another room uses stands in `__init__.py`; a room's files are its own affair."""
+    past = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts = (getattr(node, "module", None) or "").split(".")
+            if isinstance(node, ast.ImportFrom) and len(parts) > 2 and parts[1] != room_of(path):
+                past.append(f"{path.relative_to(PACKAGE)}: {node.module}")
+    assert past == []
+
+
 def test_above_the_figures_one_file_has_threads():
     high = [path for path in FILES if FLOORS.get(room_of(path), 7) >= 6]
     found = {path.relative_to(PACKAGE) for path in high if "threading" in roots(path)}

@@ -2,25 +2,33 @@
 
 from carviz.ablation.auditing import SAMPLE as AUDITED_IMAGES
 from carviz.ablation.auditing import Audit, choose_plan
+from carviz.ablation.batches import Batch
 from carviz.ablation.checkpoint import Checkpoint
-from carviz.ablation.costs import CarPlan, count_costs
+from carviz.ablation.costs import CarPlan, count_costs, count_multiply_adds, in_short
+from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
-from carviz.ablation.memory import Needs, find_needs
+from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
+from carviz.ablation.planning import plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
-from carviz.ablation.run import Chunk, Facts, Work, run_chunk
+from carviz.ablation.run import Chunk, Facts, Work, check_finite, read_logits, run_chunk, workers_of
 from carviz.ablation.settings import Run
+from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tidy import Folded
 from carviz.ablation.verifying import Claim, telling_pairs, verify
+from carviz.ablation.workers import side_by_side
 
 __all__ = [
     "AUDITED_IMAGES",
+    "LEAST_ROWS",
+    "ROWS",
     "Audit",
     "AuditedChunk",
     "AuditedFacts",
     "AuditedWork",
     "Auditing",
+    "Batch",
     "CarPlan",
     "Checked",
     "Checkpoint",
@@ -37,15 +45,27 @@ __all__ = [
     "Run",
     "SampleWork",
     "Work",
+    "check_finite",
     "choose_plan",
     "count",
     "count_costs",
+    "count_multiply_adds",
     "find_needs",
+    "in_short",
+    "joined_head",
     "layout_of",
+    "lone_modules",
+    "plan_like",
+    "read_logits",
     "run_chunk",
     "run_elsewhere",
     "sample_a",
+    "side_by_side",
+    "silence",
     "summary",
     "telling_pairs",
+    "together_in_head",
     "verify",
+    "workers_of",
+    "zero_output",
 ]

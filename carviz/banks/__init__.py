@@ -1,12 +1,14 @@
 """Floor 1: list the banks of a network and cut it at one: head | bank | tail."""
 
-from carviz.banks.cut import Cut, FindReaders, Reader, cut, insert_behind
+from carviz.banks.batch_norms import gain_of, stored_gain
+from carviz.banks.cut import Cut, FindReaders, Reader, ancestors, cut, insert_behind
 from carviz.banks.fields import field_of
-from carviz.banks.hooked_ends import HookedEnds, OutOfReachError, hooked_ends
+from carviz.banks.geometry import WHOLE, Field, receptive_fields
+from carviz.banks.hooked_ends import HookedEnds, OutOfReachError, hooked_ends, watched_norms
 from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Model, Network, copy_network, find_layer, open_network
 from carviz.banks.responses import Answer, answers
-from carviz.banks.sums import PLUS
+from carviz.banks.sums import PLUS, Sum
 from carviz.banks.tracing import TRACING, patches_undone
 from carviz.banks.units import DEFINITION, hands_on, zero_channels
 
@@ -14,26 +16,34 @@ __all__ = [
     "DEFINITION",
     "PLUS",
     "TRACING",
+    "WHOLE",
     "Answer",
     "Bank",
     "Cut",
+    "Field",
     "FindReaders",
     "HookedEnds",
     "Model",
     "Network",
     "OutOfReachError",
     "Reader",
+    "Sum",
+    "ancestors",
     "answers",
     "banks_of",
     "copy_network",
     "cut",
     "field_of",
     "find_layer",
+    "gain_of",
     "hands_on",
     "hooked_ends",
     "insert_behind",
     "list_banks",
     "open_network",
     "patches_undone",
+    "receptive_fields",
+    "stored_gain",
+    "watched_norms",
     "zero_channels",
 ]

@@ -19,8 +19,7 @@ from carviz.cards.html import (
     th,
 )
 from carviz.cards.numbers import NUMBERS_NOTE, kind_mark, number_cells
-from carviz.plots import plot_bank
-from carviz.plots.style import check_picture
+from carviz.plots import check_picture, plot_bank
 from carviz.results import CarTable, SelectivityTable
 from carviz.wording import KIND_LETTERS, SIGNIFICANT, interval_words, points
 

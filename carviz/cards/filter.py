@@ -22,9 +22,7 @@ from carviz.cards.html import (
     th,
 )
 from carviz.cards.numbers import NUMBERS_NOTE, badge, number_cells
-from carviz.plots import plot_classes
-from carviz.plots.classes import class_blocks, tie_words
-from carviz.plots.style import check_picture, check_selectivity
+from carviz.plots import check_picture, check_selectivity, class_blocks, plot_classes, tie_words
 from carviz.results import CarTable, SelectivityTable
 from carviz.wording import flips_words, interval_words, points, rank_words
 

@@ -13,8 +13,8 @@ from carviz.cards.bank import bank_parts
 from carviz.cards.filter import filter_parts
 from carviz.cards.html import details, document
 from carviz.cards.pruning import pruning_parts
-from carviz.plots.curves import check_paths
-from carviz.plots.style import (
+from carviz.plots import (
+    check_paths,
     check_picture,
     check_table,
 )

@@ -17,8 +17,7 @@ from carviz.cards.html import (
     th,
 )
 from carviz.cards.numbers import kind_mark
-from carviz.plots import plot_lost, plot_order, plot_paths
-from carviz.plots.curves import check_paths
+from carviz.plots import check_paths, plot_lost, plot_order, plot_paths
 from carviz.results import PruningPath, SelectivityTable
 from carviz.wording import count_words, criterion_words, percent, points, share_words
 

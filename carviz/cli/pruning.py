@@ -189,7 +189,7 @@ def _check_choice(path: Path | None, filters: str | None, rest: dict[str, object
 
 def _load(path: Path, model: nn.Module, count: int | None, floor: float | None) -> PruningPath:
     """Return a saved path, cut short; ValueError if it is of another network."""
-    from carviz.evaluate.fingerprints import fingerprint_model
+    from carviz.evaluate import fingerprint_model
     from carviz.results import PruningPath
 
     loaded = PruningPath.load(path)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from carviz.ablation.silence import lone_modules, zero_output
+from carviz.ablation import lone_modules, zero_output
 from carviz.banks import Model, Network, OutOfReachError, find_layer, hooked_ends, open_network
 from carviz.checks import check_above_zero, check_filters
 from carviz.compression.constants import fold, is_padded, read_constants

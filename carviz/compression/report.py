@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from carviz.ablation.costs import count_multiply_adds
+from carviz.ablation import count_multiply_adds
 from carviz.checks import check_whole
 from carviz.evaluate import Data, Images, check_model, device_of, inference_mode, placed, shadow
 

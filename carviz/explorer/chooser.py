@@ -10,9 +10,8 @@ import numpy as np
 import traitlets as t
 
 from carviz.explorer.scripts import script
-from carviz.session.loading import BUNDLED, by_name
-from carviz.session.subject import Subject
-from carviz.zoo.datasets import DATASETS
+from carviz.session import BUNDLED, Subject, by_name
+from carviz.zoo import DATASETS
 
 MOST = 12
 """Names and folders of data that are remembered."""

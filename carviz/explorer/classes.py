@@ -6,7 +6,7 @@ import anywidget
 import traitlets as t
 
 from carviz.explorer.scripts import script
-from carviz.session.class_rows import NOTHING
+from carviz.session import NOTHING
 
 
 class Classes(anywidget.AnyWidget):

@@ -16,9 +16,7 @@ from carviz.explorer.paper import Paper, page
 from carviz.explorer.screen import Screen
 from carviz.explorer.view import View, every_widget
 from carviz.results import CarTable, PruningPath
-from carviz.session import Session, Snapshot
-from carviz.session.exporting import Exported
-from carviz.session.state import News
+from carviz.session import Exported, News, Session, Snapshot
 
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure

@@ -12,7 +12,7 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from carviz.explorer.scripts import HERE, script
-from carviz.session.thumbnails import as_bytes, png
+from carviz.session import as_bytes, png
 from carviz.wording import KIND_LETTERS, kind_words
 
 

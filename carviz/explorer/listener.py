@@ -7,8 +7,7 @@ from typing import Any
 
 from carviz.explorer.chooser import Choice, model_names, what_to_open
 from carviz.explorer.view import View
-from carviz.session import Session
-from carviz.session.seeing.kept import SIGHTS
+from carviz.session import SIGHTS, Session
 
 
 class Listener:

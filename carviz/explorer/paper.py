@@ -5,8 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from carviz.session import Session, Snapshot
-from carviz.session.thumbnails import raw_pictures
+from carviz.session import Session, Snapshot, raw_pictures
 
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from carviz.ablation.costs import in_short
+from carviz.ablation import in_short
 from carviz.explorer.gallery import make_tile
-from carviz.results import PruningPath, SelectivityTable
-from carviz.results.chance.color_count import ColorCount, count_color
-from carviz.session.exporting import Exported
+from carviz.results import ColorCount, PruningPath, SelectivityTable, count_color
+from carviz.session import Exported
 from carviz.wording import color_words, kind_words, percent, points, share_words
 
 SHOWN = 6

@@ -10,11 +10,7 @@ from carviz.explorer.panels import filter_panel, header, status_line
 from carviz.explorer.scatter import bank_drawing
 from carviz.explorer.sight_panel import siblings_content, sight_content, small_sights
 from carviz.explorer.view import View
-from carviz.session import Session, Snapshot
-from carviz.session.bank_tables import car_of
-from carviz.session.seeing.kept import Sight
-from carviz.session.seeing.making import small
-from carviz.session.state import News
+from carviz.session import News, Session, Sight, Snapshot, car_of, small
 from carviz.wording import points
 
 NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."

@@ -10,8 +10,7 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from carviz.explorer.scripts import script
-from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
-from carviz.session.thumbnails import png_uri
+from carviz.session import LARGE, SIGHTS, Seen, Sight, png_uri
 from carviz.wording import likeness_words
 
 TABS: dict[Sight, str] = {

@@ -1,24 +1,41 @@
 """Floor 2: what a filter sees, as pictures: float arrays (height, width, 3) in [0, 1]."""
 
-from carviz.pictures.effective import effective_weights, iter_effective_weights
-from carviz.pictures.exciting import Exciting, find_exciting
-from carviz.pictures.filters import RgbFilters, read_rgb_filters
-from carviz.pictures.patches import TopPatches, top_patches
+from carviz.pictures.effective import (
+    IMAGES,
+    effective_weights,
+    iter_effective_weights,
+    open_source,
+    refuse_other_than_rgb_images,
+)
+from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting, iter_exciting
+from carviz.pictures.filters import RgbFilters, read_rgb_filters, reads_rgb, unit_weights
+from carviz.pictures.patches import TopPatches, check_exciting, cut_patches, top_patches
+from carviz.pictures.pulling import pull_back
 from carviz.pictures.synthesis import Excited, excite, iter_excite
 from carviz.pictures.weights import rgb_weights, weight_pictures
 
 __all__ = [
+    "A_FILTER",
+    "IMAGES",
     "Excited",
     "Exciting",
     "RgbFilters",
     "TopPatches",
+    "check_exciting",
+    "cut_patches",
     "effective_weights",
     "excite",
     "find_exciting",
     "iter_effective_weights",
     "iter_excite",
+    "iter_exciting",
+    "open_source",
+    "pull_back",
     "read_rgb_filters",
+    "reads_rgb",
+    "refuse_other_than_rgb_images",
     "rgb_weights",
     "top_patches",
+    "unit_weights",
     "weight_pictures",
 ]

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Network, banks_of, find_layer, open_network
-from carviz.banks.sums import PLUS
+from carviz.banks import PLUS, Network, banks_of, find_layer, open_network
 from carviz.evaluate import Images, Normalization, find_normalization, inference_mode, shadow
 from carviz.pictures.gains import unit_gain
 from carviz.pictures.met_weights import met_weights

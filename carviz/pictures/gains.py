@@ -10,10 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from carviz.banks import Network
-from carviz.banks.batch_norms import gain_of, stored_gain
-from carviz.banks.hooked_ends import watched_norms
-from carviz.banks.sums import PLUS
+from carviz.banks import PLUS, Network, gain_of, stored_gain, watched_norms
 from carviz.evaluate import arithmetic, inference_mode, no_grad, placement, shadow
 
 Floats = NDArray[np.float64]

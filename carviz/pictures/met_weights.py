@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from carviz.banks import Network
-from carviz.banks.sums import PLUS, Sum
+from carviz.banks import PLUS, Network, Sum
 from carviz.evaluate import arithmetic, inference_mode, shadow
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from carviz.banks import Model, find_layer, open_network
 from carviz.checks import check_filter, check_whole
 from carviz.evaluate import Data, Images, Normalization, Progress, find_normalization, telling
 from carviz.pictures.exciting import A_FILTER, BATCH, NONE, Exciting, find_exciting
-from carviz.results.class_names import shown_names
+from carviz.results import shown_names
 
 GREY = 0.5
 """The picture's value where a patch reaches over the image's border, and where there is none."""

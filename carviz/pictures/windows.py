@@ -13,9 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from carviz.banks import Network, field_of
-from carviz.banks.cut import ancestors
-from carviz.banks.geometry import WHOLE, Field, receptive_fields
+from carviz.banks import WHOLE, Field, Network, ancestors, field_of, receptive_fields
 
 LOCAL_MODULES = (
     nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Identity, nn.modules.dropout._DropoutNd,

@@ -3,18 +3,24 @@
 from carviz.plots.agreement import plot_agreement
 from carviz.plots.bank import plot_bank
 from carviz.plots.banks import plot_banks
-from carviz.plots.classes import plot_classes
+from carviz.plots.classes import class_blocks, plot_classes, tie_words
 from carviz.plots.clusters import plot_clusters
+from carviz.plots.curves import check_paths
 from carviz.plots.filter import plot_filter
 from carviz.plots.lost import plot_lost
 from carviz.plots.order import plot_order
 from carviz.plots.paths import plot_paths
 from carviz.plots.seen import plot_seen
 from carviz.plots.siblings import plot_siblings
-from carviz.plots.style import CarvizFigure
+from carviz.plots.style import CarvizFigure, check_picture, check_selectivity, check_table
 
 __all__ = [
     "CarvizFigure",
+    "check_paths",
+    "check_picture",
+    "check_selectivity",
+    "check_table",
+    "class_blocks",
     "plot_agreement",
     "plot_bank",
     "plot_banks",
@@ -26,4 +32,5 @@ __all__ = [
     "plot_paths",
     "plot_seen",
     "plot_siblings",
+    "tie_words",
 ]

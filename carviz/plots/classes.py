@@ -30,8 +30,7 @@ from carviz.plots.style import (
     write,
     write_at,
 )
-from carviz.results import CarTable
-from carviz.results.frames import summary_frame
+from carviz.results import CarTable, summary_frame
 from carviz.wording import SIGNIFICANT, accuracy_words, class_lists, counts_words, points
 
 if TYPE_CHECKING:

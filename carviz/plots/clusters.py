@@ -23,8 +23,7 @@ from carviz.plots.style import (
     fit,
     write_at,
 )
-from carviz.results import Clusters, PruningPath, SelectivityTable, SiblingTable
-from carviz.results.filter_numbers import pruned_filters
+from carviz.results import Clusters, PruningPath, SelectivityTable, SiblingTable, pruned_filters
 from carviz.wording import counted, criterion_words, likeness_words, probability_words
 
 WIDTH = 16.0

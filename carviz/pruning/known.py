@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.ablation import GraphPlan, Plan
-from carviz.banks import Network
-from carviz.banks.cut import ancestors
+from carviz.banks import Network, ancestors
 
 UNKNOWN = -1
 """Stands for the class where none is known."""

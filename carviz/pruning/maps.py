@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation import GraphPlan, Needs, Plan, layout_of
-from carviz.ablation.heads import joined_head, together_in_head
+from carviz.ablation import GraphPlan, Needs, Plan, joined_head, layout_of, together_in_head
 from carviz.evaluate import Images
 
 Values = tuple[Any, ...]

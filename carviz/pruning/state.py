@@ -13,21 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import (
+    LEAST_ROWS,
+    ROWS,
+    Batch,
     GraphPlan,
     HookPlan,
     Needs,
     Plan,
     ReferencePlan,
     Run,
+    check_finite,
     find_needs,
     layout_of,
+    plan_like,
+    read_logits,
+    side_by_side,
+    silence,
+    workers_of,
 )
-from carviz.ablation.batches import Batch
-from carviz.ablation.memory import LEAST_ROWS, ROWS
-from carviz.ablation.planning import plan_like
-from carviz.ablation.run import check_finite, read_logits, workers_of
-from carviz.ablation.silence import silence
-from carviz.ablation.workers import side_by_side
 from carviz.banks import HookedEnds, Network, copy_network, hooked_ends
 from carviz.evaluate import Images, arithmetic, check_labels, inference_mode
 from carviz.pruning.known import BYTES, find_wakers

@@ -4,10 +4,15 @@ from carviz.results.archive import Archive, pack, seal
 from carviz.results.car_table import CarTable
 from carviz.results.car_tables import CarTables
 from carviz.results.chance.class_comparison import compare_classes
+from carviz.results.chance.color_count import ColorCount, count_color
+from carviz.results.class_names import shown_names
 from carviz.results.clusters import Clusters
 from carviz.results.files import UNFINISHED, write_whole
+from carviz.results.filter_numbers import pruned_filters
 from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.folder import read_folder
+from carviz.results.frames import summary_frame
+from carviz.results.likeness import check_car, tidy
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -21,15 +26,22 @@ __all__ = [
     "CarTables",
     "ClassSummary",
     "Clusters",
+    "ColorCount",
     "FilterSummary",
     "PruningPath",
     "Record",
     "SelectivityTable",
     "SiblingTable",
+    "check_car",
     "compare_classes",
     "compare_paths",
+    "count_color",
     "pack",
+    "pruned_filters",
     "read_folder",
     "seal",
+    "shown_names",
+    "summary_frame",
+    "tidy",
     "write_whole",
 ]

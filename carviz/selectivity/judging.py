@@ -22,10 +22,7 @@ from carviz.evaluate import (
     telling,
     versions,
 )
-from carviz.pictures import Exciting
-from carviz.pictures.effective import IMAGES
-from carviz.pictures.exciting import A_FILTER
-from carviz.pictures.filters import reads_rgb
+from carviz.pictures import A_FILTER, IMAGES, Exciting, reads_rgb
 from carviz.results import SelectivityTable
 from carviz.selectivity.indices import Reading, iter_activation_index
 

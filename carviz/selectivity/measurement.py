@@ -9,10 +9,16 @@ from torch import nn
 
 from carviz.banks import Model
 from carviz.evaluate import Data, Progress, stratified_order, telling
-from carviz.pictures import Exciting, find_exciting, read_rgb_filters
-from carviz.pictures.effective import IMAGES, open_source, refuse_other_than_rgb_images
-from carviz.pictures.patches import check_exciting
-from carviz.pictures.pulling import pull_back
+from carviz.pictures import (
+    IMAGES,
+    Exciting,
+    check_exciting,
+    find_exciting,
+    open_source,
+    pull_back,
+    read_rgb_filters,
+    refuse_other_than_rgb_images,
+)
 from carviz.results import SelectivityTable
 from carviz.selectivity.indices import Reading, read_weights
 from carviz.selectivity.judging import SEED, THRESHOLD, Case, judge, open_case

@@ -1,7 +1,36 @@
 """Floor 6: a model on its data, explained in the background; it names no widget library."""
 
+from carviz.session.bank_tables import car_of
+from carviz.session.class_rows import NOTHING
+from carviz.session.exporting import Exported
 from carviz.session.front import open_session
+from carviz.session.loading import BUNDLED, by_name
+from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
+from carviz.session.seeing.making import small
 from carviz.session.session import Session
 from carviz.session.snapshot import Snapshot
+from carviz.session.state import News
+from carviz.session.subject import Subject
+from carviz.session.thumbnails import as_bytes, png, png_uri, raw_pictures
 
-__all__ = ["Session", "Snapshot", "open_session"]
+__all__ = [
+    "BUNDLED",
+    "LARGE",
+    "NOTHING",
+    "SIGHTS",
+    "Exported",
+    "News",
+    "Seen",
+    "Session",
+    "Sight",
+    "Snapshot",
+    "Subject",
+    "as_bytes",
+    "by_name",
+    "car_of",
+    "open_session",
+    "png",
+    "png_uri",
+    "raw_pictures",
+    "small",
+]

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carviz.banks import Network, answers, field_of
-from carviz.banks.geometry import Field
+from carviz.banks import Field, Network, answers, field_of
 from carviz.evaluate import Images, no_grad, placed
 from carviz.pictures.synthesis.objectives import middle
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carviz.pictures import Exciting
 from carviz.results import SiblingTable
-from carviz.selectivity.indices import Reading
+from carviz.selectivity import Reading
 
 Sight = Literal["weights", "patches", "synthesised"]
 SIGHTS: tuple[Sight, ...] = ("weights", "patches", "synthesised")

@@ -8,14 +8,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from carviz.evaluate import stratified_order
-from carviz.pictures import Exciting, iter_effective_weights, iter_excite
-from carviz.pictures.exciting import iter_exciting
-from carviz.pictures.patches import cut_patches
-from carviz.pictures.weights import weight_pictures
-from carviz.results import SelectivityTable, SiblingTable
-from carviz.results.class_names import shown_names
-from carviz.selectivity.indices import Reading, read_weights
-from carviz.selectivity.judging import iter_judge, open_case
+from carviz.pictures import (
+    Exciting,
+    cut_patches,
+    iter_effective_weights,
+    iter_excite,
+    iter_exciting,
+    weight_pictures,
+)
+from carviz.results import SelectivityTable, SiblingTable, shown_names
+from carviz.selectivity import Reading, iter_judge, open_case, read_weights
 from carviz.session.seeing.kept import LARGE, TILE, Picture
 from carviz.session.subject import Subject
 from carviz.session.thumbnails import as_bytes, png_uri, reduced
