@@ -20,7 +20,7 @@ from carviz.evaluate import (
     placed,
     shadow,
 )
-from carviz.zoo import LoadedImages, ShapesAndColors, load_data, load_model
+from carviz.zoo import LoadedImages, load_data, load_model
 
 BUNDLED = "shapes"
 IMAGES_A_CLASS = 50
@@ -134,14 +134,6 @@ def name_of(data: Any) -> str:
     if isinstance(inner, LoadedImages):
         return Path(inner.source.words).name
     return type(inner).__name__
-
-
-def many_may_read(data: Any) -> bool:
-    """Whether several threads may read the data at a time: what carviz loads, and tensors.
-
-    Of others nobody knows: two threads may move about in one open file.
-    """
-    return by_name(data) or isinstance(data, (tuple, list, LoadedImages, ShapesAndColors))
 
 
 def prepared_alike(a: nn.Module, b: nn.Module) -> bool:
