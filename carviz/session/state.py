@@ -130,6 +130,8 @@ class State:
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
         self.running, self.table, self.path, self.exported = None, None, None, None
+        if self.filter >= self.bank.filters:  # another module stands there
+            self.filter = 0
         self.pictures = self.subject.pictures(self.bank)
         self.changed = {}
         self._refresh()

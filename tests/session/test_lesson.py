@@ -242,3 +242,39 @@ def test_what_is_known_stands_under_the_weights_that_were_measured():
     session.compute()
     session.wait(WAIT)
     assert session.table == carviz.measure_car(model, data(1), "first", run=SMALL, progress=False)
+
+
+def test_what_was_seen_of_other_weights_is_not_shown_beside_the_former_ones():
+    model = network()
+    session = carviz.open_session(model, data(), layer="second", run=SMALL)
+    former = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        model.first.weight.mul_(-1)
+        model.first.weight[0] = model.first.weight[0].mean(0)
+    session.layer = "first"
+    session.look(large="patches")
+    session.settle(WAIT)
+    seen = session.snapshot().seen.exciting
+    model.load_state_dict(former)
+    session.compute("filter")
+    session.wait(WAIT)
+    session.settle(WAIT)
+    fresh = carviz.open_session(network(), data(), run=SMALL)
+    fresh.look(large="patches")
+    fresh.compute("filter")
+    fresh.settle(WAIT)
+    assert fresh.snapshot().seen.exciting != seen
+    assert session.snapshot().seen.exciting == fresh.snapshot().seen.exciting
+    assert session.snapshot().seen.sheets[0] == fresh.snapshot().seen.sheets[0]
+    assert session.selectivity == fresh.selectivity
+
+
+def test_a_filter_that_a_smaller_bank_does_not_have_is_let_go():
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    session.filter = 5
+    model.first, model.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3)
+    session.compute()
+    session.wait(WAIT)
+    assert session.filter == 0
+    assert session.snapshot().to_json()["chosen"]["measured"]
