@@ -174,7 +174,9 @@ class Jobs:
         state, job = self._state, self._state.job
         if job is None:
             return True
-        if not state.worker.home.wait(job, timeout):
+        if not job.wait(0):
+            state.worker.check_wait(timeout)
+        if not state.worker.home.wait(job.wait, timeout):
             return False
         if job.error is not None and state.job is job:
             raise job.error

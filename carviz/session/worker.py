@@ -193,8 +193,9 @@ class Worker:
 
         Not with the lock held.
         """
-        if self._closed or threading.current_thread() is self._thread:
+        if self._closed or self._is_here():
             return work()
+        self.check_wait()
         future: Future[Result] = Future()
 
         def step() -> None:
@@ -226,8 +227,25 @@ class Worker:
                 job.cancel()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until there is nothing to do; return whether that is so. Not with the lock held."""
-        return self._thread is threading.current_thread() or self._idle.wait(timeout)
+        """Do as `Home.wait` until there is nothing to do. Not with the lock held."""
+        return self.home.wait(self._idle.wait, timeout)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the thread goes on while the caller waits for it."""
+        return not (self._is_here() or self.lock._is_owned())  # type: ignore[attr-defined]
+
+    def check_wait(self, timeout: float | None = None) -> None:
+        """Refuse to wait, by a RuntimeError, where that would never end."""
+        if timeout != 0 and not self.can_wait:
+            raise RuntimeError(
+                "Whoever waits for a session lets it go on; found its own thread, or its lock "
+                "held, as by whoever is told of news (an observer of an explorer's trait). Wait "
+                "outside, or take what there is: snapshot()."
+            )
+
+    def _is_here(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def _is_closed(self) -> bool:
         return self._closed
@@ -277,7 +295,7 @@ class Worker:
 
     def _give_way(self) -> None:
         """Do steps between two batches of a job, for as long as the job has worked in between."""
-        if threading.current_thread() is not self._thread:
+        if not self._is_here():
             return  # a helper of the job's
         now = time.monotonic()
         self._credit = min(self._credit + now - self._since, DEBT)
@@ -341,18 +359,19 @@ class Home:
                 raise
         return future.result()
 
-    def wait(self, job: Job, timeout: float | None = None) -> bool:
-        """Wait until a job is over, doing what it asks for if here is home; return whether it is.
+    def wait(self, over: Callable[[float | None], bool], timeout: float | None = None) -> bool:
+        """Wait until something is over, doing what is asked for meanwhile; return whether it is.
 
-        A script has no loop that would come by: there whoever waits does it.
+        `over` waits so many seconds at most. A script has no loop that would come by: there whoever
+        waits does what is asked for.
         """
         if threading.get_ident() != self._thread and self.attended:
-            return job.wait(timeout)
+            return over(timeout)
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             self.serve()
             left = LOOK if end is None else min(LOOK, end - time.monotonic())
-            if job.wait(max(left, 0.0)):
+            if over(max(left, 0.0)):
                 return True
             if left <= 0:
                 return False

@@ -278,3 +278,46 @@ def test_a_filter_that_a_smaller_bank_does_not_have_is_let_go():
     session.wait(WAIT)
     assert session.filter == 0
     assert session.snapshot().to_json()["chosen"]["measured"]
+
+
+@pytest.mark.parametrize("news", ["work", "sight", "afterwards"])
+def test_who_is_told_of_news_waits_for_nothing_and_may_close(news):
+    session, told = carviz.open_session(network(), data(), run=SMALL), []
+
+    def hear(said=None):
+        if told or (said is not None and said.what != news):
+            return
+        for wait in (session.wait, session.settle):
+            with pytest.raises(RuntimeError, match="Wait outside"):
+                wait()
+            with pytest.raises(TimeoutError):
+                wait(0)
+        told.append(True)
+        session.close()
+
+    session.compute()
+    if news == "afterwards":
+        session.listen(lambda said: None, hear)
+    else:
+        session.listen(hear)
+    session.look(large="patches")
+    session.settle(WAIT)
+    assert told
+    assert session.status == "Closed."
+
+
+def test_to_settle_is_to_open_what_is_asked_for_meanwhile():
+    session = carviz.open_session(network(), data(), run=SMALL)
+    session.look()
+    session.listen(lambda _said: None, lambda: session.opening or asked or load())
+    asked = []
+
+    def load():
+        asked.append(True)
+        session.load(data=data(1))
+
+    session.compute()
+    session.settle(WAIT)
+    assert asked
+    assert not session.busy
+    assert session.table is None, "of the former data"
