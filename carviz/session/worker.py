@@ -5,13 +5,14 @@ next one takes its place. Beside jobs the thread does *steps*: short pieces of w
 picture that somebody looks at. They are done while there is no job, and between two batches of a
 job, for as long as the batch took at most, so that a job keeps half of the time.
 
-One thread reads the data, then, whoever it is for: a user's dataset need not bear more.
+One thread reads the data, then: a user's dataset need not bear more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 import time
 import traceback
@@ -20,6 +21,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
+
+from carviz.interrupts import uninterrupted
 
 PAUSE = 0.12
 """Seconds between two updates of what a browser shows: more of them make it lag behind."""
@@ -156,7 +159,7 @@ class Worker:
     Attributes
     ----------
     lock
-        Held by whoever reads or writes what the session knows.
+        Held by whoever reads or writes.
     home : Home
         The thread that the session was made in.
     """
@@ -171,8 +174,9 @@ class Worker:
         self._job: Job | None = None
         self._idle = threading.Event()
         self._idle.set()
-        self._closed = False
+        self._closed = threading.Event()
         self._credit, self._since = 0.0, 0.0
+        self.process = os.getpid()
         _ALL.add(self)
 
     def put(self, job: Job) -> None:
@@ -184,16 +188,13 @@ class Worker:
     def ask(self, errand: Step) -> None:
         """Have a step done before all others; what fails in it is its own affair."""
         with self.lock:
-            if not self._closed:
+            if not self._closed.is_set():
                 self._errands.append(errand)
                 self._begin()
 
     def do(self, work: Callable[[], Result]) -> Result:
-        """Have something short done by the thread, and wait for it: return or raise what it does.
-
-        Not with the lock held.
-        """
-        if self._closed or self._is_here():
+        """Have something short done by the thread, and wait: return or raise what it does."""
+        if self._closed.is_set() or self._is_here():
             return work()
         self.check_wait()
         future: Future[Result] = Future()
@@ -209,25 +210,26 @@ class Worker:
         self.ask(step)
         while not wait([future], LOOK).done:
             self.home.serve_here()  # else each would wait for the other
-            if self._is_closed() and future.cancel():
+            if self._closed.is_set() and future.cancel():
                 return work()
         return future.result()
 
     def wake(self) -> None:
         """Look for steps that are to be done now."""
         with self.lock:
-            if self._thread is None and not self._closed and self._next_step(False) is not None:
+            resting = self._thread is None and not self._closed.is_set()
+            if resting and self._next_step(False) is not None:
                 self._begin()
 
     def close(self) -> None:
         """Do no further step; jobs that wait end as the one does that is under way: when told."""
         with self.lock:
-            self._closed = True
+            self._closed.set()
             for job in (*self._waiting, *([] if self._job is None else [self._job])):
                 job.cancel()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Do as `Home.wait` until there is nothing to do. Not with the lock held."""
+        """Do as `Home.wait` until there is nothing to do."""
         return self.home.wait(self._idle.wait, timeout)
 
     @property
@@ -239,17 +241,14 @@ class Worker:
         """Refuse to wait, by a RuntimeError, where that would never end."""
         if timeout != 0 and not self.can_wait:
             raise RuntimeError(
-                "Whoever waits for a session lets it go on; found its own thread, or its lock "
-                "held, as by whoever is told of news (an observer of an explorer's trait). Wait "
-                "outside, or take what there is: snapshot()."
+                "Whoever waits for a session lets it go on; found its lock held, as by whoever is "
+                "told of news (an observer of a trait). Wait outside, or take its snapshot()."
             )
 
     def _is_here(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def _is_closed(self) -> bool:
-        return self._closed
-
+    @uninterrupted()
     def _begin(self) -> None:
         if self._thread is None:
             self._idle.clear()
@@ -281,7 +280,7 @@ class Worker:
             return step
 
     def _step(self, beside_job: bool) -> Step | None:
-        if self._closed:
+        if self._closed.is_set():
             return None
         return self._errands.popleft() if self._errands else self._next_step(beside_job)
 
@@ -316,7 +315,7 @@ _ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
 @atexit.register
 def _end_all() -> None:
     """End before the interpreter does: it would cut threads off in the midst of a computation."""
-    for worker in list(_ALL):
+    for worker in [w for w in _ALL if w.process == os.getpid()]:  # a fork has no such thread
         worker.close()
         worker.join(PATIENCE)
 
@@ -384,16 +383,18 @@ class Home:
     def serve(self) -> None:
         """Do what was asked for."""
         while self._asked:
+            taken: Future[Any] | None = None
             try:
-                future, work = self._asked.popleft()
-            except IndexError:  # another thread was faster
-                return
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(work())
-            except (Exception, Cancelled) as error:
-                future.set_exception(error)
-            except BaseException as error:  # the cell was interrupted: both shall know
-                future.set_exception(error)
-                raise
+                with uninterrupted():  # else what was taken, and not begun, would be lost
+                    try:
+                        future, work = self._asked.popleft()
+                    except IndexError:  # another thread was faster
+                        return
+                    taken = future if future.set_running_or_notify_cancel() else None
+                if taken is not None:
+                    taken.set_result(work())
+            except BaseException as error:
+                if taken is not None and not taken.done():
+                    taken.set_exception(error)
+                if not isinstance(error, (Exception, Cancelled)):
+                    raise  # the cell was interrupted: both shall know
