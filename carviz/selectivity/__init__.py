@@ -1,12 +1,11 @@
 """Floor 3: which filters of a bank select colour, and which select shape."""
 
-from carviz.selectivity.indices import Reading, activation_index, color_index, read_weights
+from carviz.selectivity.indices import Reading, color_index, read_weights
 from carviz.selectivity.judging import iter_judge, open_case
 from carviz.selectivity.measurement import measure_selectivity
 
 __all__ = [
     "Reading",
-    "activation_index",
     "color_index",
     "iter_judge",
     "measure_selectivity",

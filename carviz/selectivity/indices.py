@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.banks import Answer, Network, answers
-from carviz.evaluate import Images, Normalization, Progress, drive, inference_mode, placed, telling
+from carviz.evaluate import Images, Normalization, inference_mode, placed
 from carviz.pictures import Exciting
 
 Floats = NDArray[np.float64]
@@ -59,19 +59,6 @@ class Reading(NamedTuple):
 def read_weights(weights: NDArray[Any]) -> Reading:
     """Read the RGB weights (3, height, width) of one filter; see `color_index`."""
     return Reading(float(np.square(weights).sum()), float(color_index(weights[None])[0]))
-
-
-def activation_index(
-    network: Network,
-    layer: str,
-    images: Images,
-    exciting: Exciting,
-    normalization: Normalization | None,
-    progress: Progress = False,
-) -> Floats:
-    """Return by how much responses fall when images are made grey; see `iter_activation_index`."""
-    with telling(progress, f"Grey images in {layer}") as tell:
-        return drive(iter_activation_index(network, layer, images, exciting, normalization), tell)
 
 
 def iter_activation_index(

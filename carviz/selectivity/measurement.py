@@ -51,7 +51,7 @@ def measure_selectivity(
 
     With `data` there is a second reading beside it, in every bank: the activation index, the share
     of the response that goes when the images that excite the filter most are made grey
-    (`carviz.selectivity.activation_index`). It changes no filter's kind; the table says where the
+    (`SelectivityTable.activation_index`). It changes no filter's kind; the table says where the
     two disagree.
 
     Parameters

@@ -57,6 +57,17 @@ class Findings:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())
 
+    def doubt(self, model_digest: str) -> None:
+        """Let go of what may have been seen of other weights than those of this fingerprint.
+
+        Tables and paths refuse weights that change; pictures are made of what is there.
+        """
+        self.seen.clear()
+        for layer, kind in list(self.kinds.items()):
+            if kind.passport.get("model") != model_digest:
+                del self.kinds[layer]
+                self.judged.discard(layer)
+
     def read_weights(self, subject: Subject, bank: Bank) -> None:
         """Tell colour from shape by the weights of a bank that reads RGB, unless that is known."""
         if bank.reads_rgb and bank.layer not in self.kinds:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carviz.checks import check_home
+from carviz.interrupts import uninterrupted
 from carviz.pruning import check_count
 from carviz.results import PruningPath
 from carviz.session.exporting import default_name
@@ -174,7 +175,9 @@ class Jobs:
         state, job = self._state, self._state.job
         if job is None:
             return True
-        if not state.worker.home.wait(job, timeout):
+        if not job.wait(0):
+            state.worker.check_wait(timeout)
+        if not state.worker.home.wait(job.wait, timeout):
             return False
         if job.error is not None and state.job is job:
             raise job.error
@@ -194,7 +197,6 @@ class Jobs:
                 f"A session works until it is closed; this one says {state.status!r}. "
                 "Make another: carviz.explore(…) or carviz.open_session(…)."
             )
-        state.supersede()
 
         def whole(job: Job) -> None:
             if layer is not None:
@@ -207,9 +209,11 @@ class Jobs:
                 for tell in list(self.afterwards):
                     tell()
 
-        state.job, state.story = Job(whole, over), ""
-        state.busy, state.progress, state.status = True, 0.0, words
-        state.worker.put(state.job)
+        with uninterrupted():  # one that is there and was not put would never end
+            state.supersede()
+            state.job, state.story = Job(whole, over), ""
+            state.busy, state.progress, state.status = True, 0.0, words
+            state.worker.put(state.job)
         state.tell("work")
 
     def _require_path(self, rule: str) -> PruningPath:

@@ -102,7 +102,10 @@ def _find_on(state: State, shelf: Shelf, former: Subject, subject: Subject, laye
 
     What could fail of the bank that comes first is tried before the former subject goes.
     """
+    written_to = _written_to(former)
     with state.lock:
+        if written_to:
+            state.findings.doubt(former.model_digest)
         shelf[former.digests] = state.findings
         findings = shelf.setdefault(subject.digests, Findings())
     bank = next(bank for bank in subject.banks() if bank.layer == layer)

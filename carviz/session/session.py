@@ -341,6 +341,8 @@ class Session:
         ------
         TimeoutError
             If it is not over after `timeout` seconds; it goes on.
+        RuntimeError
+            With `lock` held, as by whoever is told of news: the wait would never end.
         """
         if not self._jobs.wait(timeout):
             raise TimeoutError(f"The job is not over after {timeout} s; it goes on. {self.status}")
@@ -350,23 +352,22 @@ class Session:
 
         Raises
         ------
-        TimeoutError
-            If that is not so after `timeout` seconds; the work goes on.
+        TimeoutError, RuntimeError
+            As `wait` does.
         """
-        job = self._state.job
-        whole = job is None or self._worker.home.wait(job, timeout)
-        if not (whole and self._worker.join(timeout)):
+        self._worker.check_wait(timeout)
+        if not self._worker.join(timeout):
             raise TimeoutError(f"Work is not over after {timeout} s; it goes on. {self.status}")
 
     def close(self, words: str = "Closed.", wait: bool = True) -> None:
         """End for good: the job within its batch, and all pictures, which are let go.
 
         What was measured and saved stays; nothing more can be asked for. `words` is the last status
-        and `wait` whether to wait for the last batch.
+        and `wait` whether to wait for the last batch; whoever is told of news never does.
         """
         with self._lock:
             self._jobs.end(words)
-        if wait and self._worker.join(PATIENCE):
+        if wait and self._worker.can_wait and self._worker.join(PATIENCE):
             self._seeing.close()
 
     def aside(self, work: Step) -> None:

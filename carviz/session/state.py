@@ -15,12 +15,13 @@ from carviz.session.bank_paths import BankPaths, good_place
 from carviz.session.bank_tables import best, car_of
 from carviz.session.exporting import Exported
 from carviz.session.findings import Findings
+from carviz.session.home import Cancelled
 from carviz.session.looks import Looks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
 from carviz.session.status import READY, told
 from carviz.session.subject import Subject
-from carviz.session.worker import Cancelled, Job, Worker
+from carviz.session.worker import Job, Worker
 
 What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight", "classes"]
 
@@ -130,6 +131,8 @@ class State:
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
         self.running, self.table, self.path, self.exported = None, None, None, None
+        if self.filter >= self.bank.filters:  # another module stands there
+            self.filter = 0
         self.pictures = self.subject.pictures(self.bank)
         self.changed = {}
         self._refresh()

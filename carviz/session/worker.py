@@ -5,13 +5,13 @@ next one takes its place. Beside jobs the thread does *steps*: short pieces of w
 picture that somebody looks at. They are done while there is no job, and between two batches of a
 job, for as long as the batch took at most, so that a job keeps half of the time.
 
-One thread reads the data, then, whoever it is for: a user's dataset need not bear more.
+One thread reads the data, then: a user's dataset need not bear more.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
+import os
 import threading
 import time
 import traceback
@@ -19,14 +19,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from carviz.evaluate import return_memory
+from carviz.interrupts import uninterrupted
+from carviz.session.home import LOOK, Cancelled, Home
 
 PAUSE = 0.12
 """Seconds between two updates of what a browser shows: more of them make it lag behind."""
-LOOK = 0.02
-"""Seconds between two looks at whether there is something to do at home."""
 PATIENCE = 10.0
 """Seconds to wait for the last batch of what has ended: none runs while a network is traced."""
 DEBT = 1.0
@@ -34,10 +34,6 @@ DEBT = 1.0
 
 Step = Callable[[], None]
 Result = TypeVar("Result")
-
-
-class Cancelled(BaseException):
-    """The job was told to stop. No `Exception`, so that reading data cannot swallow it."""
 
 
 class Job:
@@ -158,14 +154,14 @@ class Worker:
     Attributes
     ----------
     lock
-        Held by whoever reads or writes what the session knows.
+        Held by whoever reads or writes.
     home : Home
         The thread that the session was made in.
     """
 
     def __init__(self, next_step: Callable[[bool], Step | None]) -> None:
         self.lock = threading.RLock()
-        self.home = Home()
+        self.home = Home(threading.get_ident)
         self._next_step = next_step
         self._thread: threading.Thread | None = None
         self._waiting: deque[Job] = deque()
@@ -173,8 +169,9 @@ class Worker:
         self._job: Job | None = None
         self._idle = threading.Event()
         self._idle.set()
-        self._closed = False
+        self._closed = threading.Event()
         self._credit, self._since = 0.0, 0.0
+        self.process = os.getpid()
         _ALL.add(self)
 
     def put(self, job: Job) -> None:
@@ -186,17 +183,15 @@ class Worker:
     def ask(self, errand: Step) -> None:
         """Have a step done before all others; what fails in it is its own affair."""
         with self.lock:
-            if not self._closed:
+            if not self._closed.is_set():
                 self._errands.append(errand)
                 self._begin()
 
     def do(self, work: Callable[[], Result]) -> Result:
-        """Have something short done by the thread, and wait for it: return or raise what it does.
-
-        Not with the lock held.
-        """
-        if self._closed or threading.current_thread() is self._thread:
+        """Have something short done by the thread, and wait: return or raise what it does."""
+        if self._closed.is_set() or self._is_here():
             return work()
+        self.check_wait()
         future: Future[Result] = Future()
 
         def step() -> None:
@@ -210,30 +205,45 @@ class Worker:
         self.ask(step)
         while not wait([future], LOOK).done:
             self.home.serve_here()  # else each would wait for the other
-            if self._is_closed() and future.cancel():
+            if self._closed.is_set() and future.cancel():
                 return work()
         return future.result()
 
     def wake(self) -> None:
         """Look for steps that are to be done now."""
         with self.lock:
-            if self._thread is None and not self._closed and self._next_step(False) is not None:
+            resting = self._thread is None and not self._closed.is_set()
+            if resting and self._next_step(False) is not None:
                 self._begin()
 
     def close(self) -> None:
         """Do no further step; jobs that wait end as the one does that is under way: when told."""
         with self.lock:
-            self._closed = True
+            self._closed.set()
             for job in (*self._waiting, *([] if self._job is None else [self._job])):
                 job.cancel()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until there is nothing to do; return whether that is so. Not with the lock held."""
-        return self._thread is threading.current_thread() or self._idle.wait(timeout)
+        """Do as `Home.wait` until there is nothing to do."""
+        return self.home.wait(self._idle.wait, timeout)
 
-    def _is_closed(self) -> bool:
-        return self._closed
+    @property
+    def can_wait(self) -> bool:
+        """Whether the thread goes on while the caller waits for it."""
+        return not (self._is_here() or self.lock._is_owned())  # type: ignore[attr-defined]
 
+    def check_wait(self, timeout: float | None = None) -> None:
+        """Refuse to wait, by a RuntimeError, where that would never end."""
+        if timeout != 0 and not self.can_wait:
+            raise RuntimeError(
+                "Whoever waits for a session lets it go on; found its lock held, as by whoever is "
+                "told of news (an observer of a trait). Wait outside, or take its snapshot()."
+            )
+
+    def _is_here(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    @uninterrupted()
     def _begin(self) -> None:
         if self._thread is None:
             self._idle.clear()
@@ -265,7 +275,7 @@ class Worker:
             return step
 
     def _step(self, beside_job: bool) -> Step | None:
-        if self._closed:
+        if self._closed.is_set():
             return None
         return self._errands.popleft() if self._errands else self._next_step(beside_job)
 
@@ -280,7 +290,7 @@ class Worker:
 
     def _give_way(self) -> None:
         """Do steps between two batches of a job, for as long as the job has worked in between."""
-        if threading.current_thread() is not self._thread:
+        if not self._is_here():
             return  # a helper of the job's
         now = time.monotonic()
         self._credit = min(self._credit + now - self._since, DEBT)
@@ -301,83 +311,6 @@ _ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
 @atexit.register
 def _end_all() -> None:
     """End before the interpreter does: it would cut threads off in the midst of a computation."""
-    for worker in list(_ALL):
+    for worker in [w for w in _ALL if w.process == os.getpid()]:  # a fork has no such thread
         worker.close()
         worker.join(PATIENCE)
-
-
-class Home:
-    """The thread that a session was made in, and what waits to be done there.
-
-    While torch.fx traces a network it patches `torch.nn.Module` for the whole process, so a worker
-    leaves tracing to the kernel's thread. That runs an event loop, which takes such a piece between
-    two cells; a cell, or a script without a loop, takes it while it waits for the job.
-    """
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-        self._asked: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-
-    @property
-    def attended(self) -> bool:
-        """Whether what is asked for is done without anybody waiting for it."""
-        return self._loop is not None and self._loop.is_running()
-
-    def run(self, work: Callable[[], Result], check: Callable[[], None]) -> Result:
-        """Have a piece of work done at home, for a worker; return what it returns, or raise it.
-
-        `check` is called while it waits; what that raises withdraws the work.
-        """
-        future: Future[Result] = Future()
-        self._asked.append((future, work))
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.serve)
-        while not wait([future], LOOK).done:
-            try:
-                check()
-            except BaseException:
-                future.cancel()
-                raise
-        return future.result()
-
-    def wait(self, job: Job, timeout: float | None = None) -> bool:
-        """Wait until a job is over, doing what it asks for if here is home; return whether it is.
-
-        A script has no loop that would come by: there whoever waits does it.
-        """
-        if threading.get_ident() != self._thread and self.attended:
-            return job.wait(timeout)
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            self.serve()
-            left = LOOK if end is None else min(LOOK, end - time.monotonic())
-            if job.wait(max(left, 0.0)):
-                return True
-            if left <= 0:
-                return False
-
-    def serve_here(self) -> None:
-        """Do what was asked for if this is home."""
-        if threading.get_ident() == self._thread:
-            self.serve()
-
-    def serve(self) -> None:
-        """Do what was asked for."""
-        while self._asked:
-            try:
-                future, work = self._asked.popleft()
-            except IndexError:  # another thread was faster
-                return
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(work())
-            except (Exception, Cancelled) as error:
-                future.set_exception(error)
-            except BaseException as error:  # the cell was interrupted: both shall know
-                future.set_exception(error)
-                raise

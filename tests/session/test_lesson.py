@@ -228,3 +228,82 @@ def test_what_is_known_stands_under_the_weights_that_were_measured():
     session.compute()
     session.wait(WAIT)
     assert session.table == carviz.measure_car(model, data(1), "first", run=SMALL, progress=False)
+
+
+def test_what_was_seen_of_other_weights_is_not_shown_beside_the_former_ones():
+    model = network()
+    session = carviz.open_session(model, data(), layer="second", run=SMALL)
+    former = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        model.first.weight.mul_(-1)
+        model.first.weight[0] = model.first.weight[0].mean(0)
+    session.layer = "first"
+    session.look(large="patches")
+    session.settle(WAIT)
+    seen = session.snapshot().seen.exciting
+    model.load_state_dict(former)
+    session.compute("filter")
+    session.wait(WAIT)
+    session.settle(WAIT)
+    fresh = carviz.open_session(network(), data(), run=SMALL)
+    fresh.look(large="patches")
+    fresh.compute("filter")
+    fresh.settle(WAIT)
+    assert fresh.snapshot().seen.exciting != seen
+    assert session.snapshot().seen.exciting == fresh.snapshot().seen.exciting
+    assert session.snapshot().seen.sheets[0] == fresh.snapshot().seen.sheets[0]
+    assert session.selectivity == fresh.selectivity
+
+
+def test_a_filter_that_a_smaller_bank_does_not_have_is_let_go():
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    session.filter = 5
+    model.first, model.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3)
+    session.compute()
+    session.wait(WAIT)
+    assert session.filter == 0
+    assert session.snapshot().to_json()["chosen"]["measured"]
+
+
+@pytest.mark.parametrize("news", ["work", "sight", "afterwards"])
+def test_who_is_told_of_news_waits_for_nothing_and_may_close(news):
+    session, told = carviz.open_session(network(), data(), run=SMALL), []
+
+    def hear(said=None):
+        if told or (said is not None and said.what != news):
+            return
+        for wait in (session.wait, session.settle):
+            with pytest.raises(RuntimeError, match="Wait outside"):
+                wait()
+            with pytest.raises(TimeoutError):
+                wait(0)
+        told.append(True)
+        session.close()
+
+    session.compute()
+    if news == "afterwards":
+        session.listen(lambda said: None, hear)
+    else:
+        session.listen(hear)
+    session.look(large="patches")
+    session.settle(WAIT)
+    assert told
+    assert session.status == "Closed."
+
+
+def test_to_settle_is_to_open_what_is_asked_for_meanwhile():
+    session = carviz.open_session(network(), data(), run=SMALL)
+    session.look()
+    session.listen(lambda _said: None, lambda: session.opening or asked or load())
+    asked = []
+
+    def load():
+        asked.append(True)
+        session.load(data=data(1))
+
+    session.compute()
+    session.settle(WAIT)
+    assert asked
+    assert not session.busy
+    assert session.table is None, "of the former data"

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from carviz.session.home import Cancelled
 from carviz.session.status import time_left
-from carviz.session.worker import Cancelled, Job, Throttle, Worker
+from carviz.session.worker import Job, Throttle, Worker
 
 
 def no_steps(_beside_job):
