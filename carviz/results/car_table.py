@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from carviz.results.class_names import find_class, shown_names
 from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
-from carviz.results.frames import class_frame, filter_frame, flip_frame, summary_frame
+from carviz.results.frames import class_frame, filter_frame, flip_columns, flip_frame, summary_frame
 from carviz.results.merging import merged
 from carviz.results.record import Record
 from carviz.results.statistics import count_by_class, fraction, paired_columns, paired_stderr
@@ -349,12 +349,18 @@ class CarTable(Record):
             One row an image, in the data's order: image (its number in the data), class, before,
             after (class names, as in `shown_classes`), change ("lost", "gained", or "still wrong").
         """
+        return flip_frame(self.flip_columns(filter, class_name))
+
+    def flip_columns(
+        self, filter: int, class_name: str | int | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return the columns of `flips`, without pandas."""
         i = self.row(filter)
         changed = self.predictions[i] != self.baseline
         if class_name is not None:
             changed &= self.targets == self.class_number(class_name)
         facts = (self.targets, self.baseline, self.predictions[i])
-        return flip_frame(
+        return flip_columns(
             self.images[changed], self.shown_classes, *(each[changed] for each in facts)
         )
 

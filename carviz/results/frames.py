@@ -65,14 +65,14 @@ def class_frame(
     )
 
 
-def flip_frame(
+def flip_columns(
     images: NDArray[np.int64],
     classes: Sequence[str],
     target: NDArray[np.int32],
     before: NDArray[np.int32],
     after: NDArray[np.int32],
-) -> pd.DataFrame:
-    """Return images whose prediction changes as a table, a row each; see `carviz.CarTable.flips`.
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of images whose prediction changes; see `carviz.CarTable.flips`.
 
     Parameters
     ----------
@@ -83,16 +83,19 @@ def flip_frame(
     target, before, after
         (N,) the true class, and the predicted one with the filter and without.
     """
-    import pandas as pd
-
     change = np.where(before == target, "lost", np.where(after == target, "gained", "still wrong"))
     names = np.array(classes, dtype=object)
-    return pd.DataFrame(
-        {
-            "image": images,
-            "class": names[target],
-            "before": names[before],
-            "after": names[after],
-            "change": change.astype(object),
-        }
-    )
+    return {
+        "image": images,
+        "class": names[target],
+        "before": names[before],
+        "after": names[after],
+        "change": change.astype(object),
+    }
+
+
+def flip_frame(columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """Return images whose prediction changes as a table, a row each."""
+    import pandas as pd
+
+    return pd.DataFrame(columns)

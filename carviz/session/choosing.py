@@ -13,6 +13,8 @@ from carviz.session.state import State
 def check_layer(state: State, layer: Any) -> str:
     """Return the name of a bank that can be chosen; ValueError for any other."""
     network, offered = state.subject.network, state.offered
+    if layer in offered:
+        return str(layer)
     found = find_layer(network, network, layer)
     if found not in offered:
         raise ValueError(

@@ -87,20 +87,19 @@ def changed_images(
     dict
         items: a list of (src, before, after, change, image); more: how many are not shown; note.
     """
-    flips = table.flips(filter, class_number)
+    flips = table.flip_columns(filter, class_number)
     # Lost images first: they are what a filter is there for.
-    place = flips["change"].map({"lost": 0, "gained": 1, "still wrong": 2})
-    flips = flips.iloc[np.argsort(place.to_numpy(), kind="stable")]
+    ranks = [list(CHANGES).index(change) for change in flips["change"]]
     items = [
         {
-            "src": png_uri(rgb_image(int(row["image"]), images, normalization)),
-            "before": row["before"],
-            "after": row["after"],
-            "change": CHANGES[row["change"]],
-            "image": int(row["image"]),
+            "src": png_uri(rgb_image(int(flips["image"][i]), images, normalization)),
+            "before": flips["before"][i],
+            "after": flips["after"][i],
+            "change": CHANGES[flips["change"][i]],
+            "image": int(flips["image"][i]),
         }
-        for _, row in flips.iloc[:MOST].iterrows()
+        for i in np.argsort(ranks, kind="stable")[:MOST]
     ]
     unknown = normalization is None and bool(items)
     note = "Preprocessing unknown: colours stretched." if unknown else ""
-    return {"items": items, "more": len(flips) - len(items), "note": note}
+    return {"items": items, "more": len(ranks) - len(items), "note": note}
