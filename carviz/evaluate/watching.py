@@ -53,6 +53,13 @@ class Watch:
         state = self._state()
         return bool(self._written(state)) or bool(self._others(state))
 
+    def soon_changed(self) -> bool:
+        """Do as `changed`, and read no weights where torch has seen nothing being written.
+
+        What is written past torch (`tensor.data`, NumPy) is not found so.
+        """
+        return places_of(self._state()) != self._places and self.changed()
+
     def changed_names(self) -> list[str]:
         """Return the tensors that were written to, or hold other values than they did."""
         state = self._state()

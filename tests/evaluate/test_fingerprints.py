@@ -342,3 +342,21 @@ def test_on_a_gpu():
     model[4].weight.data[0, 0] += 1
     assert watch.changed_names() == ["4.weight"]
     assert fingerprint_model(model) != DIGEST
+
+
+def test_a_look_at_the_counters_finds_what_torch_has_written_and_reads_nothing_else(monkeypatch):
+    model = nn.Linear(3, 2)
+    watch = watch_model(model)
+    assert not watch.soon_changed()
+    model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
+    assert not watch.soon_changed(), "other tensors of the same numbers"
+    watch = watch_model(model)
+    monkeypatch.setattr(watch, "changed", lambda: pytest.fail("read all weights"))
+    assert not watch.soon_changed()
+    monkeypatch.undo()
+    model.weight.data.numpy()[:] = 0.0
+    assert not watch.soon_changed(), "past torch"
+    assert watch.changed()
+    with torch.no_grad():
+        model.bias.add_(1)
+    assert watch.soon_changed()

@@ -353,3 +353,23 @@ def test_opened_in_inference_mode_it_has_the_same_pictures():
     assert seen.failed == {}
     assert len(seen.weights) == 4
     assert seen.finished == {0}
+
+
+def test_no_picture_is_made_of_a_network_that_has_changed():
+    model = network()
+    session = carviz.open_session(model, data(), layer="second")
+    session.look(large="synthesised")
+    session.settle(WAIT)
+    with torch.no_grad():
+        model.second.weight.mul_(-1)
+    session.filter = 3
+    session.settle(WAIT)
+    shown = session.snapshot()
+    assert 3 not in shown.seen.synthesised
+    assert "has changed since it was opened" in shown.status
+    session.compute()
+    session.wait(WAIT)
+    session.settle(WAIT)
+    found = session.snapshot().seen.synthesised[3]
+    alone = carviz.excite(model, "second", 3, data=data(), progress=False)
+    assert abs(found / 255 - alone).max() < 0.003

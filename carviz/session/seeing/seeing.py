@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from carviz.evaluate import inference_mode
+from carviz.evaluate import Watch, inference_mode
 from carviz.results import CarTable
 from carviz.session.class_rows import class_content, classes_shown
 from carviz.session.seeing.class_images import changed_images, choose_faces, face_picture
@@ -97,7 +97,7 @@ class Seeing:
         if piece not in self._begun:
             maker = Maker(state.subject, state.device, demand.layer)
             pieces = Pieces(maker, demand, state.findings, state.lock, came)
-            self._begun[piece] = pieces.make(piece)
+            self._begun[piece] = _of_weights_that_stand(state.network.watch, pieces.make(piece))
         steps, seen = self._begun[piece], state.seen
 
         def step() -> None:
@@ -223,3 +223,10 @@ class Seeing:
             if subject is state.subject:
                 state.changed = {"filter": filter, "number": opened, **found}
                 state.tell("classes")
+
+
+def _of_weights_that_stand(watch: Watch | None, steps: Steps) -> Steps:
+    """Refuse to begin where weights have changed: half of the layers would be those of then."""
+    if watch is not None and watch.soon_changed():
+        raise ValueError("The network has changed since it was opened; measuring opens it anew.")
+    yield from steps
