@@ -375,3 +375,11 @@ def test_what_a_person_waits_for_in_the_explorer_is_timed_in_either_build():
         ("now", "used"): [{"most": 1.25}],
     }  # fmt: skip
     assert screen.memory_row("now", turns) == {"build": "now", "opened": [0.25], "at most": [1.0]}
+
+
+def test_a_network_that_never_learns_ends_the_benchmark(monkeypatch):
+    monkeypatch.setattr(prune, "EPOCHS", 1)
+    images, labels = torch.zeros(4, 3, 8, 8), torch.tensor([0, 1, 0, 1])
+    model = nn.Sequential(nn.Conv2d(3, 2, 8), nn.Flatten())
+    with pytest.raises(RuntimeError, match="found 50% after 1 epochs"):
+        prune.train(model, images, labels, 0.9)
