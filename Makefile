@@ -49,7 +49,8 @@ screenshot: ## 3 min: take the README's pictures of the explorer
 RESULTS = tests/benchmarks/results
 benchmark: ## 90 min: take the figures of BENCHMARKS.md, on a machine that does nothing else
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/compare.py $(THEN:%=--then %) --json $(RESULTS)/compare.json
-	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py --steps 3 --json $(RESULTS)/prune.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py small fitted shapes --steps 3 --json $(RESULTS)/prune.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py deep --threads 1 --steps 3 --json $(RESULTS)/prune-deep.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/banks.py $(THEN:%=--then %) --json $(RESULTS)/banks.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/preparing.py $(THEN:%=--then %) --json $(RESULTS)/preparing.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/screen.py $(THEN:%=--then %) --json $(RESULTS)/screen.json
