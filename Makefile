@@ -14,9 +14,9 @@ install: ## 5 min: what every other target but benchmark-gpu needs, most of it d
 fast: ## 1 min: the tests of what you have changed, the nearest first
 	$(PYTHON) tests/changed.py
 
-check: lint types test ## 8 min: before you push: lint, types, test
+check: lint types test ## 9 min: before you push: lint, types, test
 
-test: ## 7 min: every test but the slow ones and those in a browser, as `pytest` alone
+test: ## 8 min: every test but the slow ones and those in a browser, as `pytest` alone
 	$(PYTHON) -m pytest
 
 lint: ## 0.1 min: ruff, its rules and its format

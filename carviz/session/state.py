@@ -67,8 +67,12 @@ class State:
         What is shown of them: the table for the chosen filter, the path of greedy CAR.
     exported
         The last smaller network that was saved of this bank.
+    pictures
+        (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     looks, looked
         What is looked at, and whether anybody has looked.
+    face_pictures, changed
+        Images of classes by their numbers, and those of the opened class that changed.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
     job
@@ -106,12 +110,14 @@ class State:
 
     def show_subject(self, layer: str) -> None:
         """Show the subject as if freshly opened, at one of its banks."""
-        self.offered = [
-            bank.layer for bank in self.banks.values() if not bank.gate or bank.layer == layer
-        ]
+        self.offered = self._offer({layer})
         self.layer = layer
         self.tell("subject")
         self.show_bank()
+
+    def _offer(self, gates: set[str]) -> list[str]:
+        """Return the banks that can be chosen: of gates only these."""
+        return [b.layer for b in self.banks.values() if not b.gate or b.layer in gates]
 
     def show_bank(self) -> None:
         """Show the bank as if it had just been chosen."""
@@ -131,11 +137,13 @@ class State:
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
         self.running, self.table, self.path, self.exported = None, None, None, None
-        if self.filter >= self.bank.filters:  # another module stands there
+        self.offered = self._offer({*self.offered, self.layer})  # other modules may stand there
+        if self.filter >= self.bank.filters:
             self.filter = 0
         self.pictures = self.subject.pictures(self.bank)
         self.changed = {}
         self._refresh()
+        self.tell("subject")
         self.tell("bank")
 
     @property

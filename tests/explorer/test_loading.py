@@ -1,13 +1,10 @@
 """Another model and other data in the panels: while they are loaded, then, and where that fails."""
 
-import threading
-
 import pytest
 from support.gated import IMAGES, data, network
 from support.waiting import WAIT
 
 from carviz.explorer import explore
-from carviz.session import loading
 from carviz.session.status import READY
 
 
@@ -65,18 +62,10 @@ def test_what_cannot_be_opened_is_told_and_the_former_stays(explorer, photos):
     assert "Traceback" not in explorer.panels.status.value
 
 
-def test_while_it_is_loaded_nothing_else_can_be_pressed_but_cancel(explorer, photos, monkeypatch):
+def test_while_it_is_loaded_nothing_else_can_be_pressed_but_cancel(explorer, photos, held_up):
     explorer.layer, explorer.filter = "third", 5
     explorer.session.settle(WAIT)
-    reached, go_on = threading.Event(), threading.Event()
-    load_model = loading.load_model
-
-    def slow(name):
-        reached.set()
-        assert go_on.wait(WAIT)
-        return load_model(name)
-
-    monkeypatch.setattr(loading, "load_model", slow)
+    reached, go_on = held_up
     view = explorer.panels
     explorer.load("small", photos)
     assert reached.wait(WAIT)

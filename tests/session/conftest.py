@@ -1,3 +1,3 @@
 """A folder of photographs, and small networks by name."""
 
-from support.by_name import named, photos  # noqa: F401 - fixtures
+from support.by_name import held_up, named, photos  # noqa: F401 - fixtures

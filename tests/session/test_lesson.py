@@ -307,3 +307,17 @@ def test_to_settle_is_to_open_what_is_asked_for_meanwhile():
     assert asked
     assert not session.busy
     assert session.table is None, "of the former data"
+
+
+def test_a_bank_that_is_gone_is_no_longer_offered_and_one_that_came_is():
+    model = network()
+    session = carviz.open_session(model, data(), run=SMALL)
+    model.third = torch.nn.Sequential(model.third, torch.nn.Conv2d(8, 8, 1))
+    session.compute()
+    session.wait(WAIT)
+    assert [bank.layer for bank in session.banks] == ["first", "second", "third.0", "third.1"]
+    assert session.table == carviz.measure_car(model, data(), "first", run=SMALL, progress=False)
+    assert len(session.snapshot().to_json()["banks"]) == 4
+    session.layer = "third.1"
+    with pytest.raises(ValueError, match="third"):
+        session.layer = "third"

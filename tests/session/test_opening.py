@@ -188,17 +188,9 @@ def test_nothing_asked_for_and_limits_without_a_name(session):
         session.wait(WAIT)
 
 
-def test_cancel_while_weights_are_loaded_ends_at_once(session, photos, monkeypatch):
+def test_cancel_while_weights_are_loaded_ends_at_once(session, photos, held_up):
     session.layer, session.filter = "third", 5
-    reached, go_on = threading.Event(), threading.Event()
-    load_model = loading.load_model
-
-    def slow(name):
-        reached.set()
-        assert go_on.wait(WAIT)
-        return load_model(name)
-
-    monkeypatch.setattr(loading, "load_model", slow)
+    reached, go_on = held_up
     session.load("small", photos)
     assert reached.wait(WAIT)
     assert session.status == "Loading small: weights"

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from support.loadable import MODELS, NAMES
+from support.waiting import WAIT
 
 from carviz.session import loading
 
@@ -38,3 +39,18 @@ def named(monkeypatch):
 
     monkeypatch.setattr(loading, "load_model", load_model)
     return threads
+
+
+@pytest.fixture
+def held_up(named, monkeypatch):
+    """Hold up every network that is loaded: what says that one is, and what lets it go on."""
+    reached, go_on = threading.Event(), threading.Event()
+    load_model = loading.load_model
+
+    def slow(name):
+        reached.set()
+        assert go_on.wait(WAIT)
+        return load_model(name)
+
+    monkeypatch.setattr(loading, "load_model", slow)
+    return reached, go_on

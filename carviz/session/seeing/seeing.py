@@ -8,6 +8,7 @@ was traced: of any other, pictures and the job would watch the same layers.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from carviz.evaluate import Watch, inference_mode
@@ -50,7 +51,7 @@ class Seeing:
             return None
         if beside_job and state.network.untraceable:
             return None
-        self._turn_to(demand)
+        self._turn_to_here()
         step = self._read(beside_job)
         if step is not None:
             return step
@@ -64,7 +65,7 @@ class Seeing:
             return None
         return self._step_of(wanted[0], demand)
 
-    def _turn_to(self, demand: Demand) -> None:
+    def _turn_to_here(self) -> None:
         """Let go of what was begun for another subject, bank or device."""
         state, place = self._state, self._here()
         if place == self._place:
@@ -190,12 +191,12 @@ class Seeing:
             steps.append(step)
 
         if opened >= 0:
-            add(lambda: self._read_changed(subject, table, filter, opened))
+            add(functools.partial(self._read_changed, subject, table, filter, opened))
         if state.own_data(table):
             numbers = classes_shown(class_content(table, filter))
             for face in choose_faces(table, filter, numbers).values():
                 if face.image not in state.face_pictures:
-                    add(lambda number=face.image: self._read_face(subject, number))  # type: ignore[misc]
+                    add(functools.partial(self._read_face, subject, face.image))
         return steps
 
     def _read_face(self, subject: Subject, number: int) -> None:
