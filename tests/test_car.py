@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import carviz
 from carviz.ablation import Run
-from carviz.car import prepare_car
+from carviz.car import iter_tables, prepare_car
 from carviz.results.record import same_measurement
 
 
@@ -70,7 +70,7 @@ def test_small_networks_agree_with_the_slow_reference(network):
         expected = reference_logits(model, images, site, filters)
         assert (expected.argmax(2) != model.eval()(images).argmax(1)).any(), "nothing moves"
         measurement = prepare_car(model, (images, labels), layer)
-        table = last(measurement.tables())
+        table = last(iter_tables(measurement))
         assert table.passport["engine"] == ("hooks" if network is Stubborn else "graph")
         np.testing.assert_array_equal(
             table.predictions, expected.argmax(2).numpy(), err_msg=f"{layer} of {network}"
@@ -92,7 +92,7 @@ def test_an_untraceable_network_is_told_once_that_it_is_slower():
 def test_hooks_find_the_convolutions_own_batch_norm(own, site):
     images, labels = random_images()
     model = wake(Stubborn(own=own), images)
-    table = last(prepare_car(model, (images, labels), "conv").tables())
+    table = last(iter_tables(prepare_car(model, (images, labels), "conv")))
     assert f"output of {site!r}" in table.passport["ablation"]
     expected = reference_logits(model, images, site, range(6))
     np.testing.assert_array_equal(table.predictions, expected.argmax(2).numpy())
@@ -239,7 +239,7 @@ def test_the_model_comes_back_bitwise_untouched(network):
     layer = next(n for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
     before = state_of(model)
     measurement = prepare_car(model, (images, labels), layer)
-    last(measurement.tables())
+    last(iter_tables(measurement))
     assert_untouched(model, before)
 
 
@@ -289,7 +289,7 @@ def test_another_thread_may_run_a_module_meanwhile():
     measurement = prepare_car(model, (images, labels), "first")  # tracing is over here
     thread = threading.Thread(target=loop)
     thread.start()
-    last(measurement.tables())
+    last(iter_tables(measurement))
     stop.set()
     thread.join()
     assert failures == []
@@ -303,7 +303,7 @@ def test_two_threads_measure_at_once():
     found = {}
 
     def work(layer):
-        found[layer] = last(prepared[layer].tables())
+        found[layer] = last(iter_tables(prepared[layer]))
 
     threads = [threading.Thread(target=work, args=(layer,)) for layer in expected]
     for thread in threads:
@@ -485,4 +485,4 @@ def test_a_cancel_need_not_wait_for_the_first_filter():
 
     measurement = prepare_car(wake(Residual(), images), (images, labels), "first")
     with pytest.raises(KeyboardInterrupt):
-        last(measurement.tables(stop))
+        last(iter_tables(measurement, stop))

@@ -12,7 +12,7 @@ from support.woken import CLASSES, IMAGES, family
 import carviz
 from carviz.ablation import Run, layout_of
 from carviz.ablation.batches import cut_into_batches
-from carviz.ablation.run import read_logits
+from carviz.ablation.tails import read_logits
 from carviz.car import prepare_car
 from carviz.evaluate import arithmetic, inference_mode
 

@@ -5,6 +5,7 @@ from carviz.ablation.auditing import Audit, choose_plan
 from carviz.ablation.batches import Batch
 from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.costs import CarPlan, count_costs, count_multiply_adds, in_short
+from carviz.ablation.facts import Chunk, Facts
 from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
@@ -12,9 +13,10 @@ from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layou
 from carviz.ablation.planning import plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
-from carviz.ablation.run import Chunk, Facts, Work, check_finite, read_logits, run_chunk, workers_of
+from carviz.ablation.run import Work, run_chunk
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
+from carviz.ablation.tails import check_finite, read_logits, workers_of
 from carviz.ablation.tidy import Folded
 from carviz.ablation.verifying import Claim, telling_pairs, verify
 from carviz.ablation.workers import side_by_side

@@ -39,7 +39,7 @@ from carviz.ablation.planning import (
     plan_by_reference,
     plan_like,
 )
-from carviz.ablation.run import batches, pairs_that_run
+from carviz.ablation.tails import batches, pairs_that_run
 from carviz.ablation.tidy import Folded
 from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError

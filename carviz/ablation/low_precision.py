@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation.batches import NOTHING
+from carviz.ablation.facts import Chunk, Facts, Tick
 from carviz.ablation.plan import Plan
 from carviz.ablation.precision_audit import (
     SAMPLE_FILTERS,
@@ -27,17 +28,8 @@ from carviz.ablation.precision_audit import (
     Octaves,
     threshold_of,
 )
-from carviz.ablation.run import (
-    Chunk,
-    Facts,
-    Read,
-    Tail,
-    Tick,
-    Work,
-    check_finite,
-    pairs_that_run,
-    read_logits,
-)
+from carviz.ablation.run import Work
+from carviz.ablation.tails import Read, Tail, check_finite, pairs_that_run, read_logits
 from carviz.evaluate import arithmetic, inference_mode
 
 Numbers = NDArray[np.int64]

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from carviz.ablation.cards import card_of_worker, put_on
-from carviz.ablation.run import Chunk, Facts, Work
+from carviz.ablation.facts import Chunk, Facts
+from carviz.ablation.run import Work
 from carviz.banks import TRACING, patches_undone
 from carviz.interrupts import uninterrupted
 

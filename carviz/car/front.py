@@ -12,8 +12,9 @@ from torch import nn
 
 from carviz.ablation import CarPlan, Run, count_costs, layout_of
 from carviz.banks import Model
-from carviz.car.measurement import FIRST_CHUNK, Measurement, measure_together
+from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
+from carviz.car.together import iter_tables, measure_together
 from carviz.evaluate import Data, OutputKind, Progress, placed, telling
 from carviz.results import CarTable, CarTables
 
@@ -228,7 +229,7 @@ def _warn(banks: list[Measurement]) -> None:
 
 def _tables(measurement: Measurement, progress: Progress) -> Iterator[CarTable]:
     with telling(progress, f"CAR of {measurement.layer}") as tell:
-        yield from measurement.tables(tell)
+        yield from iter_tables(measurement, tell)
 
 
 def _tables_of_banks(banks: list[Measurement], progress: Progress) -> Iterator[CarTables]:

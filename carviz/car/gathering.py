@@ -37,6 +37,7 @@ class Gathered:
         self._parts: dict[int, tuple[list[int], Facts]] = {}
         self._counts: dict[tuple[int, int, int], Counts] = {}
         self._sums: dict[int, NDArray[np.float64]] = {}
+        self._drops: dict[int, NDArray[np.float32]] = {}
         self.seen = 0
 
     def add(self, place: int, numbers: list[int], facts: Facts) -> None:
@@ -44,14 +45,15 @@ class Gathered:
 
         What is better are predictions: falls of log p are those that came first.
         """
-        if place in self._parts:
-            self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+        first = place not in self._parts
+        # Of the falls of log p sums by class and float32 enter the table: the rest may go.
+        self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
+        if not first:
             return
         total = np.zeros((len(self.classes), len(self.filters)))
         np.add.at(total, facts.targets, facts.drop.T)
-        # Of the falls of log p only the sums by class enter the table: the rest may go.
-        self._parts[place] = (numbers, dataclasses.replace(facts, drop=np.empty((0, 0))))
         self._sums[place] = total
+        self._drops[place] = facts.drop.astype(np.float32)
         self.seen += len(numbers)
 
     @property
@@ -82,8 +84,14 @@ class Gathered:
             baseline=np.concatenate([f.baseline for f in facts])[order],
             predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
             log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
+            image_log_prob_drop=self._falls(places, order),
             passport={**self.passport, **self._audit(places)},
         )
+
+    def _falls(self, places: Collection[int], order: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return (F, M) the falls of log p of each image, (0, 0) where they are left out."""
+        falls = np.concatenate([self._drops[p] for p in places], axis=1)
+        return np.zeros((0, 0), np.float32) if np.isnan(falls).any() else falls[:, order]
 
     def _audit(self, places: Collection[int]) -> dict[str, Any]:
         """Return what the passport says of the audit of low precision, where there was one."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carviz.banks import PLUS, Network, hooked_ends, insert_behind
-from carviz.car import SEED, Measurement
+from carviz.car import SEED, Measurement, iter_tables
 from carviz.evaluate import arithmetic, placed, quiet_call, set_grad_enabled
 
 Scores = NDArray[np.float64]
@@ -70,7 +70,7 @@ def car_once(scored: ScoredBanks, progress: Progress) -> list[Scores]:
     scores = []
     for place, bank in enumerate(scored.banks):
         share = _part(progress, place, len(scored.banks))
-        *_, table = bank.tables(share)
+        *_, table = iter_tables(bank, share)
         scores.append((table.lost_all - table.gained_all).astype(float))
     return scores
 

@@ -10,22 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.results.class_names import find_class, shown_names
+from carviz.results.ablations import Ablations, Floats, Integers
 from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
 from carviz.results.frames import class_frame, filter_frame, flip_columns, flip_frame, summary_frame
 from carviz.results.merging import merged
-from carviz.results.record import Record
-from carviz.results.statistics import count_by_class, fraction, paired_columns, paired_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CarTable(Record):
+class CarTable(Ablations):
     """CAR of the filters of one bank, whole and class by class, with the facts it derives from.
 
     CAR(i) = Acc(f) - Acc(f without filter i), and CAR_c(i) the same over the images of class c
@@ -56,6 +51,9 @@ class CarTable(Record):
         (F, K) mean fall of log p(true class | image), in nats, over the images of a class;
         NaN for a class without images. It breaks ties in CAR_c. All of it is NaN where it was left
         out, as by a measurement in bfloat16: then the numbers of classes and filters do.
+    image_log_prob_drop
+        (F, M) fall of log p(true class | image) of each image, in nats; (0, 0) where it was left
+        out, as by a measurement in bfloat16, or by a carviz before 0.2.
 
     Examples
     --------
@@ -77,6 +75,9 @@ class CarTable(Record):
     baseline: NDArray[np.int32]
     predictions: NDArray[np.int32]
     log_prob_drop: Floats
+    image_log_prob_drop: NDArray[np.float32] = dataclasses.field(
+        default_factory=lambda: np.zeros((0, 0), np.float32), kw_only=True
+    )
 
     _dtypes: ClassVar[Mapping[str, type]] = {
         "filters": np.int64,
@@ -85,7 +86,9 @@ class CarTable(Record):
         "baseline": np.int32,
         "predictions": np.int32,
         "log_prob_drop": np.float64,
+        "image_log_prob_drop": np.float32,
     }
+    _later: ClassVar[frozenset[str]] = frozenset({"image_log_prob_drop"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,6 +99,8 @@ class CarTable(Record):
                 "predictions": (F, M), "log_prob_drop": (F, K),
             }
         )  # fmt: skip
+        if self.image_log_prob_drop.size:
+            self._check_shapes({"image_log_prob_drop": (F, M)})
         if M == 0 or F == 0:
             raise self._reject("a table holds an image and a filter at least", f"{M} and {F}")
         self._check_within("are numbers of filters,", "filters", 0)
@@ -120,11 +125,6 @@ class CarTable(Record):
 
     # -- facts
 
-    @cached_property
-    def shown_classes(self) -> tuple[str, ...]:
-        """K names as tables and figures show them: with the number where a name repeats."""
-        return shown_names(self.classes)
-
     @property
     def complete(self) -> bool:
         """Whether every image of the data is in the table."""
@@ -135,92 +135,12 @@ class CarTable(Record):
         """Whether falls of log p were measured, and not left out."""
         return not bool(np.isnan(self.log_prob_drop).all())
 
-    @cached_property
-    def accuracy(self) -> float:
-        """Top-1 accuracy of the whole network, a fraction."""
-        return float(np.mean(self.baseline == self.targets))
-
-    @cached_property
-    def class_images(self) -> Integers:
-        """(K,) images of each class."""
-        return np.bincount(self.targets, minlength=len(self.classes)).astype(np.int64)
-
-    @cached_property
-    def class_accuracy(self) -> Floats:
-        """(K,) accuracy of the whole network over each class; NaN without images."""
-        right = np.bincount(
-            self.targets[self.baseline == self.targets], minlength=len(self.classes)
-        )
-        return fraction(right, self.class_images)
-
-    @cached_property
-    def lost(self) -> Integers:
-        """(F, K) images of each class that turn from right to wrong without the filter."""
-        return self._count((self.baseline == self.targets) & (self.predictions != self.targets))
-
-    @cached_property
-    def gained(self) -> Integers:
-        """(F, K) images of each class that turn from wrong to right without the filter."""
-        return self._count((self.baseline != self.targets) & (self.predictions == self.targets))
-
-    def _count(self, flipped: NDArray[np.bool_]) -> Integers:
-        return count_by_class(flipped, self.targets, len(self.classes))
-
-    @cached_property
-    def lost_all(self) -> Integers:
-        """(F,) images that turn from right to wrong."""
-        return np.asarray(self.lost.sum(axis=1))
-
-    @cached_property
-    def gained_all(self) -> Integers:
-        """(F,) images that turn from wrong to right."""
-        return np.asarray(self.gained.sum(axis=1))
-
     # -- what derives from them
-
-    @cached_property
-    def car(self) -> Floats:
-        """(F,) CAR of each filter: (lost - gained) / images."""
-        return (self.lost_all - self.gained_all) / len(self.images)
-
-    @cached_property
-    def class_car(self) -> Floats:
-        """(F, K) class-wise CAR; NaN for a class without images."""
-        return fraction(self.lost - self.gained, self.class_images)
-
-    @cached_property
-    def stderr_all(self) -> Floats:
-        """(F,) standard error of CAR, Agresti-Min's."""
-        return paired_stderr(self.lost_all, self.gained_all, len(self.images))
-
-    @cached_property
-    def stderr(self) -> Floats:
-        """(F, K) standard error of class-wise CAR, Agresti-Min's; NaN without images."""
-        return paired_stderr(self.lost, self.gained, self.class_images)
 
     @cached_property
     def _numbers(self) -> dict[str, NDArray[Any]]:
         """What is known of each filter, by the names of the columns of `to_frame`, each (F,)."""
-        images = np.full(len(self.filters), len(self.images))
-        columns = paired_columns(self.lost_all, self.gained_all, images)
-        return {**columns, "log_prob_drop": self.log_prob_drop_all}
-
-    @property
-    def interval_all(self) -> tuple[Floats, Floats]:
-        """(F,) and (F,): the 95% interval of CAR, Agresti-Min's, low and high."""
-        return self._numbers["low"], self._numbers["high"]
-
-    @property
-    def q_value_all(self) -> Floats:
-        """(F,) q of the exact sign test, over all filters of the table (Benjamini-Hochberg)."""
-        return self._numbers["q_value"]
-
-    @cached_property
-    def q_value(self) -> Floats:
-        """(F, K) the same by class, over all filters and classes; NaN without images."""
-        shape = self.lost.shape
-        columns = paired_columns(self.lost, self.gained, np.broadcast_to(self.class_images, shape))
-        return columns["q_value"]
+        return {**self._paired, "log_prob_drop": self.log_prob_drop_all}
 
     @cached_property
     def log_prob_drop_all(self) -> Floats:
@@ -363,16 +283,6 @@ class CarTable(Record):
         return flip_columns(
             self.images[changed], self.shown_classes, *(each[changed] for each in facts)
         )
-
-    def class_number(self, class_name: str | int) -> int:
-        """Return the number of a class given by number, by name, or as `shown_classes` has it.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or several go by that name: then the number tells them apart.
-        """
-        return find_class(self.classes, class_name)
 
     def to_frame(self, by: Literal["filter", "class"] = "filter") -> pd.DataFrame:
         """Return the numbers as a table, one row a filter, or one a filter and class.

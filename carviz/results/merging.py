@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,16 @@ def merged(a: Any, b: Any) -> Any:
         filters=filters[order],
         predictions=rows(a.predictions, b.predictions),
         log_prob_drop=rows(a.log_prob_drop, b.log_prob_drop),
+        image_log_prob_drop=_falls(a, b, rows),
     )
+
+
+def _falls(a: Any, b: Any, rows: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+    """Return the falls of log p of each image, where both tables have them."""
+    mine, its = a.image_log_prob_drop, b.image_log_prob_drop
+    if mine.size and its.size:
+        return rows(mine, its)
+    return np.zeros((0, 0), np.float32)
 
 
 def _merged_passport(a: Any, b: Any) -> dict[str, Any]:

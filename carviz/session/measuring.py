@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from carviz.car import prepare_car
+from carviz.car import iter_tables, prepare_car
 from carviz.selectivity import measure_selectivity
 from carviz.session.state import State
 from carviz.session.status import how_it_ended, under_way
@@ -24,7 +24,7 @@ def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> No
         filters=filters, run=state.subject.run, tick=job.check,
     )  # fmt: skip
     due = Throttle(TABLES)
-    for table in measurement.tables(tick):
+    for table in iter_tables(measurement, tick):
         with state.lock:
             state.only(job)
             state.running = table

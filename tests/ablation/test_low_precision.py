@@ -18,7 +18,7 @@ from torch import nn
 import carviz
 from carviz.ablation import low_precision
 from carviz.ablation.precision_audit import Auditing
-from carviz.car import prepare_car
+from carviz.car import iter_tables, prepare_car
 from carviz.evaluate import imitated_tf32
 
 IMAGES, LABELS = random_images(150)
@@ -131,7 +131,7 @@ def test_a_plan_whose_batches_lose_one_filter(case):
         model, (IMAGES, LABELS), "first", run=carviz.Run(precision=precision, memory=MEMORY)
     )
     measurement.plan.numbers, measurement.plan.rows_independent = (), False
-    *_, table = measurement.tables()
+    *_, table = iter_tables(measurement)
     np.testing.assert_array_equal(table.predictions, expected.predictions)
 
 

@@ -16,7 +16,7 @@ from support.woken import wake
 from torch import nn
 
 import carviz
-from carviz.ablation.run import workers_of
+from carviz.ablation.tails import workers_of
 from carviz.ablation.workers import even_size, side_by_side
 from carviz.car import prepare_car
 

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from carviz.ablation import Run, layout_of
 from carviz.ablation.batches import Batch
-from carviz.car import prepare_car
+from carviz.car import iter_tables, prepare_car
 
 
 class Made(TorchDispatchMode):
@@ -71,7 +71,7 @@ def measuring(
     """Return what measures a bank that is prepared; `tell` is called after every batch."""
     run = Run(precision=precision)
     measurement = prepare_car(model, (images, _labels(images)), layer, run=run)
-    return lambda: list(measurement.tables(tell))
+    return lambda: list(iter_tables(measurement, tell))
 
 
 def preparing(
