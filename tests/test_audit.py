@@ -67,11 +67,11 @@ def one_call_forgotten(monkeypatch):
 
 def rows_mixed_up(monkeypatch):
     whole = cut.ZeroChannels.forward
-    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, v=0: whole(s, m, c.flip(0), v))
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, *v: whole(s, m, c.flip(0), *v))
 
 
 def nothing_removed(monkeypatch):
-    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda _s, maps, _c, _v=0: maps)
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda _s, maps, _c, *_v: maps)
     monkeypatch.setattr(planning, "find_readers", None)
 
 
@@ -129,7 +129,7 @@ def a_step_moved_that_keeps_no_zero(monkeypatch):
 
 def the_value_is_not_zero(monkeypatch):
     whole = cut.ZeroChannels.forward
-    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, _v=0: whole(s, m, c, 0.05))
+    monkeypatch.setattr(cut.ZeroChannels, "forward", lambda s, m, c, *_v: whole(s, m, c, 0.05))
 
 
 class Flat(nn.Module):

@@ -9,7 +9,7 @@ from carviz.ablation.facts import Chunk, Facts
 from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
-from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of, turn_of
 from carviz.ablation.planning import plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
@@ -18,13 +18,23 @@ from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
 from carviz.ablation.tidy import Folded
+from carviz.ablation.values import (
+    QUANTILES,
+    ZERO,
+    Value,
+    ValueName,
+    check_value,
+    partner_order,
+)
 from carviz.ablation.verifying import Claim, telling_pairs, verify
 from carviz.ablation.workers import side_by_side
 
 __all__ = [
     "AUDITED_IMAGES",
     "LEAST_ROWS",
+    "QUANTILES",
     "ROWS",
+    "ZERO",
     "Audit",
     "AuditedChunk",
     "AuditedFacts",
@@ -46,8 +56,11 @@ __all__ = [
     "ReferencePlan",
     "Run",
     "SampleWork",
+    "Value",
+    "ValueName",
     "Work",
     "check_finite",
+    "check_value",
     "choose_plan",
     "count",
     "count_costs",
@@ -57,6 +70,7 @@ __all__ = [
     "joined_head",
     "layout_of",
     "lone_modules",
+    "partner_order",
     "plan_like",
     "read_logits",
     "run_chunk",
@@ -67,6 +81,7 @@ __all__ = [
     "summary",
     "telling_pairs",
     "together_in_head",
+    "turn_of",
     "verify",
     "workers_of",
     "zero_output",

@@ -24,14 +24,7 @@ import torch
 from torch import Tensor
 
 from carviz.ablation.batches import NOTHING, Batch
-from carviz.ablation.plan import (
-    GraphPlan,
-    HookPlan,
-    Plan,
-    RowsError,
-    Values,
-    layout_of,
-)
+from carviz.ablation.plan import GraphPlan, HookPlan, Plan, RowsError, Values, layout_of
 from carviz.ablation.planning import (
     layout_for,
     plan_by_graph,
@@ -41,7 +34,8 @@ from carviz.ablation.planning import (
 )
 from carviz.ablation.tails import batches, pairs_that_run
 from carviz.ablation.tidy import Folded
-from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
+from carviz.ablation.truth import Tick, Truth, alike, distance, find_truth, scale_of, widened
+from carviz.ablation.values import ZERO, Partners, Value
 from carviz.banks import Network, OutOfReachError
 from carviz.evaluate import AS_IS, OutputKind, arithmetic, inference_mode, sets_attributes, shadow
 from carviz.reference import Reference
@@ -100,6 +94,7 @@ def choose_plan(
     answers: OutputKind | None = None,
     folded: Folded | None = None,
     precision: str = "float32",
+    value: Value = ZERO,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -122,6 +117,9 @@ def choose_plan(
         `carviz.ablation.tidy.fold`.
     precision
         In which the plan will run, which decides how its maps lie in memory.
+    value
+        What stands in a channel's place. Numbers that the data tell are those of the sample; the
+        plan's `set_constants` takes better ones.
 
     Raises
     ------
@@ -131,18 +129,20 @@ def choose_plan(
     """
     with inference_mode(), arithmetic("float32", sample.device.type):
         layout = layout_for(sample.device.type, precision)
-        auditor = _Auditor(network, layer, sample, small, tick or (lambda: None), folded, layout)
+        auditor = _Auditor(
+            network, layer, sample, small, tick or (lambda: None), folded, layout, value
+        )
         return auditor.choose(answers)
 
 
 class _Auditor:
     def __init__(
         self, network: Network, layer: str, sample: Tensor, small: bool,
-        tick: Tick, folded: Folded | None, layout: torch.memory_format,
+        tick: Tick, folded: Folded | None, layout: torch.memory_format, value: Value,
     ) -> None:  # fmt: skip
         self.network, self.layer, self.sample = network, layer, sample
         self.small, self.tick, self.folded = small, tick, folded
-        self.layout = layout
+        self.layout, self.value = layout, value
         self.reference = Reference(network.model)
         self.pick = AS_IS
         self.words = ""
@@ -152,7 +152,7 @@ class _Auditor:
         begun = time.perf_counter()
         truth = find_truth(
             self.reference, self.sample, self.layer,
-            small=self.small, tick=self.tick, answers=answers,
+            small=self.small, tick=self.tick, answers=answers, value=self.value,
         )  # fmt: skip
         self.pick = truth.pick
         plan, remark = self._first_that_agrees(truth)
@@ -184,7 +184,10 @@ class _Auditor:
                     self._tell(truth, bool(wide))
                     return plan, self._remark(plan, reasons)
                 reasons.append(self._attributes(plan) or fault)
-        last = plan_by_reference(self.network, self.layer, self.sample, pick=self.pick)
+        last = plan_by_reference(
+            self.network, self.layer, self.sample, pick=self.pick, value=self.value
+        )
+        last.set_constants(truth.constants)
         self.words = "measured by the reference itself"
         return last, self._remark(last, reasons)
 
@@ -202,7 +205,7 @@ class _Auditor:
         try:
             plan = plan_by_graph(
                 network, self.layer, self.sample, pick=self.pick,
-                folded=self.folded, layout=self.layout,
+                folded=self.folded, layout=self.layout, value=self.value,
             )  # fmt: skip
             self.making += time.perf_counter() - begun
         except Exception as error:  # a traced constant may not fit these images' size
@@ -217,7 +220,7 @@ class _Auditor:
 
     def _by_hooks(self, network: Network) -> Iterator[tuple[HookPlan | None, str]]:
         try:
-            plan = plan_by_hooks(network, self.layer, self.sample, pick=self.pick)
+            plan = plan_by_hooks(network, self.layer, self.sample, pick=self.pick, value=self.value)
         except OutOfReachError as error:
             yield None, str(error)
             return
@@ -230,8 +233,13 @@ class _Auditor:
         what = "its graph" if isinstance(plan, GraphPlan) else "a forward hook"
         if not plan.rows_independent:
             what += ", one filter a batch,"
+        plan.set_constants(truth.constants)
         try:
-            values = plan.head(truth.images.to(memory_format=layout_of(plan)))
+            images = truth.images.to(memory_format=layout_of(plan))
+            others = None if truth.partners is None else Partners(truth.partners)
+            values = plan.filled(plan.head(images), images, others)
+            if truth.maps and not alike(plan.place_maps(images), truth):
+                return f"{what} has other channels where values are set"
             whole, without = self._answers(plan, truth, values)
             mixed_up = self._mixed_up(plan, truth, values, whole)
         except (RowsError, OutOfReachError) as error:
@@ -324,9 +332,14 @@ class _Auditor:
         shown = ", ".join(str(filter) for filter in truth.removed)
         several = "s" if len(truth.removed) > 1 else ""
         self.words = (
-            f"removing filter{several} {shown} changes the logits as in the network itself"
+            f"{self._doing()} filter{several} {shown} changes the logits as in the network itself"
             + (", in float64: float32's rounding is amplified" if wide else "")
         )
+
+    def _doing(self) -> str:
+        if self.value.is_found:
+            return "a constant in place of"
+        return "removing" if self.value.is_zero else f"{self.value.words} in place of"
 
     def _relations(self) -> list[str]:
         """Return what else the bank's filters have a part in, and go on doing."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from carviz.ablation.batches import Batch
-from carviz.ablation.plan import Plan
+from carviz.ablation.plan import Plan, Values
+from carviz.ablation.values import Partners
 from carviz.banks import Network
 from carviz.evaluate import inference_mode
 from carviz.interrupts import whole
@@ -35,9 +36,10 @@ class CarPlan:
     head
         What runs once, for all filters.
     tail
-        What runs for a filter that is not zero on the image.
+        What runs for a filter that is not zero, or whatever else, on the image.
     active
-        Share of (filter, image) pairs on which the channel is not zero, of a few images.
+        Share of (filter, image) pairs on which the channel is not zero, or whatever else stands in
+        its place, of a few images.
     cached
         Bytes that the head keeps of an image.
     """
@@ -63,6 +65,11 @@ class CarPlan:
         """Multiply-adds of this plan."""
         return self.head + self.tail * (1 + self.active * self.filters)
 
+    @property
+    def _place(self) -> str:
+        """What stands in the channel's place, in a word."""
+        return "zero" if self.where.startswith("zero") else "what is set"
+
     def __str__(self) -> str:
         ratio = self.loop_cost / self.plan_cost if self.plan_cost else float("inf")
         return "\n".join(
@@ -72,7 +79,7 @@ class CarPlan:
                 f"  once an image   {in_short(self.head)} multiply-adds; "
                 f"{self.cached / 1024:,.0f} KiB are kept",
                 f"  once a filter   {in_short(self.tail)}, on the {self.active:.0%} of images "
-                "where its channel is not zero",
+                f"where its channel is not {self._place}",
                 f"  in all          {in_short(self.plan_cost)} an image, where a loop over the "
                 f"whole network ({in_short(self.network)}) does {in_short(self.loop_cost)}: "
                 f"{ratio:.1f} times as much",
@@ -94,8 +101,8 @@ def count_costs(
     one = sample[:1]
     first = Batch.together(filters[:1], sample.device)
     whole = count_multiply_adds(lambda: network.model(one))
-    values = plan.head(sample)
-    alone = plan.head(one)
+    values = _head(plan, sample)
+    alone = _head(plan, one)
     active = plan.active(values) if plan.rows_independent else None
     share = 1.0 if active is None else float(active[:, filters].float().mean())
     return CarPlan(
@@ -105,11 +112,17 @@ def count_costs(
         plan.where,
         plan.how,
         network=whole,
-        head=count_multiply_adds(lambda: plan.head(one)),
+        head=count_multiply_adds(lambda: _head(plan, one)),
         tail=count_multiply_adds(lambda: plan.tail(alone, first)),
         active=share,
         cached=sum(v.nbytes for v in alone if isinstance(v, Tensor)),
     )
+
+
+def _head(plan: Plan, images: Tensor) -> Values:
+    """Return what a head gives, with what stands in the channels' place."""
+    others = Partners(images.roll(1, 0)) if plan.value.kind == "resample" else None
+    return plan.filled(plan.head(images), images, others)
 
 
 def count_multiply_adds(run: Callable[[], object]) -> float:

@@ -30,6 +30,7 @@ from carviz.ablation.precision_audit import (
 )
 from carviz.ablation.run import Work
 from carviz.ablation.tails import Read, Tail, check_finite, pairs_that_run, read_logits
+from carviz.ablation.values import Partners
 from carviz.evaluate import arithmetic, inference_mode
 
 Numbers = NDArray[np.int64]
@@ -107,7 +108,10 @@ class AuditedWork(Work):
     ) -> AuditedFacts:  # fmt: skip
         assert isinstance(chunk, AuditedChunk)
         numbers = chunk.numbers[part]
-        block = _Block(self.plan, images, targets, self.filters, numbers, batch_size, tick)
+        block = _Block(
+            self.plan, images, targets, self.filters, numbers, batch_size, tick,
+            self._partners(chunk, part),
+        )  # fmt: skip
         with inference_mode():
             if chunk.known is not None:
                 return block.raised(self.auditing, chunk.level, chunk.known.of(part))
@@ -150,7 +154,10 @@ class SampleWork(Work):
         tick: Tick,
     ) -> Noise:  # fmt: skip
         numbers = chunk.numbers[part]
-        block = _Block(self.plan, images, targets, self.filters, numbers, batch_size, tick)
+        block = _Block(
+            self.plan, images, targets, self.filters, numbers, batch_size, tick,
+            self._partners(chunk, part),
+        )  # fmt: skip
         with inference_mode():
             return block.noise(self.precision)
 
@@ -160,19 +167,20 @@ class _Block:
 
     Parameters
     ----------
-    plan, images, targets, filters, numbers, batch_size, tick
+    plan, images, targets, filters, numbers, batch_size, tick, partners
         As in `carviz.ablation.run_chunk`.
     """
 
     def __init__(
         self, plan: Plan, images: Tensor, targets: Tensor, filters: Sequence[int],
         numbers: Sequence[int], batch_size: int, tick: Tick | None,
+        partners: Partners | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.targets, self.tick = plan, targets, tick
         self.numbers, self.count, self.device = list(numbers), len(images), images.device
         self.sets = np.asarray(filters, np.int64).reshape(-1, 1)
         with inference_mode(), arithmetic("float32", self.device.type):
-            values = plan.head(images)
+            values = plan.filled(plan.head(images), images, partners)
             self.places, self.rows = pairs_that_run(plan, values, self.sets, self.count)
         self.tail = Tail(plan, values, targets, batch_size)
         self.whole = self._whole("float32")

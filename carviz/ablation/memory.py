@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from carviz.ablation.batches import Batch
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan
+from carviz.ablation.values import Partners
 from carviz.evaluate import arithmetic, no_grad
 from carviz.interrupts import whole
 
@@ -101,7 +102,7 @@ def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     """Return what a plan takes for one image ``(1, channel, height, width)``."""
     with arithmetic("float32", image.device.type):
         with whole(_Largest) as head:
-            values = plan.head(image)
+            values = plan.filled(plan.head(image), image, _partners(plan, image))
         # What a graph's row loses is counted apart: of a single row it would be too much, as rows
         # that lose the same share the weights that are fetched.
         by_graph = isinstance(plan, GraphPlan) and plan.shares
@@ -114,6 +115,11 @@ def find_needs(plan: Plan, image: Tensor, filter: int) -> Needs:
     on_gpu = image.device.type == "cuda"
     batch, most = (CORES, MOST_ROWS_ON_GPU) if on_gpu else (CACHE, MOST_ROWS)
     return Needs(kept + ALIVE * head.bytes, ALIVE * largest, weights, batch, most)
+
+
+def _partners(plan: Plan, images: Tensor) -> Partners | None:
+    """Return images whose channels stand in those of others: here in their own."""
+    return Partners(images) if plan.value.kind == "resample" else None
 
 
 def _part(plan: Plan) -> nn.Module:

@@ -9,10 +9,9 @@ right. Which one may be used is for `carviz.ablation.auditing` to say; nothing i
 from __future__ import annotations
 
 import dataclasses
-import functools
 import threading
 from collections import defaultdict
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -20,16 +19,27 @@ from torch import Tensor, fx, nn
 
 from carviz.ablation.batches import Batch, take
 from carviz.ablation.shares import ConvolutionShare, LinearShare
-from carviz.banks import HookedEnds, zero_channels
+from carviz.ablation.values import ZERO, GraphFills, Partners, Value
+from carviz.ablation.whole_plans import (
+    Constants,
+    HookPlan,
+    ReferencePlan,
+    RowsError,
+    Values,
+)
 from carviz.evaluate import AS_IS, Pick, in_float32, quiet_call
-from carviz.reference import Reference
 
-Values = tuple[Any, ...]
-"""What a head gives: first the bank's maps, one a unit (or the images, where there is no head)."""
-
-
-class RowsError(ValueError):
-    """A bank's maps have other rows than the batch has images: a batch loses one filter only."""
+__all__ = [
+    "GraphPlan",
+    "HookPlan",
+    "Plan",
+    "ReferencePlan",
+    "RowsError",
+    "Values",
+    "keeps_nothing",
+    "layout_of",
+    "turn_of",
+]
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,6 +70,10 @@ class GraphPlan:
         How images and maps lie in memory; see `layout_for`.
     keeps_nothing
         Whether several threads may run it at once: no step of it keeps anything.
+    value
+        What stands in a channel's place.
+    fills
+        How it comes there, where that is not zero.
     """
 
     cut_head: fx.GraphModule
@@ -76,18 +90,47 @@ class GraphPlan:
     how: str = "graph"
     layout: torch.memory_format = torch.channels_last
     keeps_nothing: bool = False
+    value: Value = ZERO
+    fills: GraphFills | None = None
 
     def head(self, images: Tensor) -> Values:
-        """Run everything up to the bank once: (bank, …, planes, …, whole, …, carried, …)."""
+        """Run everything up to the bank once: (bank, …, planes, …, whole, …, carried, …).
+
+        Where something else than zero stands in a channel's place, `filled` gives the planes.
+        """
         given = quiet_call(self.cut_head, images)
         banks, others = given[: self.sites], given[self.sites :]
-        values = (*banks, *(share.planes(banks[0]) for share in self.shares), *others)
+        planes = () if self.fills else tuple(share.planes(banks[0]) for share in self.shares)
+        values = (*banks, *planes, *others)
         if not any(self.numbers):
             return values
         # Numbers that follow from the batch's size are worked out anew for each batch of rows.
         whole = len(values) - len(self.numbers)
         kept = [v for v, n in zip(values[whole:], self.numbers, strict=True) if n is None]
         return (*values[:whole], *kept)
+
+    def filled(self, values: Values, images: Tensor, partners: Partners | None) -> Values:
+        """Return what the head gave of images, with what stands in the channels' place.
+
+        That is (bank, …, fill, …, planes, …, whole, …, carried, …), a fill for each unit. A layer
+        that reads the bank loses the share of what is taken away: the bank less its fill.
+        """
+        if self.fills is None:
+            return values
+        banks, others = values[: self.sites], values[self.sites :]
+        fills = self.fills.of(banks, self.uses, images, partners)
+        planes = tuple(share.planes(banks[0] - fills[0]) for share in self.shares)
+        return (*banks, *fills, *planes, *others)
+
+    def place_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the maps in which values are set, one a unit."""
+        assert self.fills is not None
+        return list(quiet_call(self.fills.places, images))
+
+    def set_constants(self, constants: Constants) -> None:
+        """Say what channels are set to."""
+        if self.fills is not None:
+            self.fills.constants = constants
 
     def tail(self, values: Values, batch: Batch, value: Any = 0) -> Tensor:
         """Run what follows the bank, row by row without the row's channels.
@@ -102,11 +145,17 @@ class GraphPlan:
         batch
             The rows, and what each of them loses.
         value
-            What stands in their place, as in `carviz.banks.zero_channels`. Other values than zero
-            want a plan without shares, whose steps behind the bank have not moved.
+            What stands in their place, as in `carviz.banks.zero_channels`, where the plan itself
+            does not say it. Other values than zero want a plan without shares, whose steps behind
+            the bank have not moved.
         """
         banks, planes, wholes, carried = self._parts(values)
         rows = batch.rows
+        if self.fills is not None and self.reads_bank:
+            fills = values[self.sites : self.sites + self.uses]
+            value = fills
+            if rows is not None and self.value.kind == "resample":
+                value = tuple(take(fill, rows) for fill in fills)
         count = len(values[0]) if rows is None else len(rows)
         with in_float32(values[0].device.type):  # a small difference of large sums
             without = [
@@ -127,7 +176,9 @@ class GraphPlan:
 
     def modules(self) -> tuple[nn.Module, ...]:
         """Return what holds its weights."""
-        return self.cut_head, self.cut_tail, *(share.module for share in self.shares)
+        fills = self.fills
+        more = [] if fills is None else [p for p in (fills.places, fills.steps) if p is not None]
+        return self.cut_head, self.cut_tail, *(share.module for share in self.shares), *more
 
     def row_bytes(self, values: Values) -> int:
         """Return the bytes of the largest tensor that a row's losses take, beside the maps."""
@@ -150,129 +201,23 @@ class GraphPlan:
     def _parts(self, values: Values) -> tuple[Values, Values, Values, Values]:
         """Return the banks, their planes and wholes (one a share), and what is carried."""
         s, n = self.sites, len(self.shares)
-        ends = s, s + n, s + 2 * n
-        return values[: ends[0]], values[ends[0] : ends[1]], values[ends[1] : ends[2]], (
+        first = s + (self.uses if self.fills else 0)
+        ends = first, first + n, first + 2 * n
+        return values[:s], values[ends[0] : ends[1]], values[ends[1] : ends[2]], (
             values[ends[2] :]
         )  # fmt: skip
 
     def active(self, values: Values) -> Tensor | None:
-        """Return (image, filter) whether a channel is not zero where it leaves the head.
+        """Return (image, filter) whether a channel is not what would stand in its place.
 
         Of a unit that reads another's output nothing is known beforehand.
         """
         if self.sites < self.uses:
             return None
-        found = [(bank != 0).flatten(2).any(2) for bank in values[: self.sites]]
+        banks = values[: self.sites]
+        fills = values[self.sites : 2 * self.sites] if self.fills else [0] * len(banks)
+        found = [(b != fill).flatten(2).any(2) for b, fill in zip(banks, fills, strict=True)]
         return torch.stack(found).any(0)
-
-
-@dataclasses.dataclass(eq=False)
-class HookPlan:
-    """The whole network for every filter, with the channel zeroed by forward hooks.
-
-    Parameters
-    ----------
-    model
-        A copy that nobody else runs.
-    ends
-        Where the units of the bank end.
-    gone
-        Ends and filters of banks that have lost some for good.
-    """
-
-    model: nn.Module
-    ends: HookedEnds
-    pick: Pick = AS_IS
-    rows_independent: bool = True
-    classes: int = 0
-    how: str = "hooks"
-    gone: dict[str, tuple[HookedEnds, list[int]]] = dataclasses.field(default_factory=dict)
-
-    @property
-    def where(self) -> str:
-        """The ablation in words."""
-        return describe_modules(self.ends)
-
-    def head(self, images: Tensor) -> Values:
-        """Nothing can be shared without a graph."""
-        return (images,)
-
-    def tail(self, values: Values, batch: Batch, value: Any = 0) -> Tensor:
-        """Run the whole network under the hooks."""
-        images, channels = _images(values, batch), batch.channels
-
-        def without(maps: Tensor) -> Tensor:
-            if len(channels) > 1 and (maps.ndim != 4 or len(maps) != len(images)):
-                raise RowsError(
-                    f"maps of shape {tuple(maps.shape)} have other rows than {len(images)} images"
-                )
-            return zero_channels(maps, channels, value)
-
-        with ExitStack() as hooks:
-            for ends, filters in self.gone.values():
-                lost = functools.partial(
-                    zero_channels, channels=torch.tensor([filters], device=images.device)
-                )
-                hooks.enter_context(ends.replacing(self.model, lost))
-            hooks.enter_context(self.ends.replacing(self.model, without))
-            # A clone, for networks that normalise their input in place.
-            with self.pick.reading() as read:
-                return read(self.model(images.clone()))
-
-    def active(self, values: Values) -> Tensor | None:
-        """Not known without a graph: who reads the channel cannot be seen."""
-        return None
-
-    def modules(self) -> tuple[nn.Module, ...]:
-        """Return what holds its weights."""
-        return (self.model,)
-
-
-@dataclasses.dataclass(eq=False)
-class ReferencePlan:
-    """The reference of the audit measures by itself, one filter a pass: slow, and right.
-
-    Parameters
-    ----------
-    reference
-        A reference of its own.
-    layer
-        The bank.
-    gone
-        Filters of any banks that are gone for good.
-    """
-
-    reference: Reference
-    layer: str
-    where: str
-    classes: int = 0
-    rows_independent: bool = False
-    how: str = "reference"
-    gone: dict[str, list[int]] = dataclasses.field(default_factory=dict)
-
-    @property
-    def pick(self) -> Pick:
-        """Finds the logits."""
-        return self.reference.pick
-
-    def head(self, images: Tensor) -> Values:
-        """Nothing is shared."""
-        return (images,)
-
-    def tail(self, values: Values, batch: Batch, value: Any = 0) -> Tensor:
-        """Run the whole network without one set of channels."""
-        images = _images(values, batch)
-        filters = [int(c) for c in batch.sets[0] if c >= 0]
-        gone = {**self.gone, self.layer: [*self.gone.get(self.layer, []), *filters]}
-        return self.reference.without(images, gone)
-
-    def active(self, values: Values) -> Tensor | None:
-        """Not known."""
-        return None
-
-    def modules(self) -> tuple[nn.Module, ...]:
-        """Return what holds its weights."""
-        return (self.reference.model,)
 
 
 Plan = GraphPlan | HookPlan | ReferencePlan
@@ -313,18 +258,6 @@ def _keeps_nothing(module: nn.Module) -> bool:
 def _is_torch_s(thing: Any) -> bool:
     place = getattr(thing, "__module__", None)  # None of what is written in C
     return place is None or str(place).split(".")[0] in KNOWN
-
-
-def describe_modules(ends: HookedEnds) -> str:
-    """Return in words where a bank's channels become zero."""
-    own = ", the convolution's own BatchNorm" if set(ends.modules) - {ends.layer} else ""
-    return f"zero at the output of {' and '.join(map(repr, ends.modules))}{own}"
-
-
-def _images(values: Values, batch: Batch) -> Tensor:
-    """Return a batch's images where the head is nothing."""
-    images: Tensor = values[0]
-    return images if batch.rows is None else take(images, batch.rows)
 
 
 def layout_of(plan: Plan) -> torch.memory_format:

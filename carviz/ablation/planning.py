@@ -11,7 +11,17 @@ from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, keeps
 from carviz.ablation.shares import find_readers, share_of
 from carviz.ablation.steps import moves_into_head
 from carviz.ablation.tidy import Folded, fold, tidy
-from carviz.banks import PLUS, Network, cut, hooked_ends
+from carviz.ablation.values import ZERO, GraphFills, Value
+from carviz.banks import (
+    PLUS,
+    Network,
+    cut,
+    describe_places,
+    hooked_ends,
+    hooked_places,
+    part_between,
+    part_up_to,
+)
 from carviz.evaluate import AS_IS, Pick, shadow
 from carviz.reference import Reference
 
@@ -39,7 +49,7 @@ def layout_for(device: str, precision: str) -> torch.memory_format:
 def plan_by_graph(
     network: Network, layer: str, sample: Tensor, *,
     subtract: bool = True, pick: Pick = AS_IS, folded: Folded | None = None,
-    layout: torch.memory_format = torch.channels_last,
+    layout: torch.memory_format = torch.channels_last, value: Value = ZERO,
 ) -> GraphPlan:  # fmt: skip
     """Return the plan that cuts the traced network; whether its rows are images is looked at.
 
@@ -54,27 +64,33 @@ def plan_by_graph(
         What plans of other banks of this network have folded; see `fold`.
     layout
         How images and maps lie in memory; see `layout_for`.
+    value
+        What stands in a channel's place.
     """
     assert network.graph is not None
-    ends = network.unit_ends(layer)
+    ends = network.unit_ends(layer) if value.is_zero else network.places(layer)
     places = {node: place for place, node in enumerate(network.graph.graph.nodes)}
     sample = sample.to(memory_format=layout)
     graph, nodes = fold(network.graph, set(network.calls(layer)), folded, layout)
-    parts = cut(
-        graph, layer, [nodes[places[end]] for end in ends], moves_into_head,
-        find_readers if subtract else None,
-    )  # fmt: skip
+    ends = [nodes[places[end]] for end in ends]
+    parts = cut(graph, layer, ends, moves_into_head, find_readers if subtract else None)
     shares = tuple(share_of(graph, reader) for reader in parts.readers)
     plan = GraphPlan(
         parts.head, tidy(parts.tail), parts.where, shares, parts.reads_bank,
-        parts.sites, parts.uses, pick, layout=layout,
+        parts.sites, parts.uses, pick, layout=layout, value=value,
     )  # fmt: skip
     plan.keeps_nothing = keeps_nothing(plan.cut_head) and keeps_nothing(plan.cut_tail)
     axes = _look_at_rows(plan, sample)
     if plan.shares and axes != 4:  # a call without a batch axis
         return plan_by_graph(
-            network, layer, sample, subtract=False, pick=pick, folded=folded, layout=layout
-        )
+            network, layer, sample,
+            subtract=False, pick=pick, folded=folded, layout=layout, value=value,
+        )  # fmt: skip
+    if not value.is_zero:
+        plan.where = f"{value.words} at {describe_places(graph, layer, ends)}"
+        moved = len(ends) == 1 and parts.left != (ends[0],)
+        steps = part_between(graph, ends[0], parts.left[0]) if moved else None
+        plan.fills = GraphFills(part_up_to(graph, ends, "Places"), steps)
     return plan
 
 
@@ -107,23 +123,33 @@ def _follows(many: Any, one: Any, images: int) -> tuple[int, int] | None:
     return None if rest else (growth, one - growth)
 
 
-def plan_by_hooks(network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS) -> HookPlan:
+def plan_by_hooks(
+    network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS, value: Value = ZERO
+) -> HookPlan:
     """Return the plan that runs the whole network under forward hooks.
 
     Raises
     ------
     OutOfReachError
-        If a unit ends where no forward hook reaches.
+        If a unit ends where no forward hook reaches, or a value is set there.
     """
     model = shadow(network.model)
-    return HookPlan(model, hooked_ends(model, layer, sample, network.norms), pick)
+    ends = hooked_ends(model, layer, sample, network.norms)
+    if not value.is_zero:
+        ends = hooked_places(model, ends, sample, network.norms)
+    return HookPlan(model, ends, pick, value=value)
 
 
 def plan_by_reference(
-    network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS
+    network: Network, layer: str, sample: Tensor, *, pick: Pick = AS_IS, value: Value = ZERO
 ) -> ReferencePlan:
     """Return the plan in which the reference does the work."""
     reference = Reference(network.model, pick)
+    if not value.is_zero:
+        behind = any(reference.behind(sample, layer))
+        place = "the activation that alone reads" if behind else "the unit of"
+        where = f"{value.words} at the output of {place} {layer!r}"
+        return ReferencePlan(reference, layer, where, value=value)
     if PLUS in layer:
         return ReferencePlan(reference, layer, f"zero at the output of the sum {layer}")
     names = [end.module or layer for end in reference.ends(sample, layer)]
@@ -137,11 +163,13 @@ def plan_like(plan: Plan, network: Network, layer: str, sample: Tensor) -> Plan:
     """Return a plan of the same kind for the network as it is now; nothing is tried."""
     made: Plan
     if isinstance(plan, GraphPlan):
-        made = plan_by_graph(network, layer, sample, pick=plan.pick, layout=plan.layout)
+        made = plan_by_graph(
+            network, layer, sample, pick=plan.pick, layout=plan.layout, value=plan.value
+        )
         made.numbers = made.numbers if plan.rows_independent else ()
     elif isinstance(plan, HookPlan):
-        made = plan_by_hooks(network, layer, sample, pick=plan.pick)
+        made = plan_by_hooks(network, layer, sample, pick=plan.pick, value=plan.value)
     else:
-        made = plan_by_reference(network, layer, sample, pick=plan.pick)
+        made = plan_by_reference(network, layer, sample, pick=plan.pick, value=plan.value)
     made.rows_independent, made.classes = plan.rows_independent, plan.classes
     return made

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carviz.ablation.batches import NOTHING
+from carviz.ablation.batches import NOTHING, moved
 from carviz.ablation.facts import Chunk, Facts, Tick
 from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.plan import Plan, layout_of, turn_of
 from carviz.ablation.tails import Tail, check_finite, pairs_that_run
+from carviz.ablation.values import Partners, partner_order
 from carviz.evaluate import arithmetic, inference_mode
 
 
@@ -111,7 +112,19 @@ class Work:
         return run_chunk(
             self.plan, images, targets, self.filters,
             numbers=chunk.numbers[part], batch_size=batch_size, tick=tick,
+            partners=self._partners(chunk, part),
         )  # fmt: skip
+
+    def _partners(self, chunk: Chunk, part: slice) -> Partners | None:
+        """Return the images whose channels stand in those of a part of a chunk, if any do."""
+        if self.plan.value.kind != "resample":
+            return None
+        order = partner_order(chunk.numbers)[part]
+        images = _there(chunk.images[torch.from_numpy(order)], self.device)
+        images = images.to(dtype=self.dtype, memory_format=layout_of(self.plan))
+        # Where rows are tied to one another, nothing is known of them.
+        inside = len(order) == len(chunk.numbers) and self.plan.rows_independent
+        return Partners(images, moved(order, self.device) if inside else None)
 
 
 def run_chunk(
@@ -123,6 +136,7 @@ def run_chunk(
     numbers: Sequence[int],
     batch_size: int,
     tick: Tick | None = None,
+    partners: Partners | None = None,
 ) -> Facts:
     """Return the facts of one chunk.
 
@@ -134,6 +148,8 @@ def run_chunk(
         The images' numbers in the data, for error messages.
     batch_size
         Rows of the tail that run together.
+    partners
+        The images whose channels stand in those of `images`, where the plan wants them.
 
     Raises
     ------
@@ -146,7 +162,7 @@ def run_chunk(
     with inference_mode(), arithmetic("float32", images.device.type):
         step = together_in_head(plan, images.device, count)
         parts = (images[start : start + step] for start in range(0, count, step))
-        values = joined_head(plan, parts, count)
+        values = plan.filled(joined_head(plan, parts, count), images, partners)
         places, rows = pairs_that_run(plan, values, sets, count)
         tail = Tail(plan, values, targets, batch_size)
         # A cancel need not wait for the filters.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from carviz.ablation.values import ZERO, Value
+from carviz.banks import CHANNEL
 from carviz.evaluate import LastSteps, OutputKind, Pick, find_logits, misfit
 from carviz.interrupts import whole
 from carviz.reference import NeverCalledError, Reference
@@ -45,6 +47,15 @@ class Truth:
         By filter, the images that it was removed on.
     without
         By filter, the logits of these images without it.
+    value
+        What stands in a channel's place.
+    constants
+        (call, filter), float64: the numbers, where it is a number a channel. Such as the data tell
+        are here those of these few images.
+    partners
+        As many other images, where it is the channel of another image.
+    maps
+        What the channels are where values are set, where the data tell the value.
     """
 
     images: Tensor
@@ -53,6 +64,15 @@ class Truth:
     pick: Pick
     removed: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     without: dict[int, Tensor] = dataclasses.field(default_factory=dict)
+    value: Value = ZERO
+    constants: Tensor | None = None
+    partners: Tensor | None = None
+    maps: list[Tensor] = dataclasses.field(default_factory=list)
+
+    def fill(self, places: list[int]) -> dict[str, Tensor | None]:
+        """Return what stands in the channels of some images, as the reference takes it."""
+        others = None if self.partners is None else self.partners[places]
+        return {"constants": self.constants, "partners": others}
 
     @property
     def agreement(self) -> float:
@@ -62,7 +82,7 @@ class Truth:
 
 def find_truth(
     reference: Reference, images: Tensor, layer: str, *,
-    small: bool = False, tick: Tick, answers: OutputKind | None = None,
+    small: bool = False, tick: Tick, answers: OutputKind | None = None, value: Value = ZERO,
 ) -> Truth:  # fmt: skip
     """Ask the reference what removing some filters of a bank changes.
 
@@ -80,6 +100,8 @@ def find_truth(
         Called between two passes; what it raises ends them.
     answers
         What the network's output is, where somebody says it.
+    value
+        What stands in a channel's place.
 
     Raises
     ------
@@ -97,7 +119,8 @@ def find_truth(
     pick = find_logits(answer, len(images), steps, answers)
     reference.pick = pick
     logits = pick(answer, steps)
-    truth = Truth(images, logits, _rounding(reference, images, logits, tick), pick)
+    truth = Truth(images, logits, _rounding(reference, images, logits, tick), pick, value=value)
+    _say_values(reference, truth, layer, energies)
     _remove_some(reference, truth, layer, energies, small, tick)
     return truth
 
@@ -134,6 +157,39 @@ def _rounding(reference: Reference, images: Tensor, whole: Tensor, tick: Tick) -
     return max(seen, 4 * torch.finfo(whole.dtype).eps * scale)
 
 
+def _say_values(reference: Reference, truth: Truth, layer: str, energies: Tensor) -> None:
+    """Say what stands in the channels' place on these images."""
+    value, images = truth.value, truth.images
+    if value.kind == "resample":
+        truth.partners = images.roll(1, 0)
+    elif value.kind == "number":
+        shape = 1, len(energies)
+        truth.constants = torch.full(shape, value.number, dtype=torch.float64)
+    elif value.is_found:
+        truth.maps = reference.maps(images, layer)
+        if len(reference.maps(images[:1], layer)) != len(truth.maps):
+            raise ValueError(
+                f"value={value.given!r} is a number for each call of the convolution; how often "
+                f"{layer!r} is called depends on how many images there are. Take another value: "
+                "'zero', 'resample', or a number."
+            )
+        truth.constants = means_of(truth.maps)
+
+
+def alike(maps: Sequence[Tensor], truth: Truth) -> bool:
+    """Return whether a plan sees the channels that the reference sees where values are set."""
+    return len(maps) == len(truth.maps) and all(
+        distance(own, expected) <= truth.agreement * scale_of(expected)
+        for own, expected in zip(maps, truth.maps, strict=True)
+    )
+
+
+def means_of(maps: Sequence[Tensor]) -> Tensor:
+    """Return the mean of each channel over all rows and places (call, filter), on the CPU."""
+    means = [m.double().movedim(CHANNEL, 0).flatten(1).mean(1) for m in maps]
+    return torch.stack(means).cpu()
+
+
 def _remove_some(
     reference: Reference, truth: Truth, layer: str, energies: Tensor, small: bool, tick: Tick
 ) -> None:
@@ -141,7 +197,7 @@ def _remove_some(
     images = list(range(1 if small else len(truth.images)))
     for filter in energies.argsort(descending=True, stable=True)[:TRIES].tolist():
         tick()
-        logits = reference.without(truth.images[images], {layer: [filter]})
+        logits = reference.without(truth.images[images], {layer: [filter]}, **truth.fill(images))
         if not torch.isfinite(logits).all():
             continue  # the run can name the image
         if distance(logits, truth.whole[images]) < TELLING * truth.rounding:
@@ -158,10 +214,18 @@ def widened(reference: Reference, truth: Truth, layer: str, tick: Tick) -> Truth
     without = {}
     for filter, places in truth.removed.items():
         tick()
-        without[filter] = precise.without(images[places], {layer: [filter]})
+        fill = truth.fill(places)
+        if fill["partners"] is not None:
+            fill["partners"] = fill["partners"].double()
+        without[filter] = precise.without(images[places], {layer: [filter]}, **fill)
+    maps = precise.maps(images, layer) if truth.maps else []
     rounding = 16 * torch.finfo(torch.float64).eps * scale_of(whole)
     reference.passes += precise.passes
-    return Truth(images, whole, rounding, truth.pick, truth.removed, without)
+    partners = None if truth.partners is None else truth.partners.double()
+    return Truth(
+        images, whole, rounding, truth.pick, truth.removed, without,
+        truth.value, truth.constants, partners, maps,
+    )  # fmt: skip
 
 
 def distance(a: Tensor, b: Tensor) -> float:

@@ -41,6 +41,10 @@ class Claim:
         The class that was found to be predicted.
     drop
         The fall of log p(true class) that was found, in nats; NaN where it is not claimed.
+    constants
+        (call, filter) what the channels were set to, where that is not zero.
+    partner
+        The image whose channels stood in their place, like `image`; None for none.
     """
 
     number: int
@@ -49,6 +53,8 @@ class Claim:
     target: int
     predicted: int
     drop: float = float("nan")
+    constants: Tensor | None = None
+    partner: Tensor | None = None
 
 
 def verify(
@@ -84,7 +90,11 @@ def verify(
             if tick is not None:
                 tick()
             together = torch.cat([claim.image for claim in group])
-            without = reference.without(together, group[0].removals)
+            others = [claim.partner for claim in group if claim.partner is not None]
+            without = reference.without(
+                together, group[0].removals,
+                constants=group[0].constants, partners=torch.cat(others) if others else None,
+            )  # fmt: skip
             for place, claim in enumerate(group):
                 pair = whole[claim.number], without[place : place + 1]
                 found = _fault(claim, *pair, rounding, coarseness)
@@ -108,7 +118,11 @@ def _fault_in_float64(
 ) -> str:
     """Return the fault that is left when rounding, which a network may amplify, is known."""
     precise, image = reference.double(), claim.image.double()
-    wide = precise.logits(image), precise.without(image, claim.removals)
+    partner = None if claim.partner is None else claim.partner.double()
+    wide = (
+        precise.logits(image),
+        precise.without(image, claim.removals, constants=claim.constants, partners=partner),
+    )
     seen = max(float((a - b).abs().max()) for a, b in zip(wide, (whole, without), strict=True))
     return _fault(claim, *wide, 10 * seen, coarseness)
 

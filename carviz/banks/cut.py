@@ -39,9 +39,9 @@ FindReaders = Callable[[fx.GraphModule, fx.Node], list[Reader]]
 class ZeroChannels(nn.Module):
     """`zero_channels` as a module: torch.fx keeps modules whole when it unpickles a graph."""
 
-    def forward(self, maps: Tensor, channels: Tensor, value: Any = 0) -> Tensor:
-        """Return `maps` without the channels of each row."""
-        return zero_channels(maps, channels, value)
+    def forward(self, maps: Tensor, channels: Tensor, value: Any = 0, unit: int = 0) -> Tensor:
+        """Return `maps` without the channels of each row; several values are one a unit."""
+        return zero_channels(maps, channels, value[unit] if isinstance(value, tuple) else value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +59,8 @@ class Cut:
     tail
         Maps (channels, value, site, …, without, …, carried, …) to what the network gives, where
         `channels` (row, set) are those that each row loses, negative for none, `value` is what
-        stands in their place, and `without` are the outputs of `readers` without them.
+        stands in their place (or a tuple of it, one a unit), and `without` are the outputs of
+        `readers` without them.
     where
         The ablation in words: which output is zeroed.
     sites
@@ -70,6 +71,8 @@ class Cut:
         Layers behind the bank whose outputs without a channel are given to the tail.
     reads_bank
         Whether the tail reads the bank itself, beside what `readers` make of it.
+    left
+        The nodes of the graph that leave the head, one a site: behind what was moved into it.
     """
 
     layer: str
@@ -80,6 +83,7 @@ class Cut:
     uses: int = 1
     readers: tuple[Reader, ...] = ()
     reads_bank: bool = True
+    left: tuple[fx.Node, ...] = ()
 
 
 def cut(
@@ -109,7 +113,8 @@ def cut(
     # Units side by side leave the head together; one that reads another's output is in the tail.
     behind = _behind(graph.graph, [user for end in ends for user in end.users], [])
     sites = [end for end in ends if end not in behind]
-    within = [end for end in ends if end in behind]
+    within = {end: unit for unit, end in enumerate(ends) if end in behind}
+    units = [unit for unit, end in enumerate(ends) if end not in behind]
     # Of several units none is moved, and no share is subtracted.
     if len(ends) == 1 and may_move is not None:
         sites = [_move(graph, sites[0], may_move)]
@@ -122,9 +127,9 @@ def cut(
     given = [*sites, *(r.end for r in readers)]
     carried = _carried(graph.graph, given, tail_nodes)
     head = part_up_to(graph, [*given, *carried], "Head")
-    tail = _tail(graph, sites, within, given, carried, tail_nodes)
+    tail = _tail(graph, dict(zip(sites, units, strict=True)), within, given, carried, tail_nodes)
     return Cut(
-        layer, head, tail, where, len(sites), len(ends), tuple(readers), bool(rest)
+        layer, head, tail, where, len(sites), len(ends), tuple(readers), bool(rest), tuple(sites)
     )  # fmt: skip
 
 
@@ -201,10 +206,24 @@ def part_up_to(module: fx.GraphModule, outputs: list[fx.Node], name: str) -> fx.
     return _module(module, graph, name)
 
 
+def part_between(module: fx.GraphModule, start: fx.Node, end: fx.Node) -> fx.GraphModule:
+    """Return the steps from a node to one behind it, where each reads the one before alone."""
+    chain = [end]
+    while chain[-1].all_input_nodes != [start]:
+        (before,) = chain[-1].all_input_nodes
+        chain.append(before)
+    graph = fx.Graph(tracer_cls=Tracer)
+    copies = {start: graph.placeholder("maps")}
+    for node in reversed(chain):
+        copies[node] = graph.node_copy(node, lambda n: copies[n])
+    graph.output(copies[end])
+    return _module(module, graph, "Steps")
+
+
 def _tail(
     module: fx.GraphModule,
-    sites: list[fx.Node],
-    within: list[fx.Node],
+    sites: dict[fx.Node, int],
+    within: dict[fx.Node, int],
     given: list[fx.Node],
     carried: list[fx.Node],
     tail_nodes: set[fx.Node],
@@ -221,7 +240,7 @@ def _tail(
         # A bank that only `readers` read is given to the tail all the same, and nothing is done to
         # it.
         if any(site in node.all_input_nodes for node in tail_nodes):
-            copies[site] = graph.call_module(ZERO, (bank, channels, value))
+            copies[site] = graph.call_module(ZERO, (bank, channels, value, sites[site]))
     # What leads to no output is left out: it would run for every filter.
     needed = ancestors([node for node in module.graph.nodes if node.op == "output"])
     for node in module.graph.nodes:
@@ -230,7 +249,9 @@ def _tail(
         elif node in tail_nodes and (node in needed or node.op == "output"):
             copies[node] = graph.node_copy(node, lambda n: copies[n])
             if node in within:  # a unit behind another loses its channel where it ends
-                copies[node] = graph.call_module(ZERO, (copies[node], channels, value))
+                copies[node] = graph.call_module(
+                    ZERO, (copies[node], channels, value, within[node])
+                )
     return _module(module, graph, "Tail")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -27,6 +27,9 @@ DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
             "feature_alpha_dropout", "feature_dropout", "stochastic_depth"}  # fmt: skip
 
 Replace = Callable[[Tensor], Tensor]
+Call = tuple[str, int]
+"""A module's name, and which of its calls in a pass."""
+Put = Callable[[Tensor, Call], Tensor]
 Arguments = tuple[Any, Any, float]
 """Of a batch normalisation that is no module: weight, running variance, eps."""
 
@@ -65,7 +68,13 @@ class HookedEnds:
     @contextmanager
     def replacing(self, model: nn.Module, replace: Replace) -> Iterator[None]:
         """Let `replace` change what leaves the units, for the length of one pass."""
-        with self._hooked(model, lambda _module, _args, output: replace(output)):
+        with self._hooked(model, lambda _call, _module, _args, output: replace(output)):
+            yield
+
+    @contextmanager
+    def placing(self, model: nn.Module, put: Put) -> Iterator[None]:
+        """Let `put` change what leaves the modules, told of which call of which module it is."""
+        with self._hooked(model, lambda call, _module, _args, output: put(output, call)):
             yield
 
     @contextmanager
@@ -78,7 +87,7 @@ class HookedEnds:
         unit ends before it, so what it gives is computed anew from what the module reads.
         """
 
-        def seen(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        def seen(_call: Call, module: nn.Module, args: Any, output: Tensor) -> Tensor:
             norm = norms.get(names.get(module, ""))
             note(output if norm is None or norm.plain else normalised(module, args[0]))
             return output.clone()  # for what works in place behind the unit
@@ -89,7 +98,7 @@ class HookedEnds:
 
     @contextmanager
     def _hooked(
-        self, model: nn.Module, change: Callable[[nn.Module, Any, Tensor], Tensor]
+        self, model: nn.Module, change: Callable[[Call, nn.Module, Any, Tensor], Tensor]
     ) -> Iterator[None]:
         with ExitStack() as hooks:
             for name in self.modules:
@@ -97,21 +106,22 @@ class HookedEnds:
                 hooks.callback(handle.remove)
             yield
 
-    def _hook(self, name: str, change: Callable[[nn.Module, Any, Tensor], Tensor]) -> Any:
+    def _hook(self, name: str, change: Callable[[Call, nn.Module, Any, Tensor], Tensor]) -> Any:
         always, called = self.serves_alone(name), 0
 
         def after(module: nn.Module, args: Any, output: Tensor) -> Tensor | None:
             nonlocal called
             called += 1
+            call = name, called - 1
             if always:  # however many there are: a loop over images calls once for each
-                return change(module, args, output)
+                return change(call, module, args, output)
             if called > self.counts[name]:
                 raise OutOfReachError(
                     f"{name!r} serves {self.layer!r} and others, and was called more often than "
                     f"when it was watched ({self.counts[name]} times): whose call it is, is "
                     "not known."
                 )
-            return change(module, args, output) if (name, called - 1) in self.ends else None
+            return change(call, module, args, output) if call in self.ends else None
 
         return after
 
@@ -162,11 +172,11 @@ def watched_norms(
 
 def _watch(
     model: nn.Module, layer: str, images: Tensor, norms: dict[str, BatchNorm]
-) -> _ReaderWatcher:
+) -> ReaderWatcher:
     """Run a network once and note who reads the convolution's calls."""
     convolution = model.get_submodule(layer)
     channels = int(convolution.out_channels)  # type: ignore[arg-type]
-    watcher = _ReaderWatcher(layer)
+    watcher = ReaderWatcher(layer)
     with ExitStack() as hooks:
         for name, norm in norms.items():
             if norm.channels == channels:
@@ -188,7 +198,7 @@ def _watch(
     return watcher
 
 
-def _end(watcher: _ReaderWatcher, place: int, norms: dict[str, BatchNorm]) -> tuple[str, int]:
+def _end(watcher: ReaderWatcher, place: int, norms: dict[str, BatchNorm]) -> tuple[str, int]:
     readers = watcher.readers[place]
     if len(readers) == 1 and isinstance(readers[0], tuple):
         name, count = readers[0]
@@ -204,16 +214,16 @@ def _end(watcher: _ReaderWatcher, place: int, norms: dict[str, BatchNorm]) -> tu
     return watcher.layer, place
 
 
-class _ReaderWatcher(TorchFunctionMode):
+class ReaderWatcher(TorchFunctionMode):
     """Note who reads what the convolution gives: a list for each of its calls.
 
     A reader is the normalisation module and which of its calls it was, ("", 0) for a
-    normalisation that is no module, or None for anything else.
+    normalisation that is no module (`known` functions), or None for anything else.
     """
 
-    def __init__(self, layer: str) -> None:
+    def __init__(self, layer: str, known: Collection[str] = ("batch_norm",)) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.known = layer, known
         self.readers: list[list[tuple[str, int] | None]] = []
         self.counts: collections.Counter[str] = collections.Counter()
         self.functions: dict[int, Arguments] = {}
@@ -238,6 +248,10 @@ class _ReaderWatcher(TorchFunctionMode):
         """Note that a normalisation ends."""
         self._inside.pop()
 
+    def forget(self, output: Any) -> None:
+        """Take what worked in place for what it made: it is no longer what was given."""
+        self._names = [(tensor, place) for tensor, place in self._names if tensor is not output]
+
     def _place(self, value: Any) -> int | None:
         return next((place for tensor, place in self._names if tensor is value), None)
 
@@ -257,9 +271,11 @@ class _ReaderWatcher(TorchFunctionMode):
             assert place is not None
             if place == first and name in HANDING_METHODS | DROPOUTS:
                 self._names.append((output, place))
-            elif place == first and name == "batch_norm":
+            elif place == first and name.rstrip("_") in self.known:
                 self.readers[place].append(("", 0))
-                self.functions[place] = _arguments(args, kwargs)
+                if name == "batch_norm":
+                    self.functions[place] = _arguments(args, kwargs)
+                self.forget(output)
             else:
                 self.readers[place].append(None)
         return output

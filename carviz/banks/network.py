@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from carviz.banks.batch_norms import BatchNorm, find_batch_norms
+from carviz.banks.places import place_of
 from carviz.banks.sums import PLUS, Sum, find_sums
 from carviz.banks.tracing import UntraceableError, trace
 from carviz.banks.units import unit_end
@@ -69,6 +70,14 @@ class Network:
         channels = self.convolution(layer).out_channels
         ends = [unit_end(self.graph, call, channels, self.norms) for call in self.calls(layer)]
         return list(dict.fromkeys(ends))
+
+    def places(self, layer: str) -> list[fx.Node]:
+        """Return the nodes of the graph behind which a bank's channels are last alone, a unit each.
+
+        There a value other than zero is set.
+        """
+        assert self.graph is not None
+        return [place_of(self.graph, end, self.norms) for end in self.unit_ends(layer)]
 
     def sums(self) -> dict[str, Sum]:
         """Return the sums of branches that count as banks of their own, by name."""

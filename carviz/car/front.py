@@ -10,7 +10,15 @@ from typing import Any, overload
 import torch
 from torch import nn
 
-from carviz.ablation import CarPlan, Run, count_costs, layout_of
+from carviz.ablation import (
+    CarPlan,
+    Run,
+    Value,
+    ValueName,
+    check_value,
+    count_costs,
+    layout_of,
+)
 from carviz.banks import Model
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
@@ -33,6 +41,7 @@ def measure_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    value: ValueName | float = ...,
 ) -> CarTable: ...
 
 
@@ -47,6 +56,7 @@ def measure_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    value: ValueName | float = ...,
 ) -> CarTables: ...
 
 
@@ -60,6 +70,7 @@ def measure_car(
     progress: Progress = True,
     run: Run | None = None,
     answers: OutputKind | None = None,
+    value: ValueName | float = "zero",
 ) -> CarTable | CarTables:
     """Measure the CAR of a bank's filters, whole and class by class.
 
@@ -100,6 +111,15 @@ def measure_car(
         are probabilities. One number an image is the logit of class 1 against class 0 (class 1
         above 0) unless "probabilities" is said (class 1 above 0.5). What was taken stands in the
         passport.
+    value
+        What stands in the filter's channel. "zero": the filter is removed. Everything else is set
+        where the channel is last alone, behind the activation that alone reads the unit, else at
+        the unit's end: "mean", the channel's mean over all images and places, for which the data
+        are passed once more; "resample", the same channel of another image of the chunk, by a
+        seeded permutation; a number; "optimal", of nine quantiles of the channel the one with the
+        lowest mean -log p, chosen on one seeded half of the images at nine times its price, and
+        told on the other: the table holds that half only (Li and Janson, arXiv 2409.09951). The
+        numbers stand in the table's `values`; what was done where, in its passport.
 
     Returns
     -------
@@ -129,7 +149,7 @@ def measure_car(
     """
     tables: Iterator[Any] = iter_car(
         model, data, layer,
-        filters=filters, device=device, progress=progress, run=run, answers=answers,
+        filters=filters, device=device, progress=progress, run=run, answers=answers, value=value,
     )  # fmt: skip
     last: CarTable | CarTables = deque(tables, maxlen=1).pop()
     return last
@@ -146,6 +166,7 @@ def iter_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    value: ValueName | float = ...,
 ) -> Iterator[CarTable]: ...
 
 
@@ -160,6 +181,7 @@ def iter_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    value: ValueName | float = ...,
 ) -> Iterator[CarTables]: ...
 
 
@@ -173,6 +195,7 @@ def iter_car(
     progress: Progress = True,
     run: Run | None = None,
     answers: OutputKind | None = None,
+    value: ValueName | float = "zero",
 ) -> Iterator[CarTable] | Iterator[CarTables]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
@@ -189,12 +212,13 @@ def iter_car(
     ...     print(len(table.images), "of", table.total)
     16 of 16
     """
+    chosen = check_value(value)
     if layer is None or isinstance(layer, (list, tuple)):
-        banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers)
+        banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers, chosen)
         _warn(banks)
         return _tables_of_banks(banks, progress)
     measurement = prepare_car(
-        model, data, layer, filters=filters, device=device, run=run, answers=answers
+        model, data, layer, filters=filters, device=device, run=run, answers=answers, value=chosen
     )
     _warn([measurement])
     return _tables(measurement, progress)
@@ -203,7 +227,7 @@ def iter_car(
 def _prepare_banks(
     model: Model, data: Any, layers: Layers, filters: Sequence[int] | None,
     device: str | torch.device | None, progress: Progress, run: Run | None,
-    answers: OutputKind | None,
+    answers: OutputKind | None, value: Value,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare several banks, which takes a while where there are many: a bar of its own says so."""
     # A function is told the share of what is measured, and of that nothing is done yet.
@@ -211,7 +235,7 @@ def _prepare_banks(
     with telling(told, "Preparing the banks") as tell:
         banks = prepare_banks(
             model, data, layers,
-            filters=filters, device=device, run=run, tick=tell, answers=answers,
+            filters=filters, device=device, run=run, tick=tell, answers=answers, value=value,
         )  # fmt: skip
         tell(1.0)
     return banks
@@ -248,6 +272,7 @@ def plan_car(
     device: str | torch.device | None = None,
     run: Run | None = None,
     answers: OutputKind | None = None,
+    value: ValueName | float = "zero",
 ) -> CarPlan:
     """Tell how a bank will be measured and what that saves; nothing is measured yet.
 
@@ -264,8 +289,9 @@ def plan_car(
     ('graph', 32, 16, True)
     """
     measurement = prepare_car(
-        model, data, layer, filters=filters, device=device, run=run, answers=answers
-    )
+        model, data, layer,
+        filters=filters, device=device, run=run, answers=answers, value=check_value(value),
+    )  # fmt: skip
     numbers = measurement.order[:FIRST_CHUNK].tolist()
     sample = placed(
         measurement.images.read(numbers)[0],
@@ -278,5 +304,5 @@ def plan_car(
         sample,
         layer=measurement.layer,
         filters=measurement.filters,
-        images=len(measurement.images),
+        images=len(measurement.order),
     )

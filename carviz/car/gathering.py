@@ -25,6 +25,8 @@ class Gathered:
         Images in the data.
     passport
         As it is when a table is asked for.
+    values
+        (filter, call) numbers that stand in the channels' places; (0, 0) for none.
     """
 
     layer: str
@@ -32,6 +34,7 @@ class Gathered:
     classes: tuple[str, ...]
     total: int
     passport: Mapping[str, Any]
+    values: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
 
     def __post_init__(self) -> None:
         self._parts: dict[int, tuple[list[int], Facts]] = {}
@@ -85,6 +88,7 @@ class Gathered:
             predictions=np.concatenate([f.predictions for f in facts], axis=1)[:, order],
             log_prob_drop=np.where(count > 0, drop / np.maximum(count, 1), np.nan),
             image_log_prob_drop=self._falls(places, order),
+            values=self.values,
             passport={**self.passport, **self._audit(places)},
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from carviz.ablation import (
     Plan,
     Run,
     Work,
+    partner_order,
     telling_pairs,
     verify,
 )
@@ -41,6 +43,16 @@ PASSING = ("versions", "remark", "audit")
 """What of a passport does not decide the numbers."""
 
 AnyWork = TypeVar("AnyWork", bound=Work)
+Part = TypeVar("Part")
+
+
+def chunked(numbers: list[int]) -> list[list[int]]:
+    """Cut images into chunks that double until they are large."""
+    chunks, size = [], FIRST_CHUNK
+    while numbers:
+        chunks.append(numbers[:size])
+        numbers, size = numbers[size:], min(2 * size, LARGEST_CHUNK)
+    return chunks
 
 
 @dataclasses.dataclass(eq=False)
@@ -58,11 +70,32 @@ class Measurement:
     needs: Needs
     passport: dict[str, Any]
     audit: Audit
+    choosing: NDArray[np.int64] = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64), repr=False
+    )
+    """Images by which an optimal value is chosen; they are not among `order`."""
+    constants: Tensor | None = None
+    """(call, filter) what channels are set to, where it is a number and known; see `valuing`."""
+
+    def set_constants(self, constants: Tensor | None) -> None:
+        """Say what the channels are set to."""
+        self.constants = constants
+        self.plan.set_constants(constants)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """(filter, call) numbers that stand in the channels' places; (0, 0) for none."""
+        if self.constants is None:
+            return np.zeros((0, 0))
+        return np.asarray(self.constants[:, self.filters].T)
 
     def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
         few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
+        partners = None
+        if self.plan.value.kind == "resample":
+            partners = images[torch.from_numpy(partner_order(numbers))]
         pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
         return [
             Claim(
@@ -72,6 +105,8 @@ class Measurement:
                 int(facts.targets[m]),
                 int(facts.predictions[f, m]),
                 float(facts.drop[f, m]) if self.run.precision == "float32" else np.nan,
+                self.constants,
+                None if partners is None else partners[m : m + 1].to(device, dtype).clone(),
             )
             for f, m in (pairs[:1] if few else pairs)
         ]
@@ -97,10 +132,10 @@ class Measurement:
 
     def chunks(self) -> list[list[int]]:
         """Cut the order into chunks that double until they are large; settings alone decide."""
-        numbers, chunks, size = self.order.tolist(), [], FIRST_CHUNK
-        while numbers:
-            chunks.append(numbers[:size])
-            numbers, size = numbers[size:], min(2 * size, LARGEST_CHUNK)
+        chunks = chunked(self.order.tolist())
+        if self.plan.value.kind == "resample" and len(chunks) > 1 and len(chunks[-1]) == 1:
+            last = chunks.pop()  # an image alone has no partner
+            chunks[-1] += last
         return chunks
 
     @property
@@ -110,12 +145,16 @@ class Measurement:
 
     def checkpoint(self) -> Checkpoint[Facts] | None:
         """Open the bank's folder of finished chunks, where the run has one."""
+        return self.checkpoint_of(self.kind)
+
+    def checkpoint_of(self, kind: type[Part], part: str = "chunk") -> Checkpoint[Part] | None:
+        """Open the bank's folder of finished parts of a kind, where the run has one."""
         if self.run.checkpoint is None:
             return None
         decides = {k: v for k, v in self.passport.items() if k not in PASSING}
         chunks = [FIRST_CHUNK, LARGEST_CHUNK]
         identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
-        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, self.kind)
+        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, kind, part)
 
     def work(self) -> Work:
         """Return what is done with every chunk in float32."""

@@ -13,16 +13,19 @@ from torch import Tensor, nn
 
 from carviz.ablation import (
     AUDITED_IMAGES,
+    ZERO,
     Audit,
     Folded,
     Plan,
     Run,
+    Value,
     choose_plan,
     find_needs,
     layout_of,
 )
 from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
+from carviz.car.valuing import check_measurable, halves, value_passport
 from carviz.checks import check_filters
 from carviz.evaluate import (
     Images,
@@ -53,6 +56,7 @@ def prepare_car(
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
     answers: OutputKind | None = None,
+    value: Value = ZERO,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
@@ -67,7 +71,7 @@ def prepare_car(
     if filters is not None:
         chosen = check_filters(filters, count, name, once="measured", some=True)
     told = None if tick is None else lambda _share: tick()
-    return _prepare(network, model, data, {name: chosen}, run, told, answers)[0]
+    return _prepare(network, model, data, {name: chosen}, run, told, answers, value)[0]
 
 
 def prepare_banks(
@@ -80,6 +84,7 @@ def prepare_banks(
     run: Run | None = None,
     tick: Callable[[float], None] | None = None,
     answers: OutputKind | None = None,
+    value: Value = ZERO,
 ) -> list[Measurement]:
     """Prepare several banks as `prepare_car` does one; what they can share is made once.
 
@@ -96,7 +101,9 @@ def prepare_banks(
             "filters=…)."
         )
     chosen = {name: list(range(network.convolution(name).out_channels)) for name in names}
-    return _prepare(network, model, data, chosen, run, tick, answers, asked=layers is not None)
+    return _prepare(
+        network, model, data, chosen, run, tick, answers, value, asked=layers is not None
+    )
 
 
 def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
@@ -122,7 +129,8 @@ def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
 
 def _prepare(
     network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
-    tick: Callable[[float], None] | None, answers: OutputKind | None, *, asked: bool = True,
+    tick: Callable[[float], None] | None, answers: OutputKind | None, value: Value = ZERO, *,
+    asked: bool = True,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare banks, each with its filters.
 
@@ -136,6 +144,10 @@ def _prepare(
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run, coarse = _on_device(run or Run(), sample.device)
+    check_measurable(network, list(chosen), value, len(images), run)
+    choosing = order[:0]
+    if value.kind == "optimal":
+        choosing, order = halves(order, images.hints)
     alike: dict[str, Any] = {}
     folded: Folded = {}
     prepared: list[Measurement] = []
@@ -146,7 +158,7 @@ def _prepare(
             plan, audit = choose_plan(
                 network, name, sample, tick=check,
                 small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-                folded=folded, precision=run.precision,
+                folded=folded, precision=run.precision, value=value,
             )  # fmt: skip
         except NeverCalledError:
             if asked or len(unused) + 1 == len(chosen):
@@ -158,9 +170,21 @@ def _prepare(
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
         passport = _passport(plan, audit, alike, coarse)
+        passport |= value_passport(plan, len(choosing), len(order))
         prepared += [
             Measurement(
-                network, plan, name, filters, images, order, classes, run, needs, passport, audit
+                network,
+                plan,
+                name,
+                filters,
+                images,
+                order,
+                classes,
+                run,
+                needs,
+                passport,
+                audit,
+                choosing,
             )
         ]
     if unused:

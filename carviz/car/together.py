@@ -17,6 +17,7 @@ from carviz.ablation import (
     run_elsewhere,
     sample_a,
 )
+from carviz.car.constants import find_constants
 from carviz.car.doubling import Doubling
 from carviz.car.gathering import Gathered
 from carviz.car.measurement import Measurement
@@ -41,7 +42,7 @@ def measure_together(
     progress
         Told the share done of all banks, after every batch.
     """
-    together = _Together(banks, progress)
+    together = _Together(banks, find_constants(banks, progress))
     together.check_kept()
     if together.shared:
         yield together.tables()
@@ -68,11 +69,14 @@ class _Together:
         self.banks, self.progress = banks, progress
         self.images, self.run = banks[0].images, banks[0].run
         self.chunks = banks[0].chunks()
-        self.total = len(self.images)
+        self.total = len(banks[0].order)
         self.done = [
-            Gathered(bank.layer, bank.filters, bank.classes, self.total, bank.passport)
+            Gathered(
+                bank.layer, bank.filters, bank.classes, len(self.images), bank.passport,
+                bank.values,
+            )
             for bank in banks
-        ]
+        ]  # fmt: skip
         self.checkpoints = [bank.checkpoint() for bank in banks]
         self.claims: list[list[Claim]] = [[] for _ in banks]
         coarse = self.run.precision != "float32"

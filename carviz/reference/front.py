@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from carviz.evaluate import AS_IS, Pick, arithmetic, inference_mode, shadow
 from carviz.interrupts import Whole, whole
 from carviz.reference.functions import CHANNEL, PLUS
-from carviz.reference.removing import Remover, whole_sum, zeroed
+from carviz.reference.placing import (
+    Placer,
+    PlaceWatcher,
+    constants_put,
+    noted,
+    others_put,
+)
+from carviz.reference.removing import Remover, Replace, whole_sum
 from carviz.reference.watching import Call, End, Watcher, end_of
 
 Removals = Mapping[str, Sequence[int]]
@@ -47,6 +54,7 @@ class Reference:
         self.passes = 0
         self._norms: dict[int, list[str]] = {}
         self._ends: dict[str, list[End]] = {}
+        self._behind: dict[str, list[bool]] = {}
 
     def double(self) -> Reference:
         """Return the same in float64, with parameters of its own."""
@@ -89,17 +97,64 @@ class Reference:
             self._watch(images, layer)
         return self._ends[layer]
 
-    def without(self, images: Tensor, removals: Removals) -> Tensor:
+    def behind(self, images: Tensor, layer: str) -> list[bool]:
+        """Return for each call of a bank whether its channels are last alone behind an activation.
+
+        Else that is where the unit ends.
+        """
+        known = self._behind.get(layer)
+        if known is None or len(set(known)) > 1:
+            watcher = PlaceWatcher()
+            self._run(images, {layer: []}, watcher)
+            self._behind[layer] = watcher.behind()
+        return self._behind[layer]
+
+    def maps(self, images: Tensor, layer: str) -> list[Tensor]:
+        """Return for each call of a bank the maps in which its channels are last alone."""
+        maps: dict[int, Tensor] = {}
+        self._run(images, {layer: []}, Placer(self.behind(images, layer), noted(maps)))
+        return [maps[call] for call in sorted(maps)]
+
+    def without(
+        self, images: Tensor, removals: Removals, *,
+        constants: Tensor | None = None, partners: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Return the logits (image, class) of the network without some filters, of any banks.
 
-        The channels become zero at the end of the unit of every call, in every row.
+        The channels become zero at the end of the unit of every call, in every row. Or, of one
+        bank, they are set where they are last alone: behind the activation that alone reads the
+        unit, else at the unit's end.
+
+        Parameters
+        ----------
+        constants
+            (call, filter) what they are set to; one row of them is for all calls.
+        partners
+            Images as many as `images`: a channel becomes what it is on these.
         """
         gone = {layer: list(filters) for layer, filters in removals.items() if len(filters)}
+        remover = Remover()
+        if gone and (constants is not None or partners is not None):
+            (layer,) = gone
+            if partners is not None:
+                put = others_put(dict(enumerate(self.maps(partners, layer))))
+            elif constants is not None:
+                put = constants_put(constants)
+            remover = Placer(self.behind(images, layer), put)
+        logits: Tensor = self._run(images, gone, remover, self._reading())
+        return logits
+
+    def _run(
+        self, images: Tensor, gone: Removals, remover: Remover,
+        reading: AbstractContextManager[Callable[[Any], Any]] | None = None,
+    ) -> Any:  # fmt: skip
+        """Run the model once, with a remover at the ends of some banks' units."""
         parts = [part for layer in gone for part in self._convolutions(layer)]
         ends = {part: self.ends(images, part) for part in parts}
         self.passes += 1
-        removing = whole(lambda: self._removing(gone, ends))
-        with inference_mode(), _exactly(images), removing, self._reading() as read:
+        removing = whole(lambda: self._removing(gone, ends, remover))
+        reading = reading or nullcontext(lambda answer: answer)
+        with inference_mode(), _exactly(images), removing, reading as read:
             return read(self.model(images.clone()))
 
     def _reading(self) -> AbstractContextManager[Callable[[Any], Tensor]]:
@@ -162,14 +217,17 @@ class Reference:
     # -- removing
 
     @contextmanager
-    def _removing(self, gone: Removals, ends: Mapping[str, list[End]]) -> Iterator[None]:
-        remover = Remover()
+    def _removing(
+        self, gone: Removals, ends: Mapping[str, list[End]], remover: Remover
+    ) -> Iterator[None]:
         hooks: list[Any] = []
         try:
             norms: dict[str, None] = {}
             for layer, filters in gone.items():
                 total = layer.split(PLUS)
-                replace = whole_sum(remover, len(total)) if len(total) > 1 else zeroed
+                replace: Replace = remover.at_end
+                if len(total) > 1:
+                    replace = whole_sum(remover, len(total))
                 for part in self._convolutions(layer):
                     after = remover.hook(ends[part], list(filters), replace)
                     hooks.append(self.model.get_submodule(part).register_forward_hook(after))

@@ -29,6 +29,12 @@ DROPS = {
 }  # fmt: skip
 """Functions whose output is their input in evaluation mode."""
 
+ACTIVATES = {
+    "relu", "relu6", "leaky_relu", "prelu", "elu", "celu", "selu", "gelu", "silu", "mish",
+    "hardswish", "hardsigmoid", "hardtanh", "tanh", "sigmoid", "softplus", "softsign",
+}  # fmt: skip
+"""Functions of each number by itself, behind which a value is set; in place they end in "_"."""
+
 ADDS = {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__isub__",
         "__rsub__"}  # fmt: skip
 SCALES = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "div", "div_", "__truediv__", "neg",
@@ -53,6 +59,11 @@ def normalises(name: str, args: Any, kwargs: Any) -> bool:
     # way evaluation says so in the sixth place.
     training = kwargs.get("training", args[5] if len(args) > 5 else False)
     return not training
+
+
+def activates(name: str) -> bool:
+    """Whether a function is an activation, in place or not."""
+    return name.rstrip("_") in ACTIVATES
 
 
 def hands_on(name: str, given: Tensor, output: Tensor) -> bool:

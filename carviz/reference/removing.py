@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,8 +24,8 @@ from carviz.reference.functions import (
 )
 from carviz.reference.watching import Call, End
 
-Replace = Callable[[Tensor, Sequence[int]], Tensor]
-"""What is made of the maps at the end of a unit that loses some filters."""
+Replace = Callable[[Tensor, Sequence[int], int], Tensor]
+"""What is made of the maps at the end of a unit that loses some filters; which call it is of."""
 
 
 class Remover(TorchFunctionMode):
@@ -31,8 +33,13 @@ class Remover(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: list[tuple[Call, End, list[int], Replace]] = []
+        self._waiting: list[tuple[Call, End, Callable[[Tensor], Tensor]]] = []
         self.sums: list[PartOfSum] = []
+        self._complete = itertools.count()
+
+    def at_end(self, maps: Tensor, filters: Sequence[int], call: int) -> Tensor:
+        """Return what is made of the maps where a unit ends, or where a sum is complete."""
+        return zeroed(maps, filters)
 
     def hook(self, ends: list[End], filters: list[int], replace: Replace) -> Any:
         """Return the hook that a convolution gets, for its calls in order."""
@@ -45,19 +52,20 @@ class Remover(TorchFunctionMode):
                     "The network called its convolution more often without a filter than with it."
                 )
             end = ends[min(count, len(ends) - 1)]
+            change = functools.partial(_changed, replace, filters, count)
             count += 1
             if end.kind == "convolution":
-                return replace(output, filters)
-            self._waiting.append((Call([output]), end, filters, replace))
+                return change(output)
+            self._waiting.append((Call([output]), end, change))
             return None
 
         return after
 
     def after_norm(self, name: str, args: Any, output: Any) -> Tensor | None:
         """Take the channels off what a normalisation gives, where a unit ends with it."""
-        for call, end, filters, replace in self._waiting:
+        for call, end, change in self._waiting:
             if args and call.has(args[0]) and end == End("module", name):
-                return replace(output, filters)
+                return change(output)
         return None
 
     def __torch_function__(
@@ -69,11 +77,11 @@ class Remover(TorchFunctionMode):
         name = name_of(func)
         if self.sums and isinstance(output, Tensor):
             output = self._sum(name, args, output)
-        for call, end, filters, replace in self._waiting:
+        for call, end, change in self._waiting:
             if not call.has(first):
                 continue
             if end.kind == "function" and normalises(name, args, kwargs):
-                return replace(output, filters)
+                return change(output)
             if isinstance(output, Tensor) and hands_on(name, first, output):
                 call.aliases.append(output)
         return output
@@ -91,7 +99,7 @@ class Remover(TorchFunctionMode):
         else:
             return output
         if count == parts[0].of:
-            return zeroed(output, parts[0].filters)
+            return self.at_end(output, parts[0].filters, next(self._complete))
         # What was added to in place is no longer the part that it was.
         self.sums = [p for p in self.sums if p.tensor is not output]
         self.sums.append(PartOfSum(output, count, parts[0].of, parts[0].filters))
@@ -111,11 +119,15 @@ class PartOfSum:
 def whole_sum(remover: Remover, of: int) -> Replace:
     """Return what notes a branch as a summand, where a branch alone would lose the channel."""
 
-    def note(branch: Tensor, filters: Sequence[int]) -> Tensor:
+    def note(branch: Tensor, filters: Sequence[int], call: int) -> Tensor:
         remover.sums.append(PartOfSum(branch, 1, of, list(filters)))
         return branch
 
     return note
+
+
+def _changed(replace: Replace, filters: Sequence[int], call: int, maps: Tensor) -> Tensor:
+    return replace(maps, filters, call)
 
 
 def zeroed(maps: Tensor, filters: Sequence[int]) -> Tensor:

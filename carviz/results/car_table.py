@@ -54,6 +54,9 @@ class CarTable(Ablations):
     image_log_prob_drop
         (F, M) fall of log p(true class | image) of each image, in nats; (0, 0) where it was left
         out, as by a measurement in bfloat16, or by a carviz before 0.2.
+    values
+        (F, U) number that stood in the filter's channel, at each of U calls of the convolution, or
+        at all alike; (0, 0) where the channel was zero, or that of another image.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class CarTable(Ablations):
     image_log_prob_drop: NDArray[np.float32] = dataclasses.field(
         default_factory=lambda: np.zeros((0, 0), np.float32), kw_only=True
     )
+    values: Floats = dataclasses.field(default_factory=lambda: np.zeros((0, 0)), kw_only=True)
 
     _dtypes: ClassVar[Mapping[str, type]] = {
         "filters": np.int64,
@@ -87,8 +91,9 @@ class CarTable(Ablations):
         "predictions": np.int32,
         "log_prob_drop": np.float64,
         "image_log_prob_drop": np.float32,
+        "values": np.float64,
     }
-    _later: ClassVar[frozenset[str]] = frozenset({"image_log_prob_drop"})
+    _later: ClassVar[frozenset[str]] = frozenset({"image_log_prob_drop", "values"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +106,8 @@ class CarTable(Ablations):
         )  # fmt: skip
         if self.image_log_prob_drop.size:
             self._check_shapes({"image_log_prob_drop": (F, M)})
+        if self.values.size and (self.values.ndim != 2 or len(self.values) != F):
+            raise self._reject(f"`values` has shape ({F}, calls)", str(self.values.shape))
         if M == 0 or F == 0:
             raise self._reject("a table holds an image and a filter at least", f"{M} and {F}")
         self._check_within("are numbers of filters,", "filters", 0)

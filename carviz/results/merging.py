@@ -38,16 +38,17 @@ def merged(a: Any, b: Any) -> Any:
         filters=filters[order],
         predictions=rows(a.predictions, b.predictions),
         log_prob_drop=rows(a.log_prob_drop, b.log_prob_drop),
-        image_log_prob_drop=_falls(a, b, rows),
+        image_log_prob_drop=_both("image_log_prob_drop", a, b, rows),
+        values=_both("values", a, b, rows),
     )
 
 
-def _falls(a: Any, b: Any, rows: Callable[..., NDArray[Any]]) -> NDArray[Any]:
-    """Return the falls of log p of each image, where both tables have them."""
-    mine, its = a.image_log_prob_drop, b.image_log_prob_drop
+def _both(name: str, a: Any, b: Any, rows: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+    """Return what is known of each filter's rows, where both tables have it."""
+    mine, its = getattr(a, name), getattr(b, name)
     if mine.size and its.size:
         return rows(mine, its)
-    return np.zeros((0, 0), np.float32)
+    return np.zeros((0, 0), mine.dtype)
 
 
 def _merged_passport(a: Any, b: Any) -> dict[str, Any]:
