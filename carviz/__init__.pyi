@@ -33,8 +33,10 @@ from .results import CarTables as CarTables
 from .results import PruningPath as PruningPath
 from .results import SelectivityTable as SelectivityTable
 from .results import SiblingTable as SiblingTable
+from .results import ValueComparison as ValueComparison
 from .results import compare_classes as compare_classes
 from .results import compare_paths as compare_paths
+from .results import compare_values as compare_values
 from .selectivity import measure_selectivity as measure_selectivity
 from .session import Session as Session
 from .session import Snapshot as Snapshot

@@ -139,14 +139,23 @@ def counts_words(lost: int, gained: int, images: int) -> str:
 def seen_words(table: CarTable) -> str:
     """Write how many images a table holds, and whether that is all."""
     seen = len(table.images)
-    if table.complete:
+    if seen == table.total:
         return counted(seen, "image")
-    return f"{seen:,} of {table.total:,} images so far"
+    return f"{seen:,} of {table.total:,} images" + ("" if table.complete else " so far")
 
 
 def accuracy_words(table: CarTable) -> str:
-    """Write the accuracy of the whole network, and on what."""
-    return f"Whole network: {percent(table.accuracy)} right on {seen_words(table)}"
+    """Write the accuracy of the whole network, on what, and what is not zero without a filter."""
+    words = f"Whole network: {percent(table.accuracy)} right on {seen_words(table)}"
+    value = value_words(table)
+    return words + (f"; in a filter's place: {value}" if value else "")
+
+
+def value_words(table: CarTable) -> str:
+    """Write what stands in a filter's channel, in short; "" where it is zero."""
+    value = table.passport.get("value", {}).get("set", "")
+    names = {"mean": "its mean", "resample": "another image's", "optimal": "its best constant"}
+    return value and names.get(value, f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def kind_words(kind: str) -> str:

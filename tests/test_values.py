@@ -15,7 +15,7 @@ from carviz.car import prepare_car
 
 IMAGES = smooth_images(37, SIZE)
 LABELS = torch.arange(37) % CLASSES
-HOW = {"hooks": "hooks", "out of hooks' reach": "reference"}
+HOW = {"hooks": "hooks", "one by one": "hooks", "out of hooks' reach": "reference"}
 
 
 def network(name):
@@ -52,6 +52,8 @@ def test_a_value_does_what_a_loop_of_hooks_does(name, value):
     constants = partners = None
     if value == "mean":
         constants = means_at(model, IMAGES, place, calls)
+        if name == "one by one":
+            constants = constants.mean(0, keepdim=True)
     elif value == "resample":
         partners = IMAGES[partners_of(len(IMAGES))]
     else:

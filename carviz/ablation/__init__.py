@@ -18,6 +18,7 @@ from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
 from carviz.ablation.tidy import Folded
+from carviz.ablation.truth import AGREEMENT
 from carviz.ablation.values import (
     QUANTILES,
     ZERO,
@@ -30,6 +31,7 @@ from carviz.ablation.verifying import Claim, telling_pairs, verify
 from carviz.ablation.workers import side_by_side
 
 __all__ = [
+    "AGREEMENT",
     "AUDITED_IMAGES",
     "LEAST_ROWS",
     "QUANTILES",

@@ -100,7 +100,7 @@ def count_costs(
     """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
     one = sample[:1]
     first = Batch.together(filters[:1], sample.device)
-    whole = count_multiply_adds(lambda: network.model(one))
+    whole = count_multiply_adds(lambda: network.model(one.contiguous()))
     values = _head(plan, sample)
     alone = _head(plan, one)
     active = plan.active(values) if plan.rows_independent else None

@@ -127,6 +127,11 @@ class GraphPlan:
         assert self.fills is not None
         return list(quiet_call(self.fills.places, images))
 
+    @property
+    def constants(self) -> Constants:
+        """What channels are set to."""
+        return self.fills.constants if self.fills else None
+
     def set_constants(self, constants: Constants) -> None:
         """Say what channels are set to."""
         if self.fills is not None:

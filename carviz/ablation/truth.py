@@ -167,13 +167,11 @@ def _say_values(reference: Reference, truth: Truth, layer: str, energies: Tensor
         truth.constants = torch.full(shape, value.number, dtype=torch.float64)
     elif value.is_found:
         truth.maps = reference.maps(images, layer)
-        if len(reference.maps(images[:1], layer)) != len(truth.maps):
-            raise ValueError(
-                f"value={value.given!r} is a number for each call of the convolution; how often "
-                f"{layer!r} is called depends on how many images there are. Take another value: "
-                "'zero', 'resample', or a number."
-            )
-        truth.constants = means_of(truth.maps)
+        # Where how many calls there are follows from how many images there are, as in a loop over
+        # them, no call has a number of its own: one is for all.
+        alone = len(reference.maps(images[:1], layer))
+        maps = truth.maps if alone == len(truth.maps) else [_joined(truth.maps)]
+        truth.constants = means_of(maps)
 
 
 def alike(maps: Sequence[Tensor], truth: Truth) -> bool:
@@ -182,6 +180,11 @@ def alike(maps: Sequence[Tensor], truth: Truth) -> bool:
         distance(own, expected) <= truth.agreement * scale_of(expected)
         for own, expected in zip(maps, truth.maps, strict=True)
     )
+
+
+def _joined(maps: Sequence[Tensor]) -> Tensor:
+    """Return the maps of several calls as rows of one (row, filter, place)."""
+    return torch.cat([m.movedim(CHANNEL, 0).flatten(1) for m in maps], 1)[None, :, :, None]
 
 
 def means_of(maps: Sequence[Tensor]) -> Tensor:

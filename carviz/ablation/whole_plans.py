@@ -73,7 +73,9 @@ class HookPlan:
     def place_maps(self, images: Tensor) -> list[Tensor]:
         """Return the maps in which values are set, one a unit."""
         maps = self._maps(images)
-        return [maps[call] for call in self.ends.ends]
+        # A loop over images makes as many calls as there are, and not as when it was watched.
+        watched = [call for call in self.ends.ends if call in maps]
+        return [maps[call] for call in dict.fromkeys([*watched, *maps])]
 
     def set_constants(self, constants: Constants) -> None:
         """Say what channels are set to."""

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.ablation import QUANTILES, Chunk, layout_of, turn_of
+from carviz.ablation import AGREEMENT, QUANTILES, Chunk, layout_of, turn_of
 from carviz.banks import CHANNEL
 from carviz.car.measurement import SEED, Measurement, chunked
-from carviz.evaluate import arithmetic, check_labels, inference_mode
+from carviz.evaluate import arithmetic, check_labels, inference_mode, placement
 
 Progress = Callable[[float], None]
 Floats = NDArray[np.float64]
@@ -88,13 +88,33 @@ def _find_means(banks: Sequence[Measurement], tick: Callable[[], None]) -> None:
                 for each in row.numpy():
                     total[call] += each
                 count[call] += m.numel() / m.shape[CHANNEL]
-        return ChannelSums(np.stack(total), np.array(count))
+        found = ChannelSums(np.stack(total), np.array(count))
+        if chunk.place == 0:
+            _check_means(bank, chunk, found)
+        return found
 
     found = _each_chunk(banks, chunks, ChannelSums, "mean", sums)
     for bank, parts in zip(banks, found, strict=True):
         total = np.sum([part.total for part in parts], axis=0)
         count = np.sum([part.count for part in parts], axis=0)
         bank.set_constants(torch.from_numpy(total / count[:, None]))
+
+
+def _check_means(bank: Measurement, chunk: Chunk, found: ChannelSums) -> None:
+    """Refuse means that the reference does not see on the first chunk."""
+    device, dtype = placement(bank.network.model)
+    maps = bank.audit.reference.maps(chunk.images.to(device, dtype), bank.layer)
+    pooled = len(found.count) == 1
+    flat = [m.double().movedim(CHANNEL, 0).flatten(1).cpu() for m in maps]
+    calls = [torch.cat(flat, 1)] if pooled else flat
+    for call, own in enumerate(calls):
+        off = np.abs(own.mean(1).numpy() - found.total[call] / found.count[call])
+        if not (off <= AGREEMENT * max(float(own.abs().max()), 1e-12)).all():
+            raise ValueError(
+                "What is set must be what the network has; the mean of a channel of "
+                f"{bank.layer!r} is another in the network itself, on the first images. Look for "
+                "what is random in its forward pass; if there is nothing, it is carviz's own fault."
+            )
 
 
 def _find_best(banks: Sequence[Measurement], progress: Progress) -> None:
@@ -189,5 +209,8 @@ def _place_maps(
         with turn_of(bank.plan, device), inference_mode(), arithmetic("float32", device.type):
             maps = bank.plan.place_maps(images)
         # Without a batch axis a call's maps are one row.
-        yield [m if m.ndim > 3 else m[None] for m in maps]
+        maps = [m if m.ndim > 3 else m[None] for m in maps]
+        # One number is for all calls where these follow from how many images there are.
+        alike = bank.plan.constants is not None and len(bank.plan.constants) == 1
+        yield [torch.cat([m.flatten(0, -4) for m in maps])] if alike else maps
         tick()

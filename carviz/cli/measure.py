@@ -115,6 +115,12 @@ def car(
         str | None,
         typer.Option(help="What the network gives, logits or probabilities; else it is found out."),
     ] = None,
+    value: Annotated[
+        str,
+        typer.Option(
+            help="What stands in a filter's channel: zero, mean, resample, optimal or a number."
+        ),
+    ] = "zero",
     save: Annotated[
         Path | None,
         typer.Option(help="Save the table there (.npz); of all banks a folder, a file a bank."),
@@ -134,7 +140,10 @@ def car(
         images = images_of(data, network, limit, unreadable, root, download)
         if whole:
             console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")
-            options = {"filters": numbers(filters), "device": device, "answers": answers}
+            options = {
+                "filters": numbers(filters), "device": device, "answers": answers,
+                "value": _value(value),
+            }  # fmt: skip
             _all_banks(network, images, save, options)
             return
         chosen = layer or first_bank(network)
@@ -143,6 +152,7 @@ def car(
         table = carviz.measure_car(
             network, images, chosen,
             filters=numbers(filters), device=device, answers=check_answers(answers),
+            value=_value(value),
         )  # fmt: skip
         if table.passport["remark"]:
             console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")
@@ -152,6 +162,14 @@ def car(
         print_bank(table, selectivity)
         for filter in table.order[:shown]:
             print_filter(table, int(filter), selectivity)
+
+
+def _value(words: str) -> Any:
+    """Return what stands in a channel's place: a number where it is one, else the words."""
+    try:
+        return float(words)
+    except ValueError:
+        return words
 
 
 def _all_banks(network: nn.Module, images: Any, save: Path | None, options: Any) -> None:

@@ -19,6 +19,7 @@ from carviz.wording import (
     points,
     probability,
     rank_words,
+    value_words,
 )
 
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def _size(pair: Any) -> str:
 
 def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
     """Print what a bank is worth, and how many of its filters are of which kind."""
+    doing = "replacing" if value_words(table) else "removing"
     console.print(
         f"\n{accuracy_words(table)}. Bank [bold]{escape(table.layer)}[/], "
-        f"{counted(len(table.filters), 'filter')}: removing one costs "
+        f"{counted(len(table.filters), 'filter')}: {doing} one costs "
         f"{interval_words(table.car.min(), table.car.max())}."
     )
     if not table.lost.any() and not table.gained.any():

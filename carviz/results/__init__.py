@@ -18,6 +18,7 @@ from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
 from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
+from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
     "UNFINISHED",
@@ -32,9 +33,11 @@ __all__ = [
     "Record",
     "SelectivityTable",
     "SiblingTable",
+    "ValueComparison",
     "check_car",
     "compare_classes",
     "compare_paths",
+    "compare_values",
     "count_color",
     "pack",
     "pruned_filters",

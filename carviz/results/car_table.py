@@ -40,7 +40,8 @@ class CarTable(Ablations):
     images
         (M,) numbers of the measured images in the data, ascending.
     total
-        Images in the data: more than M while a table is still being filled, or after a cancel.
+        Images in the data: more than M while a table is still being filled, after a cancel, or
+        where a value was chosen on the others.
     targets
         (M,) true class of each image.
     baseline
@@ -124,7 +125,7 @@ class CarTable(Ablations):
 
     def __repr__(self) -> str:
         seen = f"{len(self.images):,}"
-        of = seen if self.complete else f"{seen} of {self.total:,}"
+        of = seen if len(self.images) == self.total else f"{seen} of {self.total:,}"
         return (
             f"<CarTable of {self.layer!r}: {len(self.filters)} filters, {of} images, "
             f"{len(self.classes)} classes, accuracy {self.accuracy:.3f}>"
@@ -134,8 +135,12 @@ class CarTable(Ablations):
 
     @property
     def complete(self) -> bool:
-        """Whether every image of the data is in the table."""
-        return len(self.images) == self.total
+        """Whether every image is in the table that it tells of.
+
+        That is every image of the data, or, where a value was chosen on one half, of the other.
+        """
+        told: int = self.passport.get("value", {}).get("told_on", self.total)
+        return len(self.images) == told
 
     @cached_property
     def has_log_prob_drop(self) -> bool:

@@ -110,7 +110,7 @@ class CarTables(Mapping[str, CarTable]):
         first = self._first
         filters = sum(len(table.filters) for table in self.values())
         seen = f"{len(first.images):,}"
-        of = seen if self.complete else f"{seen} of {first.total:,}"
+        of = seen if len(first.images) == first.total else f"{seen} of {first.total:,}"
         return (
             f"<CarTables of {len(self)} bank{'s' if len(self) > 1 else ''}: {filters:,} filters, "
             f"{of} images, {len(first.classes)} classes>"

@@ -200,6 +200,19 @@ class Hooked(nn.Module):
         return self.last(maps)
 
 
+class OneByOne(nn.Module):
+    """A loop over the images: as many calls as there are, and one number for all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 6, 3, padding=1), nn.ReLU()
+        self.last = chain(nn.Conv2d(6, 5, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        each = [self.relu(self.conv(image)) for image in images]
+        return self.last(torch.stack(each))
+
+
 class Branches(nn.Module):
     """A sum of two convolutions of one tensor, which counts as a bank, and its ReLU."""
 
@@ -267,6 +280,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str, Sequence[int] | Non
     "crops": (Crops, "conv", "relu", None),
     "hooks": (Hooked, "conv", "relu", None),
     "out of hooks' reach": (lambda: Hooked(function=True), "conv", "place", None),
+    "one by one": (OneByOne, "conv", "relu", None),
     "sum": (Branches, "a + b", "relu", None),
 }  # fmt: skip
 """By name: what makes the network, the bank, and the place by hand: a module and its calls."""
