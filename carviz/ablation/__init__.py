@@ -13,6 +13,7 @@ from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layou
 from carviz.ablation.planning import plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
+from carviz.ablation.readings import CLASSES, AnswerReading, TopClasses, TopFacts
 from carviz.ablation.run import Work, run_chunk
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
@@ -23,8 +24,10 @@ from carviz.ablation.workers import side_by_side
 
 __all__ = [
     "AUDITED_IMAGES",
+    "CLASSES",
     "LEAST_ROWS",
     "ROWS",
+    "AnswerReading",
     "Audit",
     "AuditedChunk",
     "AuditedFacts",
@@ -46,6 +49,8 @@ __all__ = [
     "ReferencePlan",
     "Run",
     "SampleWork",
+    "TopClasses",
+    "TopFacts",
     "Work",
     "check_finite",
     "choose_plan",

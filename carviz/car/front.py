@@ -14,6 +14,7 @@ from carviz.ablation import CarPlan, Run, count_costs, layout_of
 from carviz.banks import Model
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
+from carviz.car.questions import Question
 from carviz.car.together import iter_tables, measure_together
 from carviz.evaluate import Data, OutputKind, Progress, placed, telling
 from carviz.results import CarTable, CarTables
@@ -33,6 +34,7 @@ def measure_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    top: int = ...,
 ) -> CarTable: ...
 
 
@@ -47,6 +49,7 @@ def measure_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    top: int = ...,
 ) -> CarTables: ...
 
 
@@ -60,6 +63,7 @@ def measure_car(
     progress: Progress = True,
     run: Run | None = None,
     answers: OutputKind | None = None,
+    top: int = 1,
 ) -> CarTable | CarTables:
     """Measure the CAR of a bank's filters, whole and class by class.
 
@@ -100,6 +104,10 @@ def measure_car(
         are probabilities. One number an image is the logit of class 1 against class 0 (class 1
         above 0) unless "probabilities" is said (class 1 above 0.5). What was taken stands in the
         passport.
+    top
+        5 to know also of how many images the true class is among the five highest logits, and of
+        how many without each filter: ``table.top_accuracy``, ``table.top_car``. Of equal logits
+        those of lower classes come first.
 
     Returns
     -------
@@ -129,7 +137,7 @@ def measure_car(
     """
     tables: Iterator[Any] = iter_car(
         model, data, layer,
-        filters=filters, device=device, progress=progress, run=run, answers=answers,
+        filters=filters, device=device, progress=progress, run=run, answers=answers, top=top,
     )  # fmt: skip
     last: CarTable | CarTables = deque(tables, maxlen=1).pop()
     return last
@@ -146,6 +154,7 @@ def iter_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    top: int = ...,
 ) -> Iterator[CarTable]: ...
 
 
@@ -160,6 +169,7 @@ def iter_car(
     progress: Progress = ...,
     run: Run | None = ...,
     answers: OutputKind | None = ...,
+    top: int = ...,
 ) -> Iterator[CarTables]: ...
 
 
@@ -173,6 +183,7 @@ def iter_car(
     progress: Progress = True,
     run: Run | None = None,
     answers: OutputKind | None = None,
+    top: int = 1,
 ) -> Iterator[CarTable] | Iterator[CarTables]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
@@ -189,13 +200,17 @@ def iter_car(
     ...     print(len(table.images), "of", table.total)
     16 of 16
     """
+    question = Question(top)
     if layer is None or isinstance(layer, (list, tuple)):
-        banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers)
+        banks = _prepare_banks(
+            model, data, layer, filters, device, progress, run, answers, question
+        )
         _warn(banks)
         return _tables_of_banks(banks, progress)
     measurement = prepare_car(
-        model, data, layer, filters=filters, device=device, run=run, answers=answers
-    )
+        model, data, layer,
+        filters=filters, device=device, run=run, answers=answers, question=question,
+    )  # fmt: skip
     _warn([measurement])
     return _tables(measurement, progress)
 
@@ -203,7 +218,7 @@ def iter_car(
 def _prepare_banks(
     model: Model, data: Any, layers: Layers, filters: Sequence[int] | None,
     device: str | torch.device | None, progress: Progress, run: Run | None,
-    answers: OutputKind | None,
+    answers: OutputKind | None, question: Question,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare several banks, which takes a while where there are many: a bar of its own says so."""
     # A function is told the share of what is measured, and of that nothing is done yet.
@@ -211,7 +226,7 @@ def _prepare_banks(
     with telling(told, "Preparing the banks") as tell:
         banks = prepare_banks(
             model, data, layers,
-            filters=filters, device=device, run=run, tick=tell, answers=answers,
+            filters=filters, device=device, run=run, tick=tell, answers=answers, question=question,
         )  # fmt: skip
         tell(1.0)
     return banks

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import (
+    CLASSES,
+    AnswerReading,
     Audit,
     AuditedFacts,
     Checkpoint,
@@ -58,6 +60,7 @@ class Measurement:
     needs: Needs
     passport: dict[str, Any]
     audit: Audit
+    reading: AnswerReading = CLASSES
 
     def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
@@ -106,7 +109,7 @@ class Measurement:
     @property
     def kind(self) -> type[Facts]:
         """What comes of a chunk."""
-        return Facts if self.run.precision == "float32" else AuditedFacts
+        return self.reading.kind if self.run.precision == "float32" else AuditedFacts
 
     def checkpoint(self) -> Checkpoint[Facts] | None:
         """Open the bank's folder of finished chunks, where the run has one."""
@@ -134,5 +137,6 @@ class Measurement:
             block=block,
             device=device,
             dtype=dtype,
+            reading=self.reading,
             **more,
         )

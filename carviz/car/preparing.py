@@ -23,6 +23,7 @@ from carviz.ablation import (
 )
 from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
+from carviz.car.questions import PLAIN, Question
 from carviz.checks import check_filters
 from carviz.evaluate import (
     Images,
@@ -53,6 +54,7 @@ def prepare_car(
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
     answers: OutputKind | None = None,
+    question: Question = PLAIN,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
@@ -67,7 +69,7 @@ def prepare_car(
     if filters is not None:
         chosen = check_filters(filters, count, name, once="measured", some=True)
     told = None if tick is None else lambda _share: tick()
-    return _prepare(network, model, data, {name: chosen}, run, told, answers)[0]
+    return _prepare(network, model, data, {name: chosen}, run, told, answers, question)[0]
 
 
 def prepare_banks(
@@ -80,6 +82,7 @@ def prepare_banks(
     run: Run | None = None,
     tick: Callable[[float], None] | None = None,
     answers: OutputKind | None = None,
+    question: Question = PLAIN,
 ) -> list[Measurement]:
     """Prepare several banks as `prepare_car` does one; what they can share is made once.
 
@@ -96,7 +99,8 @@ def prepare_banks(
             "filters=…)."
         )
     chosen = {name: list(range(network.convolution(name).out_channels)) for name in names}
-    return _prepare(network, model, data, chosen, run, tick, answers, asked=layers is not None)
+    asked = layers is not None
+    return _prepare(network, model, data, chosen, run, tick, answers, question, asked=asked)
 
 
 def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
@@ -122,7 +126,8 @@ def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
 
 def _prepare(
     network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
-    tick: Callable[[float], None] | None, answers: OutputKind | None, *, asked: bool = True,
+    tick: Callable[[float], None] | None, answers: OutputKind | None, question: Question, *,
+    asked: bool = True,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare banks, each with its filters.
 
@@ -153,14 +158,26 @@ def _prepare(
                 raise
             unused.append(name)
             continue
+        reading = question.reading(plan.classes, run.precision)
         classes = _class_names(images, model, network, plan.classes)
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
-        passport = _passport(plan, audit, alike, coarse)
+        passport = _passport(plan, audit, alike, coarse) | question.passport()
         prepared += [
             Measurement(
-                network, plan, name, filters, images, order, classes, run, needs, passport, audit
+                network,
+                plan,
+                name,
+                filters,
+                images,
+                order,
+                classes,
+                run,
+                needs,
+                passport,
+                audit,
+                reading,
             )
         ]
     if unused:

@@ -115,6 +115,9 @@ def car(
         str | None,
         typer.Option(help="What the network gives, logits or probabilities; else it is found out."),
     ] = None,
+    top: Annotated[
+        int, typer.Option(min=1, help="Tell also whether the class is among so many first ones.")
+    ] = 1,
     save: Annotated[
         Path | None,
         typer.Option(help="Save the table there (.npz); of all banks a folder, a file a bank."),
@@ -134,7 +137,8 @@ def car(
         images = images_of(data, network, limit, unreadable, root, download)
         if whole:
             console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")
-            options = {"filters": numbers(filters), "device": device, "answers": answers}
+            options: dict[str, Any] = {"device": device, "answers": answers, "top": top}
+            options["filters"] = numbers(filters)
             _all_banks(network, images, save, options)
             return
         chosen = layer or first_bank(network)
@@ -142,7 +146,7 @@ def car(
         console.print(f"[bold]{model}[/] {chosen}, {count:,} images of {data}")
         table = carviz.measure_car(
             network, images, chosen,
-            filters=numbers(filters), device=device, answers=check_answers(answers),
+            filters=numbers(filters), device=device, answers=check_answers(answers), top=top,
         )  # fmt: skip
         if table.passport["remark"]:
             console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")

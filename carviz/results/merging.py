@@ -14,7 +14,17 @@ from carviz.results.record import same_measurement
 
 def merged(a: Any, b: Any) -> Any:
     """Return one table of the filters of two; see `carviz.CarTable.merged`, which calls this."""
-    for name in ("layer", "classes", "total", "images", "targets", "baseline", "passport"):
+    for name in (
+        "layer",
+        "classes",
+        "total",
+        "images",
+        "targets",
+        "baseline",
+        "top",
+        "top_baseline",
+        "passport",
+    ):
         mine, its = getattr(a, name), getattr(b, name)
         if name == "passport":
             alike = same_measurement(mine, its)
@@ -39,6 +49,9 @@ def merged(a: Any, b: Any) -> Any:
         predictions=rows(a.predictions, b.predictions),
         log_prob_drop=rows(a.log_prob_drop, b.log_prob_drop),
         image_log_prob_drop=_falls(a, b, rows),
+        top_predictions=rows(a.top_predictions, b.top_predictions)
+        if a.top > 1
+        else a.top_predictions,
     )
 
 
