@@ -7,6 +7,7 @@ from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.costs import CarPlan, count_costs, count_multiply_adds, in_short
 from carviz.ablation.facts import Chunk, Facts
 from carviz.ablation.heads import joined_head, together_in_head
+from carviz.ablation.label_reading import LabelFacts, LabelReading
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
@@ -15,6 +16,8 @@ from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
 from carviz.ablation.readings import CLASSES, AnswerReading, TopClasses, TopFacts
 from carviz.ablation.run import Work, run_chunk
+from carviz.ablation.score_auditing import choose_score_plan, look_at_answers
+from carviz.ablation.scoring import Score, ScoreFacts, ScoreReading, score_of
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
@@ -44,16 +47,22 @@ __all__ = [
     "Folded",
     "GraphPlan",
     "HookPlan",
+    "LabelFacts",
+    "LabelReading",
     "Needs",
     "Plan",
     "ReferencePlan",
     "Run",
     "SampleWork",
+    "Score",
+    "ScoreFacts",
+    "ScoreReading",
     "TopClasses",
     "TopFacts",
     "Work",
     "check_finite",
     "choose_plan",
+    "choose_score_plan",
     "count",
     "count_costs",
     "count_multiply_adds",
@@ -62,11 +71,13 @@ __all__ = [
     "joined_head",
     "layout_of",
     "lone_modules",
+    "look_at_answers",
     "plan_like",
     "read_logits",
     "run_chunk",
     "run_elsewhere",
     "sample_a",
+    "score_of",
     "side_by_side",
     "silence",
     "summary",

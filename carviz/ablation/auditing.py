@@ -41,9 +41,17 @@ from carviz.ablation.planning import (
 )
 from carviz.ablation.tails import batches, pairs_that_run
 from carviz.ablation.tidy import Folded
-from carviz.ablation.truth import Tick, Truth, distance, find_truth, scale_of, widened
+from carviz.ablation.truth import Find, Tick, Truth, distance, find_truth, scale_of, widened
 from carviz.banks import Network, OutOfReachError
-from carviz.evaluate import AS_IS, OutputKind, arithmetic, inference_mode, sets_attributes, shadow
+from carviz.evaluate import (
+    AS_IS,
+    OutputKind,
+    arithmetic,
+    find_logits,
+    inference_mode,
+    sets_attributes,
+    shadow,
+)
 from carviz.reference import Reference
 
 SAMPLE = 3
@@ -100,6 +108,7 @@ def choose_plan(
     answers: OutputKind | None = None,
     folded: Folded | None = None,
     precision: str = "float32",
+    find: Find = find_logits,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -122,6 +131,8 @@ def choose_plan(
         `carviz.ablation.tidy.fold`.
     precision
         In which the plan will run, which decides how its maps lie in memory.
+    find
+        Finds what is judged in what the network gives.
 
     Raises
     ------
@@ -132,7 +143,7 @@ def choose_plan(
     with inference_mode(), arithmetic("float32", sample.device.type):
         layout = layout_for(sample.device.type, precision)
         auditor = _Auditor(network, layer, sample, small, tick or (lambda: None), folded, layout)
-        return auditor.choose(answers)
+        return auditor.choose(answers, find)
 
 
 class _Auditor:
@@ -148,11 +159,11 @@ class _Auditor:
         self.words = ""
         self.making = 0.0  # seconds that making plans took, which is no part of judging them
 
-    def choose(self, answers: OutputKind | None) -> tuple[Plan, Audit]:
+    def choose(self, answers: OutputKind | None, find: Find) -> tuple[Plan, Audit]:
         begun = time.perf_counter()
         truth = find_truth(
             self.reference, self.sample, self.layer,
-            small=self.small, tick=self.tick, answers=answers,
+            small=self.small, tick=self.tick, answers=answers, find=find,
         )  # fmt: skip
         self.pick = truth.pick
         plan, remark = self._first_that_agrees(truth)

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from carviz.ablation.facts import Facts, Tick
 from carviz.ablation.tails import PairPredictions, Tail, check_finite, read_logits
+from carviz.ablation.verifying import Claim
+from carviz.evaluate import check_labels
 
 Numbers = NDArray[np.int64]
 
@@ -48,6 +50,8 @@ class AnswerReading:
     """What comes of a chunk."""
     floats: ClassVar[tuple[str, ...]] = ("drop", "threshold")
     """Which arrays of it are no whole numbers."""
+    alone: bool = False
+    """Whether images run one at a time."""
 
     def ask(self, tail: Tail, pairs: Pairs, targets: Any, tick: Tick | None) -> Any:
         """Run pairs, and return what is read of them.
@@ -89,6 +93,30 @@ class AnswerReading:
         drop = np.zeros(predictions.shape)
         drop[places, rows] = before.log_p[rows] - after.log_p
         return Facts(self.kept(targets), before.predicted, predictions, drop)
+
+    def check(self, targets: Tensor, classes: int, numbers: list[int]) -> None:
+        """Refuse targets of images of these numbers that the network's logits cannot answer."""
+        check_labels(targets, classes, numbers)
+
+    def flips(self, facts: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return (m,) and (F, m) numbers that differ where a filter changes something."""
+        return facts.baseline, facts.predictions
+
+    def claim(self, facts: Any, place: int, at: int, **known: Any) -> Claim:
+        """Return what was found of a pair, for the reference to look at.
+
+        Parameters
+        ----------
+        place, at
+            Of the filter, and of the image, in the facts.
+        known
+            What else a claim says: number, image and removals.
+        """
+        known.pop("object", None)
+        return Claim(
+            **known, target=int(facts.targets[at]),
+            predicted=int(facts.predictions[place, at]), drop=float(facts.drop[place, at]),
+        )  # fmt: skip
 
     def kept(self, targets: Tensor) -> NDArray[Any]:
         """Return what facts keep of the targets of a chunk; the last axis is that of the images."""

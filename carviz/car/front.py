@@ -10,14 +10,14 @@ from typing import Any, overload
 import torch
 from torch import nn
 
-from carviz.ablation import CarPlan, Run, count_costs, layout_of
+from carviz.ablation import CarPlan, Run, Score, count_costs, layout_of
 from carviz.banks import Model
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
 from carviz.car.questions import Question
 from carviz.car.together import iter_tables, measure_together
 from carviz.evaluate import Data, OutputKind, Progress, placed, telling
-from carviz.results import CarTable, CarTables
+from carviz.results import CarTable, CarTables, LabelTable, ScoreTable
 
 REMARKS = 3
 """Different remarks on banks that one warning tells at most."""
@@ -35,7 +35,22 @@ def measure_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     top: int = ...,
-) -> CarTable: ...
+    score: None = ...,
+) -> CarTable | Any: ...
+
+
+@overload
+def measure_car(
+    model: Model,
+    data: Data,
+    layer: str | nn.Module,
+    *,
+    score: Score,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+) -> ScoreTable: ...
 
 
 @overload
@@ -64,7 +79,8 @@ def measure_car(
     run: Run | None = None,
     answers: OutputKind | None = None,
     top: int = 1,
-) -> CarTable | CarTables:
+    score: Score | None = None,
+) -> CarTable | CarTables | LabelTable | ScoreTable:
     """Measure the CAR of a bank's filters, whole and class by class.
 
     The ablation makes the filter's channel zero for every later layer, at each call of the
@@ -108,11 +124,19 @@ def measure_car(
         5 to know also of how many images the true class is among the five highest logits, and of
         how many without each filter: ``table.top_accuracy``, ``table.top_car``. Of equal logits
         those of lower classes come first.
+    score
+        A function of your own that judges answers in place of classes, for a detector or a
+        segmenter say: ``score(outputs, target)`` gives a number from 0 to 1. ``outputs`` is what
+        the model gives for one image, on the CPU: the image's row of every tensor, its member of a
+        list. ``target`` is what the data gives with the image, anything. The function must give the
+        same whenever it is asked the same; it is called once for each filter and image that it
+        changes. Images are of one size.
 
     Returns
     -------
     CarTable
-        Of several banks `CarTables`, a mapping from the bank's name to its `CarTable`.
+        Of several banks `CarTables`, a mapping from the bank's name to its `CarTable`. Of data with
+        a row of labels an image, 0 or 1 each, a `LabelTable`; with `score` a `ScoreTable`.
 
     Raises
     ------
@@ -134,12 +158,18 @@ def measure_car(
     [0.0, 0.5, 0.0]
     >>> measure_car(model, (images, labels), None, progress=False)
     <CarTables of 1 bank: 3 filters, 4 images, 2 classes>
+    >>> def right(outputs, target):
+    ...     return float(outputs.argmax() == target)
+    >>> measure_car(model, (images, labels), "0", score=right, progress=False).fall.tolist()
+    [0.0, 0.5, 0.0]
     """
-    tables: Iterator[Any] = iter_car(
+    asking: Any = iter_car  # of all its overloads at once
+    tables: Iterator[Any] = asking(
         model, data, layer,
         filters=filters, device=device, progress=progress, run=run, answers=answers, top=top,
+        score=score,
     )  # fmt: skip
-    last: CarTable | CarTables = deque(tables, maxlen=1).pop()
+    last: CarTable | CarTables | LabelTable | ScoreTable = deque(tables, maxlen=1).pop()
     return last
 
 
@@ -155,7 +185,22 @@ def iter_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     top: int = ...,
-) -> Iterator[CarTable]: ...
+    score: None = ...,
+) -> Iterator[CarTable | Any]: ...
+
+
+@overload
+def iter_car(
+    model: Model,
+    data: Data,
+    layer: str | nn.Module,
+    *,
+    score: Score,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+) -> Iterator[ScoreTable]: ...
 
 
 @overload
@@ -184,7 +229,8 @@ def iter_car(
     run: Run | None = None,
     answers: OutputKind | None = None,
     top: int = 1,
-) -> Iterator[CarTable] | Iterator[CarTables]:
+    score: Score | None = None,
+) -> Iterator[Any]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
     After the first chunk every filter has an estimate with an interval, and each further chunk
@@ -200,7 +246,7 @@ def iter_car(
     ...     print(len(table.images), "of", table.total)
     16 of 16
     """
-    question = Question(top)
+    question = Question(top, score, layer is None or isinstance(layer, (list, tuple)))
     if layer is None or isinstance(layer, (list, tuple)):
         banks = _prepare_banks(
             model, data, layer, filters, device, progress, run, answers, question
@@ -242,7 +288,7 @@ def _warn(banks: list[Measurement]) -> None:
         warnings.warn(f"carviz: {' '.join(remarks)}", stacklevel=3)
 
 
-def _tables(measurement: Measurement, progress: Progress) -> Iterator[CarTable]:
+def _tables(measurement: Measurement, progress: Progress) -> Iterator[Any]:
     with telling(progress, f"CAR of {measurement.layer}") as tell:
         yield from iter_tables(measurement, tell)
 

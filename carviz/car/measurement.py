@@ -23,6 +23,7 @@ from carviz.ablation import (
     Needs,
     Plan,
     Run,
+    ScoreReading,
     Work,
     telling_pairs,
     verify,
@@ -62,22 +63,28 @@ class Measurement:
     audit: Audit
     reading: AnswerReading = CLASSES
 
-    def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
+    def claims(
+        self, numbers: list[int], facts: Facts, images: Tensor, objects: list[Any] | None = None
+    ) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
         few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
-        pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
+        before, after = self.reading.flips(facts)
+        pairs = telling_pairs(before, after, 1 if few else CLAIMED_FILTERS)
+        exact = self.run.precision == "float32"
+        known = (
+            facts if exact else dataclasses.replace(facts, drop=np.full_like(facts.drop, np.nan))
+        )
         return [
-            Claim(
-                numbers[m],
-                images[m : m + 1].to(device, dtype).clone(),
-                {self.layer: [self.filters[f]]},
-                int(facts.targets[m]),
-                int(facts.predictions[f, m]),
-                float(facts.drop[f, m]) if self.run.precision == "float32" else np.nan,
+            self.reading.claim(
+                known, f, m,
+                number=numbers[m],
+                image=images[m : m + 1].to(device, dtype).clone(),
+                removals={self.layer: [self.filters[f]]},
+                object=None if objects is None else objects[m],
             )
             for f, m in (pairs[:1] if few else pairs)
-        ]
+        ]  # fmt: skip
 
     def check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""
@@ -89,7 +96,11 @@ class Measurement:
     ) -> None:
         """Have the reference look at claims; the passport tells what it took."""
         reference, begun = self.audit.reference, time.perf_counter()
-        verify(reference, claims, rounding=self.audit.rounding, coarseness=coarseness, tick=tick)
+        if isinstance(self.reading, ScoreReading):
+            self.reading.verify(reference, claims, self.audit.rounding, tick)
+        else:
+            rounding = self.audit.rounding
+            verify(reference, claims, rounding=rounding, coarseness=coarseness, tick=tick)
         audit = self.passport["audit"]
         self.passport["audit"] = {
             **audit,
@@ -130,6 +141,7 @@ class Measurement:
         block, rows = self.needs.sizes(self.run.budget(device))
         if not self.plan.rows_independent:
             block = min(block, rows)  # a batch of the tail is then a whole block
+        block = 1 if self.reading.alone else block
         return kind(
             self.plan,
             self.filters,

@@ -17,7 +17,6 @@ from carviz.ablation import (
     Folded,
     Plan,
     Run,
-    choose_plan,
     find_needs,
     layout_of,
 )
@@ -137,10 +136,12 @@ def _prepare(
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     check_answers(answers)
-    images = Images(data)
+    images = question.images(data)
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run, coarse = _on_device(run or Run(), sample.device)
+    asking = question.ask(images, network, sample, run)
+    asking.check_first(images, int(order[0]))
     alike: dict[str, Any] = {}
     folded: Folded = {}
     prepared: list[Measurement] = []
@@ -148,22 +149,23 @@ def _prepare(
     for place, (name, filters) in enumerate(chosen.items()):
         check = None if tick is None else partial(tick, place / len(chosen))
         try:
-            plan, audit = choose_plan(
+            plan, audit = asking.choose(
                 network, name, sample, tick=check,
                 small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-                folded=folded, precision=run.precision,
+                folded=folded,
             )  # fmt: skip
         except NeverCalledError:
             if asked or len(unused) + 1 == len(chosen):
                 raise
             unused.append(name)
             continue
-        reading = question.reading(plan.classes, run.precision)
-        classes = _class_names(images, model, network, plan.classes)
+        reading = asking.reading(plan.classes)
+        named = asking.kind != "score"
+        classes = _class_names(images, model, network, plan.classes) if named else ()
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
-        passport = _passport(plan, audit, alike, coarse) | question.passport()
+        passport = _passport(plan, audit, alike, coarse) | asking.passport()
         prepared += [
             Measurement(
                 network,

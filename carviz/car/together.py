@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+import torch
+
 from carviz.ablation import (
     AuditedChunk,
     AuditedFacts,
@@ -18,7 +20,7 @@ from carviz.ablation import (
     sample_a,
 )
 from carviz.car.doubling import Doubling
-from carviz.car.gathering import Gathered
+from carviz.car.gathering_scores import gathering
 from carviz.car.measurement import Measurement
 from carviz.evaluate import check_kept_labels, check_labels
 from carviz.results import CarTable
@@ -70,7 +72,9 @@ class _Together:
         self.chunks = banks[0].chunks()
         self.total = len(self.images)
         self.done = [
-            Gathered(bank.layer, bank.filters, bank.classes, self.total, bank.passport)
+            gathering(bank.reading)(
+                bank.layer, bank.filters, bank.classes, self.total, bank.passport
+            )
             for bank in banks
         ]
         self.checkpoints = [bank.checkpoint() for bank in banks]
@@ -127,9 +131,11 @@ class _Together:
             for b, kept in enumerate(self.kept):
                 if (facts := kept.get(place)) is None:
                     continue
-                check_kept_labels(facts.targets, labels, self.run.checkpoint)
+                own = torch.from_numpy(self.banks[b].reading.kept(labels))
+                check_kept_labels(facts.targets, own, self.run.checkpoint)
                 if not self.claims[b]:
-                    self.claims[b] = self.banks[b].claims(self.chunks[place], facts, images)
+                    numbers, objects = self.chunks[place], self.images.targets.objects(labels)
+                    self.claims[b] = self.banks[b].claims(numbers, facts, images, objects)
         self.kept = []
 
     def verify_kept(self) -> None:
@@ -150,7 +156,7 @@ class _Together:
             checkpoint.save(chunk.place, facts, chunk.numbers)
         self._add(b, chunk.place, facts)
         if chunk.place in (self.missing[b][0], self.missing[b][-1]):
-            self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images)
+            self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images, chunk.objects)
         if done.seen == self.total:
             self._settle(b)
             bank.check_weights()
@@ -241,8 +247,10 @@ class _Together:
         places = sorted(set().union(*self.missing))
         read = self.images.batches([self.chunks[place] for place in places])
         for place, (images, targets) in zip(places, read, strict=True):
-            check_labels(targets, len(self.banks[0].classes), self.chunks[place])
-            yield Chunk(place, self.chunks[place], images, targets)
+            first, numbers = self.banks[0], self.chunks[place]
+            first.reading.check(targets, len(first.classes), numbers)
+            objects = self.images.targets.objects(targets)
+            yield Chunk(place, numbers, images, targets, objects=objects)
 
     def _tasks(self, chunk: Chunk) -> Iterator[Chunk]:
         """Yield a chunk once for each bank for which it is missing."""
