@@ -30,7 +30,9 @@ from .plots import plot_siblings as plot_siblings
 from .pruning import prune_filters as prune_filters
 from .results import CarTable as CarTable
 from .results import CarTables as CarTables
+from .results import LabelTable as LabelTable
 from .results import PruningPath as PruningPath
+from .results import ScoreTable as ScoreTable
 from .results import SelectivityTable as SelectivityTable
 from .results import SiblingTable as SiblingTable
 from .results import ValueComparison as ValueComparison

@@ -163,3 +163,10 @@ def test_figures_are_written_whole_in_the_format_of_their_name(tmp_path):
     with pytest.raises(ValueError, match="xyz"):
         save_figure(figure, tmp_path / "a.xyz")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.pdf", "a.svg"]
+
+
+def test_car_tells_the_first_classes(tmp_path):
+    path = tmp_path / "car.npz"
+    words = ("car", "--limit", "1", "--filters", "0,1", "--top", "3", "--save", str(path))
+    assert "The class is among the 3 first on" in " ".join(run(*words).split())
+    assert CarTable.load(path).top == 3

@@ -11,7 +11,7 @@ from support.woken import smooth_images, wake
 
 import carviz
 from carviz.ablation import Value, partner_order
-from carviz.car import prepare_car
+from carviz.car import Question, prepare_car
 
 IMAGES = smooth_images(37, SIZE)
 LABELS = torch.arange(37) % CLASSES
@@ -38,7 +38,7 @@ def partners_of(count):
     """Return the partner of each image, by the chunks of a stratified order."""
     model, bank, *_ = network("conv-relu")
     data = IMAGES[:count], LABELS[:count]
-    chunks = prepare_car(model, data, bank, value=Value("resample")).chunks()
+    chunks = prepare_car(model, data, bank, question=Question(value=Value("resample"))).chunks()
     partner = np.empty(count, np.int64)
     for numbers in chunks:
         partner[numbers] = np.array(numbers)[partner_order(numbers)]

@@ -7,13 +7,17 @@ from carviz.ablation.checkpoint import Checkpoint
 from carviz.ablation.costs import CarPlan, count_costs, count_multiply_adds, in_short
 from carviz.ablation.facts import Chunk, Facts
 from carviz.ablation.heads import joined_head, together_in_head
+from carviz.ablation.label_reading import LabelFacts, LabelReading
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of, turn_of
 from carviz.ablation.planning import plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
+from carviz.ablation.readings import CLASSES, AnswerReading, TopClasses, TopFacts
 from carviz.ablation.run import Work, run_chunk
+from carviz.ablation.score_auditing import choose_score_plan, look_at_answers
+from carviz.ablation.scoring import Score, ScoreFacts, ScoreReading, score_of
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
@@ -33,10 +37,12 @@ from carviz.ablation.workers import side_by_side
 __all__ = [
     "AGREEMENT",
     "AUDITED_IMAGES",
+    "CLASSES",
     "LEAST_ROWS",
     "QUANTILES",
     "ROWS",
     "ZERO",
+    "AnswerReading",
     "Audit",
     "AuditedChunk",
     "AuditedFacts",
@@ -53,17 +59,25 @@ __all__ = [
     "Folded",
     "GraphPlan",
     "HookPlan",
+    "LabelFacts",
+    "LabelReading",
     "Needs",
     "Plan",
     "ReferencePlan",
     "Run",
     "SampleWork",
+    "Score",
+    "ScoreFacts",
+    "ScoreReading",
+    "TopClasses",
+    "TopFacts",
     "Value",
     "ValueName",
     "Work",
     "check_finite",
     "check_value",
     "choose_plan",
+    "choose_score_plan",
     "count",
     "count_costs",
     "count_multiply_adds",
@@ -72,12 +86,14 @@ __all__ = [
     "joined_head",
     "layout_of",
     "lone_modules",
+    "look_at_answers",
     "partner_order",
     "plan_like",
     "read_logits",
     "run_chunk",
     "run_elsewhere",
     "sample_a",
+    "score_of",
     "side_by_side",
     "silence",
     "summary",

@@ -32,12 +32,30 @@ from carviz.ablation.planning import (
     plan_by_reference,
     plan_like,
 )
+from carviz.ablation.remarks import remark_on
 from carviz.ablation.tails import batches, pairs_that_run
 from carviz.ablation.tidy import Folded
-from carviz.ablation.truth import Tick, Truth, alike, distance, find_truth, scale_of, widened
+from carviz.ablation.truth import (
+    Find,
+    Tick,
+    Truth,
+    alike,
+    distance,
+    find_truth,
+    scale_of,
+    widened,
+)
 from carviz.ablation.values import ZERO, Partners, Value
 from carviz.banks import Network, OutOfReachError
-from carviz.evaluate import AS_IS, OutputKind, arithmetic, inference_mode, sets_attributes, shadow
+from carviz.evaluate import (
+    AS_IS,
+    OutputKind,
+    arithmetic,
+    find_logits,
+    inference_mode,
+    sets_attributes,
+    shadow,
+)
 from carviz.reference import Reference
 
 SAMPLE = 3
@@ -95,6 +113,7 @@ def choose_plan(
     folded: Folded | None = None,
     precision: str = "float32",
     value: Value = ZERO,
+    find: Find = find_logits,
 ) -> tuple[Plan, Audit]:
     """Return the plan to measure a bank by, judged by the reference.
 
@@ -120,6 +139,8 @@ def choose_plan(
     value
         What stands in a channel's place. Numbers that the data tell are those of the sample; the
         plan's `set_constants` takes better ones.
+    find
+        Finds what is judged in what the network gives.
 
     Raises
     ------
@@ -132,7 +153,7 @@ def choose_plan(
         auditor = _Auditor(
             network, layer, sample, small, tick or (lambda: None), folded, layout, value
         )
-        return auditor.choose(answers)
+        return auditor.choose(answers, find)
 
 
 class _Auditor:
@@ -148,11 +169,11 @@ class _Auditor:
         self.words = ""
         self.making = 0.0  # seconds that making plans took, which is no part of judging them
 
-    def choose(self, answers: OutputKind | None) -> tuple[Plan, Audit]:
+    def choose(self, answers: OutputKind | None, find: Find) -> tuple[Plan, Audit]:
         begun = time.perf_counter()
         truth = find_truth(
             self.reference, self.sample, self.layer,
-            small=self.small, tick=self.tick, answers=answers, value=self.value,
+            small=self.small, tick=self.tick, answers=answers, value=self.value, find=find,
         )  # fmt: skip
         self.pick = truth.pick
         plan, remark = self._first_that_agrees(truth)
@@ -182,14 +203,14 @@ class _Auditor:
                     fault = self._fault_in_float64(plan, wide[0]) and fault
                 if not fault:
                     self._tell(truth, bool(wide))
-                    return plan, self._remark(plan, reasons)
+                    return plan, remark_on(self.network, self.layer, plan, reasons)
                 reasons.append(self._attributes(plan) or fault)
         last = plan_by_reference(
             self.network, self.layer, self.sample, pick=self.pick, value=self.value
         )
         last.set_constants(truth.constants)
         self.words = "measured by the reference itself"
-        return last, self._remark(last, reasons)
+        return last, remark_on(self.network, self.layer, last, reasons)
 
     def _attributes(self, plan: Plan) -> str:
         """Return why a graph must be wrong, where a layer's settings change on the way."""
@@ -340,45 +361,6 @@ class _Auditor:
         if self.value.is_found:
             return "a constant in place of"
         return "removing" if self.value.is_zero else f"{self.value.words} in place of"
-
-    def _relations(self) -> list[str]:
-        """Return what else the bank's filters have a part in, and go on doing."""
-        found = [
-            f"{self.layer!r} is a branch of the sum {total.name!r}; only this branch is removed."
-            for total in self.network.sums().values()
-            if self.layer in total.convolutions and self.layer != total.name
-        ]
-        graph = self.network.graph
-        if graph is not None and any(
-            node.op == "get_attr" and node.target == f"{self.layer}.weight"
-            for node in graph.graph.nodes
-        ):
-            found.append(
-                f"The weight of {self.layer!r} is also used by a function of the forward pass, "
-                "which goes on using it."
-            )
-        return found
-
-    def _remark(self, plan: Plan, reasons: list[str]) -> str:
-        known = [*self.network.remarks, *self._relations()]
-        if self.pick.words:
-            known.append(f"The logits are {self.pick.words}.")
-        if isinstance(plan, GraphPlan):
-            return " ".join(known)
-        reason = next((r for r in reasons if r), "").splitlines()[:1]
-        how = "the numbers are as exact, only slower."
-        if isinstance(plan, HookPlan):
-            known.append(
-                f"torch.fx could not be used on this network ({''.join(reason)}), so the whole "
-                f"network runs once per filter; {how}"
-            )
-        else:
-            known.append(
-                "Neither torch.fx nor forward hooks do what the network does without a filter "
-                f"({'; '.join(r.splitlines()[0] for r in reasons if r)}), so it runs as it is, one "
-                f"filter at a time; {how}"
-            )
-        return " ".join(known)
 
 
 def _double(network: Network, plan: Plan) -> Network:

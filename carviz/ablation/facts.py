@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Chunk:
         ``(image, channel, height, width)`` and ``(image,)``, on the CPU, or where they will run.
     bank
         Which of the banks that are measured together it is run for: its place among them.
+    objects
+        (m,) what is true of each image, where a label does not say it: `targets` are then digests.
     """
 
     place: int
@@ -63,3 +65,4 @@ class Chunk:
     images: Tensor
     targets: Tensor
     bank: int = 0
+    objects: list[Any] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -89,7 +89,11 @@ class AuditedWork(Work):
     """
 
     auditing: Auditing
-    kind: ClassVar[type[Facts]] = AuditedFacts
+
+    @property
+    def kind(self) -> type[Facts]:
+        """What comes of a chunk."""
+        return AuditedFacts
 
     @property
     def leaves_out_log_p(self) -> bool:

@@ -206,19 +206,18 @@ def _nonsense(facts: Any, chunk: Chunk, work: Work) -> TypeError | None:
         return TypeError(f"it gave a {type(facts).__name__}, and no facts")
     for name, shape in work.shapes(chunk).items():
         array = getattr(facts, name, None)
-        kind = np.floating if name in ("drop", "threshold") else np.integer
+        kind = np.floating if name in work.reading.floats else np.integer
         if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, kind):
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             return TypeError(f"its {name} are {found}")
         if array.shape != shape:
             return TypeError(f"its {name} have shape {array.shape}, and not {shape}")
-    if not np.array_equal(facts.targets, chunk.targets.numpy()):
+    if not np.array_equal(facts.targets, work.reading.kept(chunk.targets)):
         return TypeError("its targets are other images'")
-    for name in ("baseline", "predictions"):
-        classes = getattr(facts, name)
-        if classes.min(initial=0) < 0 or classes.max(initial=0) >= work.plan.classes:
-            return TypeError(f"its {name} are no classes of the network")
-    if np.isinf(facts.drop).any() or (np.isnan(facts.drop).any() and not work.leaves_out_log_p):
+    if words := work.reading.nonsense(facts, work.plan.classes):
+        return TypeError(words)
+    drop = getattr(facts, "drop", np.zeros(0))
+    if np.isinf(drop).any() or (np.isnan(drop).any() and not work.leaves_out_log_p):
         return TypeError("its falls of log p are not finite")
     return None
 

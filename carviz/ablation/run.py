@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from carviz.ablation.batches import NOTHING, moved
 from carviz.ablation.facts import Chunk, Facts, Tick
 from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.plan import Plan, layout_of, turn_of
-from carviz.ablation.tails import Tail, check_finite, pairs_that_run
+from carviz.ablation.readings import CLASSES, AnswerReading, Pairs
+from carviz.ablation.tails import Tail, pairs_that_run
 from carviz.ablation.values import Partners, partner_order
 from carviz.evaluate import arithmetic, inference_mode
 
@@ -35,10 +36,9 @@ class Work:
         Images whose maps are held at once.
     device, dtype
         Where images go, and their type.
+    reading
+        What is read of the answers.
     """
-
-    kind: ClassVar[type[Facts]] = Facts
-    """What comes of a chunk."""
 
     plan: Plan
     filters: list[int]
@@ -46,13 +46,16 @@ class Work:
     block: int
     device: torch.device
     dtype: torch.dtype
+    reading: AnswerReading = CLASSES
+
+    @property
+    def kind(self) -> type[Facts]:
+        """What comes of a chunk."""
+        return self.reading.kind
 
     def shapes(self, chunk: Chunk) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays that come of a chunk."""
-        m, filters = len(chunk.numbers), len(self.filters)
-        return {
-            "targets": (m,), "baseline": (m,), "predictions": (filters, m), "drop": (filters, m),
-        }  # fmt: skip
+        return self.reading.shapes(len(chunk.numbers), len(self.filters), self.plan.classes)
 
     @property
     def leaves_out_log_p(self) -> bool:
@@ -111,7 +114,8 @@ class Work:
         """Return the facts of a part of a chunk, whose images are where they run."""
         return run_chunk(
             self.plan, images, targets, self.filters,
-            numbers=chunk.numbers[part], batch_size=batch_size, tick=tick,
+            numbers=chunk.numbers[part], batch_size=batch_size, tick=tick, reading=self.reading,
+            objects=None if chunk.objects is None else chunk.objects[part],
             partners=self._partners(chunk, part),
         )  # fmt: skip
 
@@ -137,6 +141,8 @@ def run_chunk(
     batch_size: int,
     tick: Tick | None = None,
     partners: Partners | None = None,
+    reading: AnswerReading = CLASSES,
+    objects: Sequence[Any] | None = None,
 ) -> Facts:
     """Return the facts of one chunk.
 
@@ -150,6 +156,10 @@ def run_chunk(
         Rows of the tail that run together.
     partners
         The images whose channels stand in those of `images`, where the plan wants them.
+    reading
+        What is read of the answers.
+    objects
+        (image,) what is true of each image, where a label does not say it.
 
     Raises
     ------
@@ -165,17 +175,13 @@ def run_chunk(
         values = plan.filled(joined_head(plan, parts, count), images, partners)
         places, rows = pairs_that_run(plan, values, sets, count)
         tail = Tail(plan, values, targets, batch_size)
+        named, told = np.asarray(numbers), targets if objects is None else objects
         # A cancel need not wait for the filters.
-        before = tail.ask(own, nobody, None if tick is None else lambda _rows: tick(0))
-        after = tail.ask(rows, sets[places], tick)
-        named = np.asarray(numbers)
-        check_finite(before.finite, named)
-        check_finite(after.finite, named[rows], sets[places, 0])
-    predictions = np.repeat(before.predicted[None], len(sets), axis=0)
-    predictions[places, rows] = after.predicted
-    drop = np.zeros(predictions.shape)
-    drop[places, rows] = before.log_p[rows] - after.log_p
-    return Facts(targets.cpu().numpy(), before.predicted, predictions, drop)
+        silent = None if tick is None else lambda _rows: tick(0)
+        before = reading.ask(tail, Pairs(own, nobody, named), told, silent)
+        after = reading.ask(tail, Pairs(rows, sets[places], named[rows]), told, tick)
+    found: Facts = reading.facts(targets, before, after, places, rows, len(sets))
+    return found
 
 
 def _there(values: Tensor, device: torch.device) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ WIDE_AGREEMENT = 1e-5
 
 Tick = Callable[[], None]
 """Called between two passes; what it raises ends the audit."""
+Find = Callable[[Any, int, LastSteps | None, OutputKind | None], Pick]
+"""As `carviz.evaluate.find_logits`."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -83,6 +86,7 @@ class Truth:
 def find_truth(
     reference: Reference, images: Tensor, layer: str, *,
     small: bool = False, tick: Tick, answers: OutputKind | None = None, value: Value = ZERO,
+    find: Find = find_logits,
 ) -> Truth:  # fmt: skip
     """Ask the reference what removing some filters of a bank changes.
 
@@ -102,6 +106,8 @@ def find_truth(
         What the network's output is, where somebody says it.
     value
         What stands in a channel's place.
+    find
+        Finds what is judged in what the network gives.
 
     Raises
     ------
@@ -116,7 +122,7 @@ def find_truth(
         raise
     except Exception as error:  # whatever a forward pass raises on images it is not made for
         raise ValueError(misfit(reference.model, images, error)) from error
-    pick = find_logits(answer, len(images), steps, answers)
+    pick = find(answer, len(images), steps, answers)
     reference.pick = pick
     logits = pick(answer, steps)
     truth = Truth(images, logits, _rounding(reference, images, logits, tick), pick, value=value)

@@ -56,6 +56,18 @@ class Claim:
     constants: Tensor | None = None
     partner: Tensor | None = None
 
+    def fault(self, whole: Tensor, without: Tensor, rounding: float, coarseness: float) -> str:
+        """Return what the network itself says otherwise; "" where it does not.
+
+        Parameters
+        ----------
+        whole, without
+            (1, class) logits of the image, with all filters and without some.
+        rounding, coarseness
+            See `verify`.
+        """
+        return _fault(self, whole, without, rounding, coarseness)
+
 
 def verify(
     reference: Reference,
@@ -97,11 +109,11 @@ def verify(
             )  # fmt: skip
             for place, claim in enumerate(group):
                 pair = whole[claim.number], without[place : place + 1]
-                found = _fault(claim, *pair, rounding, coarseness)
+                found = claim.fault(*pair, rounding, coarseness)
                 if found and pair[1].dtype == torch.float32:
                     found = _fault_in_float64(reference, claim, *pair, coarseness)
                 if found:
-                    raise ValueError(_words(claim, found))
+                    raise ValueError(words_of(claim, found))
 
 
 def _alike(claims: Sequence[Claim]) -> list[list[Claim]]:
@@ -124,7 +136,7 @@ def _fault_in_float64(
         precise.without(image, claim.removals, constants=claim.constants, partners=partner),
     )
     seen = max(float((a - b).abs().max()) for a, b in zip(wide, (whole, without), strict=True))
-    return _fault(claim, *wide, 10 * seen, coarseness)
+    return claim.fault(*wide, 10 * seen, coarseness)
 
 
 def _fault(claim: Claim, whole: Tensor, without: Tensor, rounding: float, coarseness: float) -> str:
@@ -147,7 +159,8 @@ def _fault(claim: Claim, whole: Tensor, without: Tensor, rounding: float, coarse
     return ""
 
 
-def _words(claim: Claim, found: str) -> str:
+def words_of(claim: Claim, found: str) -> str:
+    """Return in words what the network itself says otherwise."""
     filters = " and ".join(
         f"filter{'s' if len(numbers) > 1 else ''} {', '.join(str(i) for i in numbers)} of {layer!r}"
         for layer, numbers in claim.removals.items()

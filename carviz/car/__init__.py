@@ -8,12 +8,14 @@ caller's thread (tracing belongs there) and only then run.
 from carviz.car.front import iter_car, measure_car, plan_car
 from carviz.car.measurement import PASSING, SEED, Measurement
 from carviz.car.preparing import prepare_banks, prepare_car, sample_of
+from carviz.car.questions import Question
 from carviz.car.together import iter_tables, measure_together
 
 __all__ = [
     "PASSING",
     "SEED",
     "Measurement",
+    "Question",
     "iter_car",
     "iter_tables",
     "measure_car",

@@ -13,7 +13,7 @@ from torch import nn
 from carviz.ablation import (
     CarPlan,
     Run,
-    Value,
+    Score,
     ValueName,
     check_value,
     count_costs,
@@ -22,9 +22,10 @@ from carviz.ablation import (
 from carviz.banks import Model
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
+from carviz.car.questions import Question
 from carviz.car.together import iter_tables, measure_together
 from carviz.evaluate import Data, OutputKind, Progress, placed, telling
-from carviz.results import CarTable, CarTables
+from carviz.results import CarTable, CarTables, LabelTable, ScoreTable
 
 REMARKS = 3
 """Different remarks on banks that one warning tells at most."""
@@ -42,7 +43,23 @@ def measure_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     value: ValueName | float = ...,
-) -> CarTable: ...
+    top: int = ...,
+    score: None = ...,
+) -> CarTable | Any: ...
+
+
+@overload
+def measure_car(
+    model: Model,
+    data: Data,
+    layer: str | nn.Module,
+    *,
+    score: Score,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+) -> ScoreTable: ...
 
 
 @overload
@@ -57,6 +74,7 @@ def measure_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     value: ValueName | float = ...,
+    top: int = ...,
 ) -> CarTables: ...
 
 
@@ -71,7 +89,9 @@ def measure_car(
     run: Run | None = None,
     answers: OutputKind | None = None,
     value: ValueName | float = "zero",
-) -> CarTable | CarTables:
+    top: int = 1,
+    score: Score | None = None,
+) -> CarTable | CarTables | LabelTable | ScoreTable:
     """Measure the CAR of a bank's filters, whole and class by class.
 
     The ablation makes the filter's channel zero for every later layer, at each call of the
@@ -120,11 +140,23 @@ def measure_car(
         lowest mean -log p, chosen on one seeded half of the images at nine times its price, and
         told on the other: the table holds that half only (Li and Janson, arXiv 2409.09951). The
         numbers stand in the table's `values`; what was done where, in its passport.
+    top
+        5 to know also of how many images the true class is among the five highest logits, and of
+        how many without each filter: ``table.top_accuracy``, ``table.top_car``. Of equal logits
+        those of lower classes come first.
+    score
+        A function of your own that judges answers in place of classes, for a detector or a
+        segmenter say: ``score(outputs, target)`` gives a number from 0 to 1. ``outputs`` is what
+        the model gives for one image, on the CPU: the image's row of every tensor, its member of a
+        list. ``target`` is what the data gives with the image, anything. The function must give the
+        same whenever it is asked the same; it is called once for each filter and image that it
+        changes. Images are of one size.
 
     Returns
     -------
     CarTable
-        Of several banks `CarTables`, a mapping from the bank's name to its `CarTable`.
+        Of several banks `CarTables`, a mapping from the bank's name to its `CarTable`. Of data with
+        a row of labels an image, 0 or 1 each, a `LabelTable`; with `score` a `ScoreTable`.
 
     Raises
     ------
@@ -146,12 +178,18 @@ def measure_car(
     [0.0, 0.5, 0.0]
     >>> measure_car(model, (images, labels), None, progress=False)
     <CarTables of 1 bank: 3 filters, 4 images, 2 classes>
+    >>> def right(outputs, target):
+    ...     return float(outputs.argmax() == target)
+    >>> measure_car(model, (images, labels), "0", score=right, progress=False).fall.tolist()
+    [0.0, 0.5, 0.0]
     """
-    tables: Iterator[Any] = iter_car(
+    asking: Any = iter_car  # of all its overloads at once
+    tables: Iterator[Any] = asking(
         model, data, layer,
         filters=filters, device=device, progress=progress, run=run, answers=answers, value=value,
+        top=top, score=score,
     )  # fmt: skip
-    last: CarTable | CarTables = deque(tables, maxlen=1).pop()
+    last: CarTable | CarTables | LabelTable | ScoreTable = deque(tables, maxlen=1).pop()
     return last
 
 
@@ -167,7 +205,23 @@ def iter_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     value: ValueName | float = ...,
-) -> Iterator[CarTable]: ...
+    top: int = ...,
+    score: None = ...,
+) -> Iterator[CarTable | Any]: ...
+
+
+@overload
+def iter_car(
+    model: Model,
+    data: Data,
+    layer: str | nn.Module,
+    *,
+    score: Score,
+    filters: Sequence[int] | None = ...,
+    device: str | torch.device | None = ...,
+    progress: Progress = ...,
+    run: Run | None = ...,
+) -> Iterator[ScoreTable]: ...
 
 
 @overload
@@ -182,6 +236,7 @@ def iter_car(
     run: Run | None = ...,
     answers: OutputKind | None = ...,
     value: ValueName | float = ...,
+    top: int = ...,
 ) -> Iterator[CarTables]: ...
 
 
@@ -196,7 +251,9 @@ def iter_car(
     run: Run | None = None,
     answers: OutputKind | None = None,
     value: ValueName | float = "zero",
-) -> Iterator[CarTable] | Iterator[CarTables]:
+    top: int = 1,
+    score: Score | None = None,
+) -> Iterator[Any]:
     """Yield ever fuller tables, chunk by chunk; closing the iterator cancels.
 
     After the first chunk every filter has an estimate with an interval, and each further chunk
@@ -212,14 +269,18 @@ def iter_car(
     ...     print(len(table.images), "of", table.total)
     16 of 16
     """
-    chosen = check_value(value)
+    several = layer is None or isinstance(layer, (list, tuple))
+    question = Question(top, score, several, check_value(value))
     if layer is None or isinstance(layer, (list, tuple)):
-        banks = _prepare_banks(model, data, layer, filters, device, progress, run, answers, chosen)
+        banks = _prepare_banks(
+            model, data, layer, filters, device, progress, run, answers, question
+        )
         _warn(banks)
         return _tables_of_banks(banks, progress)
     measurement = prepare_car(
-        model, data, layer, filters=filters, device=device, run=run, answers=answers, value=chosen
-    )
+        model, data, layer,
+        filters=filters, device=device, run=run, answers=answers, question=question,
+    )  # fmt: skip
     _warn([measurement])
     return _tables(measurement, progress)
 
@@ -227,7 +288,7 @@ def iter_car(
 def _prepare_banks(
     model: Model, data: Any, layers: Layers, filters: Sequence[int] | None,
     device: str | torch.device | None, progress: Progress, run: Run | None,
-    answers: OutputKind | None, value: Value,
+    answers: OutputKind | None, question: Question,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare several banks, which takes a while where there are many: a bar of its own says so."""
     # A function is told the share of what is measured, and of that nothing is done yet.
@@ -235,7 +296,7 @@ def _prepare_banks(
     with telling(told, "Preparing the banks") as tell:
         banks = prepare_banks(
             model, data, layers,
-            filters=filters, device=device, run=run, tick=tell, answers=answers, value=value,
+            filters=filters, device=device, run=run, tick=tell, answers=answers, question=question,
         )  # fmt: skip
         tell(1.0)
     return banks
@@ -251,7 +312,7 @@ def _warn(banks: list[Measurement]) -> None:
         warnings.warn(f"carviz: {' '.join(remarks)}", stacklevel=3)
 
 
-def _tables(measurement: Measurement, progress: Progress) -> Iterator[CarTable]:
+def _tables(measurement: Measurement, progress: Progress) -> Iterator[Any]:
     with telling(progress, f"CAR of {measurement.layer}") as tell:
         yield from iter_tables(measurement, tell)
 
@@ -290,7 +351,8 @@ def plan_car(
     """
     measurement = prepare_car(
         model, data, layer,
-        filters=filters, device=device, run=run, answers=answers, value=check_value(value),
+        filters=filters, device=device, run=run, answers=answers,
+        question=Question(value=check_value(value)),
     )  # fmt: skip
     numbers = measurement.order[:FIRST_CHUNK].tolist()
     sample = placed(

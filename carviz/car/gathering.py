@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.ablation import AuditedFacts, Auditing, Checked, Counts, Facts, count, summary
+from carviz.ablation import (
+    AuditedFacts,
+    Auditing,
+    Checked,
+    Counts,
+    Facts,
+    TopFacts,
+    count,
+    summary,
+)
 from carviz.results import CarTable
 
 
@@ -90,7 +99,21 @@ class Gathered:
             image_log_prob_drop=self._falls(places, order),
             values=self.values,
             passport={**self.passport, **self._audit(places)},
+            **self._top(facts, order),
         )
+
+    def _top(self, facts: list[Facts], order: NDArray[np.int64]) -> dict[str, Any]:
+        """Return what is known of the first classes, where more than one was looked at."""
+        found = [each for each in facts if isinstance(each, TopFacts)]
+        if not found:
+            return {}
+        before = np.concatenate([each.top_baseline for each in found])
+        after = np.concatenate([each.top_predictions for each in found], axis=1)
+        return {
+            "top": self.passport["top"],
+            "top_baseline": before[order] > 0,
+            "top_predictions": after[:, order] > 0,
+        }
 
     def _falls(self, places: Collection[int], order: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (F, M) the falls of log p of each image, (0, 0) where they are left out."""

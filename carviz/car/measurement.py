@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import (
+    CLASSES,
+    AnswerReading,
     Audit,
     AuditedFacts,
     Checkpoint,
@@ -22,6 +24,7 @@ from carviz.ablation import (
     Needs,
     Plan,
     Run,
+    ScoreReading,
     Work,
     partner_order,
     telling_pairs,
@@ -70,6 +73,7 @@ class Measurement:
     needs: Needs
     passport: dict[str, Any]
     audit: Audit
+    reading: AnswerReading = CLASSES
     choosing: NDArray[np.int64] = dataclasses.field(
         default_factory=lambda: np.zeros(0, np.int64), repr=False
     )
@@ -89,27 +93,33 @@ class Measurement:
             return np.zeros((0, 0))
         return np.asarray(self.constants[:, self.filters].T)
 
-    def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
+    def claims(
+        self, numbers: list[int], facts: Facts, images: Tensor, objects: list[Any] | None = None
+    ) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
         few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
+        before, after = self.reading.flips(facts)
+        pairs = telling_pairs(before, after, 1 if few else CLAIMED_FILTERS)
+        exact = self.run.precision == "float32"
+        known = (
+            facts if exact else dataclasses.replace(facts, drop=np.full_like(facts.drop, np.nan))
+        )
         partners = None
         if self.plan.value.kind == "resample":
             partners = images[torch.from_numpy(partner_order(numbers))]
-        pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
         return [
-            Claim(
-                numbers[m],
-                images[m : m + 1].to(device, dtype).clone(),
-                {self.layer: [self.filters[f]]},
-                int(facts.targets[m]),
-                int(facts.predictions[f, m]),
-                float(facts.drop[f, m]) if self.run.precision == "float32" else np.nan,
-                self.constants,
-                None if partners is None else partners[m : m + 1].to(device, dtype).clone(),
+            self.reading.claim(
+                known, f, m,
+                number=numbers[m],
+                image=images[m : m + 1].to(device, dtype).clone(),
+                removals={self.layer: [self.filters[f]]},
+                object=None if objects is None else objects[m],
+                constants=self.constants,
+                partner=None if partners is None else partners[m : m + 1].to(device, dtype).clone(),
             )
             for f, m in (pairs[:1] if few else pairs)
-        ]
+        ]  # fmt: skip
 
     def check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""
@@ -121,7 +131,11 @@ class Measurement:
     ) -> None:
         """Have the reference look at claims; the passport tells what it took."""
         reference, begun = self.audit.reference, time.perf_counter()
-        verify(reference, claims, rounding=self.audit.rounding, coarseness=coarseness, tick=tick)
+        if isinstance(self.reading, ScoreReading):
+            self.reading.verify(reference, claims, self.audit.rounding, tick)
+        else:
+            rounding = self.audit.rounding
+            verify(reference, claims, rounding=rounding, coarseness=coarseness, tick=tick)
         audit = self.passport["audit"]
         self.passport["audit"] = {
             **audit,
@@ -141,7 +155,7 @@ class Measurement:
     @property
     def kind(self) -> type[Facts]:
         """What comes of a chunk."""
-        return Facts if self.run.precision == "float32" else AuditedFacts
+        return self.reading.kind if self.run.precision == "float32" else AuditedFacts
 
     def checkpoint(self) -> Checkpoint[Facts] | None:
         """Open the bank's folder of finished chunks, where the run has one."""
@@ -166,6 +180,7 @@ class Measurement:
         block, rows = self.needs.sizes(self.run.budget(device))
         if not self.plan.rows_independent:
             block = min(block, rows)  # a batch of the tail is then a whole block
+        block = 1 if self.reading.alone else block
         return kind(
             self.plan,
             self.filters,
@@ -173,5 +188,6 @@ class Measurement:
             block=block,
             device=device,
             dtype=dtype,
+            reading=self.reading,
             **more,
         )

@@ -13,18 +13,16 @@ from torch import Tensor, nn
 
 from carviz.ablation import (
     AUDITED_IMAGES,
-    ZERO,
     Audit,
     Folded,
     Plan,
     Run,
-    Value,
-    choose_plan,
     find_needs,
     layout_of,
 )
 from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
+from carviz.car.questions import PLAIN, Question
 from carviz.car.valuing import check_measurable, halves, value_passport
 from carviz.checks import check_filters
 from carviz.evaluate import (
@@ -56,7 +54,7 @@ def prepare_car(
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
     answers: OutputKind | None = None,
-    value: Value = ZERO,
+    question: Question = PLAIN,
 ) -> Measurement:
     """Check everything, trace, and try the plan on a few images; nothing is measured yet.
 
@@ -71,7 +69,7 @@ def prepare_car(
     if filters is not None:
         chosen = check_filters(filters, count, name, once="measured", some=True)
     told = None if tick is None else lambda _share: tick()
-    return _prepare(network, model, data, {name: chosen}, run, told, answers, value)[0]
+    return _prepare(network, model, data, {name: chosen}, run, told, answers, question)[0]
 
 
 def prepare_banks(
@@ -84,7 +82,7 @@ def prepare_banks(
     run: Run | None = None,
     tick: Callable[[float], None] | None = None,
     answers: OutputKind | None = None,
-    value: Value = ZERO,
+    question: Question = PLAIN,
 ) -> list[Measurement]:
     """Prepare several banks as `prepare_car` does one; what they can share is made once.
 
@@ -101,9 +99,8 @@ def prepare_banks(
             "filters=…)."
         )
     chosen = {name: list(range(network.convolution(name).out_channels)) for name in names}
-    return _prepare(
-        network, model, data, chosen, run, tick, answers, value, asked=layers is not None
-    )
+    asked = layers is not None
+    return _prepare(network, model, data, chosen, run, tick, answers, question, asked=asked)
 
 
 def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
@@ -129,7 +126,7 @@ def _bank_names(network: Network, model: Any, layers: Any) -> list[str]:
 
 def _prepare(
     network: Network, model: Any, data: Any, chosen: dict[str, list[int]], run: Run | None,
-    tick: Callable[[float], None] | None, answers: OutputKind | None, value: Value = ZERO, *,
+    tick: Callable[[float], None] | None, answers: OutputKind | None, question: Question, *,
     asked: bool = True,
 ) -> list[Measurement]:  # fmt: skip
     """Prepare banks, each with its filters.
@@ -140,13 +137,15 @@ def _prepare(
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     check_answers(answers)
-    images = Images(data)
+    images = question.images(data)
     order = stratified_order(images.hints, len(images), SEED)
     sample = sample_of(images, order.tolist(), network)
     run, coarse = _on_device(run or Run(), sample.device)
-    check_measurable(network, list(chosen), value, len(images), run)
+    asking = question.ask(images, network, sample, run)
+    asking.check_first(images, int(order[0]))
+    check_measurable(network, list(chosen), question.value, len(images), run)
     choosing = order[:0]
-    if value.kind == "optimal":
+    if question.value.kind == "optimal":
         choosing, order = halves(order, images.hints)
     alike: dict[str, Any] = {}
     folded: Folded = {}
@@ -155,21 +154,23 @@ def _prepare(
     for place, (name, filters) in enumerate(chosen.items()):
         check = None if tick is None else partial(tick, place / len(chosen))
         try:
-            plan, audit = choose_plan(
+            plan, audit = asking.choose(
                 network, name, sample, tick=check,
                 small=len(filters) < FEW_FILTERS or len(images) < FEW_IMAGES, answers=answers,
-                folded=folded, precision=run.precision, value=value,
+                folded=folded,
             )  # fmt: skip
         except NeverCalledError:
             if asked or len(unused) + 1 == len(chosen):
                 raise
             unused.append(name)
             continue
-        classes = _class_names(images, model, network, plan.classes)
+        reading = asking.reading(plan.classes)
+        named = asking.kind != "score"
+        classes = _class_names(images, model, network, plan.classes) if named else ()
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
-        passport = _passport(plan, audit, alike, coarse)
+        passport = _passport(plan, audit, alike, coarse) | asking.passport()
         passport |= value_passport(plan, len(choosing), len(order))
         prepared += [
             Measurement(
@@ -184,6 +185,7 @@ def _prepare(
                 needs,
                 passport,
                 audit,
+                reading,
                 choosing,
             )
         ]

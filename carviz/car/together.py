@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+import torch
+
 from carviz.ablation import (
     AuditedChunk,
     AuditedFacts,
@@ -19,7 +21,7 @@ from carviz.ablation import (
 )
 from carviz.car.constants import find_constants
 from carviz.car.doubling import Doubling
-from carviz.car.gathering import Gathered
+from carviz.car.gathering_scores import gathering
 from carviz.car.measurement import Measurement
 from carviz.evaluate import check_kept_labels, check_labels
 from carviz.results import CarTable
@@ -71,7 +73,7 @@ class _Together:
         self.chunks = banks[0].chunks()
         self.total = len(banks[0].order)
         self.done = [
-            Gathered(
+            gathering(bank.reading)(
                 bank.layer, bank.filters, bank.classes, len(self.images), bank.passport,
                 bank.values,
             )
@@ -131,9 +133,11 @@ class _Together:
             for b, kept in enumerate(self.kept):
                 if (facts := kept.get(place)) is None:
                     continue
-                check_kept_labels(facts.targets, labels, self.run.checkpoint)
+                own = torch.from_numpy(self.banks[b].reading.kept(labels))
+                check_kept_labels(facts.targets, own, self.run.checkpoint)
                 if not self.claims[b]:
-                    self.claims[b] = self.banks[b].claims(self.chunks[place], facts, images)
+                    numbers, objects = self.chunks[place], self.images.targets.objects(labels)
+                    self.claims[b] = self.banks[b].claims(numbers, facts, images, objects)
         self.kept = []
 
     def verify_kept(self) -> None:
@@ -154,7 +158,7 @@ class _Together:
             checkpoint.save(chunk.place, facts, chunk.numbers)
         self._add(b, chunk.place, facts)
         if chunk.place in (self.missing[b][0], self.missing[b][-1]):
-            self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images)
+            self.claims[b] += bank.claims(chunk.numbers, facts, chunk.images, chunk.objects)
         if done.seen == self.total:
             self._settle(b)
             bank.check_weights()
@@ -245,8 +249,10 @@ class _Together:
         places = sorted(set().union(*self.missing))
         read = self.images.batches([self.chunks[place] for place in places])
         for place, (images, targets) in zip(places, read, strict=True):
-            check_labels(targets, len(self.banks[0].classes), self.chunks[place])
-            yield Chunk(place, self.chunks[place], images, targets)
+            first, numbers = self.banks[0], self.chunks[place]
+            first.reading.check(targets, len(first.classes), numbers)
+            objects = self.images.targets.objects(targets)
+            yield Chunk(place, numbers, images, targets, objects=objects)
 
     def _tasks(self, chunk: Chunk) -> Iterator[Chunk]:
         """Yield a chunk once for each bank for which it is missing."""

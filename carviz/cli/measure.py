@@ -121,6 +121,9 @@ def car(
             help="What stands in a filter's channel: zero, mean, resample, optimal or a number."
         ),
     ] = "zero",
+    top: Annotated[
+        int, typer.Option(min=1, help="Tell also whether the class is among so many first ones.")
+    ] = 1,
     save: Annotated[
         Path | None,
         typer.Option(help="Save the table there (.npz); of all banks a folder, a file a bank."),
@@ -140,9 +143,9 @@ def car(
         images = images_of(data, network, limit, unreadable, root, download)
         if whole:
             console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")
-            options = {
+            options: dict[str, Any] = {
                 "filters": numbers(filters), "device": device, "answers": answers,
-                "value": _value(value),
+                "value": _value(value), "top": top,
             }  # fmt: skip
             _all_banks(network, images, save, options)
             return
@@ -152,7 +155,7 @@ def car(
         table = carviz.measure_car(
             network, images, chosen,
             filters=numbers(filters), device=device, answers=check_answers(answers),
-            value=_value(value),
+            value=_value(value), top=top,
         )  # fmt: skip
         if table.passport["remark"]:
             console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")

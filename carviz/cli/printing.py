@@ -83,6 +83,12 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
         f"{counted(len(table.filters), 'filter')}: {doing} one costs "
         f"{interval_words(table.car.min(), table.car.max())}."
     )
+    if table.top > 1:
+        console.print(
+            f"The class is among the {table.top} first on {percent(table.top_accuracy)} of the "
+            f"images: removing one costs "
+            f"{interval_words(table.top_car.min(), table.top_car.max())} of that."
+        )
     if not table.lost.any() and not table.gained.any():
         console.print("No single filter of it changes whether an image is classified rightly.")
     if selectivity is not None:

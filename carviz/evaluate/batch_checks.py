@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.evaluate.items import whole_labels
+from carviz.evaluate.targets import ClassTargets
 
 
 def check_labels(labels: Tensor, classes: int, numbers: Sequence[int]) -> None:
@@ -34,7 +34,7 @@ def check_kept_labels(kept: NDArray[Any], labels: Tensor, folder: object) -> Non
         )
 
 
-def check_pair(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
+def check_pair(images: Any, labels: Any, targets: ClassTargets) -> tuple[Tensor, Tensor]:
     """Return a pair of arrays, images and their labels, as plain tensors; the labels whole."""
     images, labels = _tensor(images, "images"), _tensor(labels, "labels")
     count, told = (len(tensor) if tensor.ndim else 1 for tensor in (images, labels))
@@ -42,7 +42,7 @@ def check_pair(images: Any, labels: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(f"Each image has one label; found {count} images and {told} labels.")
     if count:
         _check_kinds(images)
-    return images.detach(), whole_labels(labels.detach(), range(count))
+    return images.detach(), targets.many(labels.detach(), range(count))
 
 
 def _tensor(array: Any, what: str) -> Tensor:

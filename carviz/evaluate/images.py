@@ -17,10 +17,11 @@ from torch.utils.data._utils.collate import default_convert
 
 from carviz.evaluate.batch_checks import check_batch, check_pair, check_size
 from carviz.evaluate.class_names import Names, are_arrays, class_names, label_hints, layers
-from carviz.evaluate.items import check_image, split, whole_label, whole_labels
+from carviz.evaluate.items import check_image, split
 from carviz.evaluate.processes import PIECE, may_start, read_pieces
 from carviz.evaluate.repeated_readings import TWICE, random_step, readings_of
 from carviz.evaluate.samplers import loader_size, sampled_numbers
+from carviz.evaluate.targets import CLASS_TARGETS, ClassTargets
 
 WORTH_WORKERS = 64
 """Images from which on it pays to start the processes that a Dataset asks for."""
@@ -43,6 +44,8 @@ class Images:
         ``torch.utils.data.Subset(dataset, sorted(numbers))`` would; collate_fn, batch_size and
         workers are used. A Dataset that has an attribute ``workers``, as those of
         `carviz.load_data` have, is read by so many processes where there are many images to read.
+    targets
+        In what form the data says what is true of an image: an integer label, unless told.
 
     Attributes
     ----------
@@ -60,8 +63,8 @@ class Images:
         gives no fixed set, or the transform is random, or reading a few images twice gives others.
     """
 
-    def __init__(self, data: Any) -> None:
-        self.source = data
+    def __init__(self, data: Any, targets: ClassTargets = CLASS_TARGETS) -> None:
+        self.source, self.targets = data, targets
         self._loader: DataLoader[Any] | None = data if isinstance(data, DataLoader) else None
         self._pair: tuple[Tensor, Tensor] | None = None
         self._places: NDArray[np.int64] | None = None
@@ -72,7 +75,7 @@ class Images:
             self.__dict__.update(data.__dict__)
             return
         if isinstance(data, (tuple, list)) and len(data) == 2 and are_arrays(data):
-            self._pair = check_pair(data[0], data[1])
+            self._pair = check_pair(data[0], data[1], targets)
             self._length = len(self._pair[0])
         else:
             self.dataset = self._find_dataset(data)
@@ -88,6 +91,7 @@ class Images:
         hints = label_hints(data, whole)
         if self._pair is not None:
             hints = np.asarray(self._pair[1])
+        hints = hints if targets.hinted else None
         self.hints = hints if hints is None or self._places is None else hints[self._places]
         if self._pair is None:
             self._refuse_random()
@@ -159,7 +163,11 @@ class Images:
         loader = DataLoader(
             self.dataset,
             batch_sampler=[self._at(piece) for piece in pieces],
-            collate_fn=partial(_stack_or_leave, each=self._each)
+            collate_fn=partial(
+                _stack_or_leave,
+                targets=self.targets if self.targets.travels else None,
+                each=self._each,
+            )
             if self._custom_collate is None
             else partial(_collate_whole, self._custom_collate),
             num_workers=workers,
@@ -200,6 +208,7 @@ class Images:
         with torch._C.DisableTorchFunctionSubclass():  # MONAI's tensors check what is cut from them
             images, labels = images.as_subclass(Tensor), labels.as_subclass(Tensor)
         check_batch(images, labels, numbers)
+        self.targets.check(labels, numbers)
         if self._size is None:
             self._size = images.shape[1:]
         if images.shape[1:] != self._size:
@@ -213,7 +222,7 @@ class Images:
     def _workers(self, chunks: Sequence[Sequence[int]]) -> int:
         """Return how many processes the Dataset asks for; 0 where it does not, or few are read."""
         small = sum(len(chunk) for chunk in chunks) < WORTH_WORKERS
-        if self._loader is not None or small or not may_start():
+        if self._loader is not None or small or not (self.targets.travels and may_start()):
             return 0
         asked = (getattr(layer, "workers", None) for layer in layers(self.dataset))
         return next((count for count in asked if isinstance(count, int)), 0)
@@ -262,15 +271,15 @@ class Images:
                     "collate_fn gives images as one tensor (image, channel, height, width); found "
                     f"{type(images).__name__}."
                 )
-            return torch.as_tensor(images), whole_labels(labels, numbers)
+            return torch.as_tensor(images), self.targets.many(labels, numbers)
         if isinstance(batch, tuple):  # a worker has done it
             return batch
         pairs = [split(item, number) for item, number in zip(batch, numbers, strict=True)]
         for (image, _), number in zip(pairs, numbers, strict=True):
             check_image(image, number)
             check_size(image, pairs[0][0], number, numbers[0])
-        labels = [whole_label(label, n) for (_, label), n in zip(pairs, numbers, strict=True)]
-        return torch.stack([image for image, _ in pairs]), torch.tensor(labels)
+        labels = [self.targets.one(label, n) for (_, label), n in zip(pairs, numbers, strict=True)]
+        return torch.stack([image for image, _ in pairs]), self.targets.stacked(labels, numbers)
 
     def _item(self, number: int) -> Any:
         try:
@@ -321,7 +330,7 @@ class Images:
                 )
         for place, (image, label) in enumerate(readings):
             same = torch.allclose(image[0], images[place], rtol=1e-4, atol=1e-5)
-            if not (same and label[0] == labels[place]):
+            if not (same and torch.equal(label[0], labels[place])):
                 raise ValueError(
                     "collate_fn must give each image in its place, and the same whatever is read "
                     f"with it; image {numbers[place]} alone becomes another than among "
@@ -368,13 +377,17 @@ def _collate_whole(collate: Callable[[list[Any]], Any], items: list[Any]) -> Any
     return collate(items)
 
 
-def _stack_or_leave(items: list[Any], each: Callable[[Any], Any] | None = None) -> Any:
+def _stack_or_leave(
+    items: list[Any], targets: ClassTargets | None, each: Callable[[Any], Any] | None = None
+) -> Any:
     """Stack items in a worker; where that is not plain, leave it to where numbers are known."""
     items = items if each is None else [each(item) for item in items]
+    if targets is None:
+        return items
     try:
         pairs = [split(item, 0) for item in items]
         images = torch.stack([image for image, _ in pairs])
-        labels = torch.tensor([whole_label(label, 0) for _, label in pairs])
+        labels = targets.stacked([targets.one(label, 0) for _, label in pairs], range(len(pairs)))
     except (TypeError, ValueError, RuntimeError):
         return items
     return (images, labels) if images.ndim == 4 else items

@@ -23,6 +23,10 @@ WAY_OUT = (
 )
 
 
+class LabelRowsError(ValueError):
+    """An image has a row of labels, of which several may be 1, or none."""
+
+
 def split(item: Any, number: int | None = None) -> tuple[Any, Any]:
     """Return the image and the label of an item, or those of a batch, as they are.
 
@@ -157,10 +161,12 @@ def _hot(rows: Tensor, numbers: Sequence[int]) -> Tensor:
         )
     ones = (rows == 1).sum(1)
     for place in torch.nonzero(ones != 1).flatten()[:1].tolist():
-        raise ValueError(
+        raise LabelRowsError(
             f"{ONE_LABEL}; image {_at(numbers, place)} has a row of {rows.shape[1]} values with "
-            f"{int(ones[place])} ones, as multi-label data has. An accuracy of several labels an "
-            "image is not measured; give one class an image."
+            f"{int(ones[place])} ones, as multi-label data has. carviz.measure_car(model, data, "
+            "layer) of one bank measures the accuracy of each label (where the first images read "
+            "have one label each, data.multi_label = True says so); all else wants one class an "
+            "image."
         )
     places: Tensor = (rows == 1).to(torch.int64).argmax(1)
     return places

@@ -21,7 +21,7 @@ WAY_OUT = "Wrap it in a module that returns the logits alone."
 OutputKind = Literal["logits", "probabilities"]
 """What `answers` may say of a model's output."""
 
-Form = Literal["logits", "one logit", "probabilities", "one probability"]
+Form = Literal["logits", "one logit", "probabilities", "one probability", "label probabilities"]
 
 SUM = 1e-4
 """How far from 1 the sum of a row of probabilities may be."""
@@ -43,7 +43,7 @@ class Pick:
         The last step, "softmax" or "sigmoid", whose input is taken in place of the output.
     form
         What is there: logits; one logit an image, that of class 1 against class 0; probabilities
-        that sum to 1; or one probability an image, that of class 1.
+        that sum to 1; one probability an image, that of class 1; or one a label.
     assumed
         Whether the output may as well be something else, and nobody has said what it is.
     """
@@ -90,13 +90,15 @@ class Pick:
         if taken.ndim == 1 and len(taken) == self.classes:
             taken = taken.unsqueeze(0)
         if self.form == "probabilities":
-            if not _are_probabilities(taken):
+            if not are_probabilities(taken):
                 raise ValueError(
                     "The model's output was taken for probabilities, which sum to 1 for each "
                     "image; one does not. Say what it is: answers='logits', or let it return "
                     "logits."
                 )
             return log_probability(taken)
+        if self.form == "label probabilities":
+            return _log_odds(taken)
         return taken
 
 
@@ -117,7 +119,17 @@ def _two_classes(numbers: Tensor, form: str) -> Tensor:
     return torch.stack([log_probability(1 - numbers), log_probability(numbers)], 1)
 
 
-def _are_probabilities(rows: Tensor) -> bool:
+def _log_odds(shares: Tensor) -> Tensor:
+    """Return the logits of probabilities ``(image, label)``; above 0 is above ½."""
+    if bool(((shares < 0) | (shares > 1)).any()):
+        raise ValueError(
+            "answers='probabilities' says that the model gives each label's probability, 0 to 1; "
+            f"found {float(shares.min()):.3g} to {float(shares.max()):.3g}. Say answers='logits'."
+        )
+    return log_probability(shares) - log_probability(1 - shares)
+
+
+def are_probabilities(rows: Tensor) -> bool:
     """Whether rows ``(image, class)`` of two classes or more are 0 or more and sum to 1."""
     if rows.ndim != 2 or rows.shape[1] < 2:
         return False
@@ -156,7 +168,7 @@ def find_logits(
         If the output holds no logits that can be told from the rest, or is not what `answers`
         says.
     """
-    pick, taken = _find_member(output, rows)
+    pick, taken = find_member(output, rows)
     found = None if steps is None or answers == "logits" else steps.find(taken)
     one = taken.ndim == 1 or taken.shape[1] == 1
     if found is not None and (found[1] == "sigmoid" or not one):
@@ -165,7 +177,7 @@ def find_logits(
         return _with(pick, words, step=found[1], form=form)
     if one:
         return _one_number(pick, taken, answers)
-    if answers != "logits" and _are_probabilities(taken):
+    if answers != "logits" and are_probabilities(taken):
         words = "logs of the model's output, whose rows sum to 1, as probabilities do"
         return _with(pick, words, form="probabilities")
     if answers == "probabilities":
@@ -199,7 +211,8 @@ def _one_number(pick: Pick, numbers: Tensor, answers: OutputKind | None) -> Pick
     return _with(pick, words, form="one logit", assumed=answers is None)
 
 
-def _find_member(output: Any, rows: int) -> tuple[Pick, Tensor]:
+def find_member(output: Any, rows: int) -> tuple[Pick, Tensor]:
+    """Return the member of an output that has the logits; ValueError if it cannot be told."""
     if isinstance(output, Tensor):
         if not _fits(output, rows):
             raise ValueError(_refusal(rows, brief(output), WAY_OUT))

@@ -12,10 +12,12 @@ from carviz.results.filter_numbers import pruned_filters
 from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.folder import read_folder
 from carviz.results.frames import summary_frame
+from carviz.results.label_table import LabelTable
 from carviz.results.likeness import check_car, tidy
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
+from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
 from carviz.results.value_comparison import ValueComparison, compare_values
@@ -29,8 +31,10 @@ __all__ = [
     "Clusters",
     "ColorCount",
     "FilterSummary",
+    "LabelTable",
     "PruningPath",
     "Record",
+    "ScoreTable",
     "SelectivityTable",
     "SiblingTable",
     "ValueComparison",

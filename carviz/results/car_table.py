@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.results.ablations import Ablations, Floats, Integers
+from carviz.results.ablations import Floats, Integers
 from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
 from carviz.results.frames import class_frame, filter_frame, flip_columns, flip_frame, summary_frame
 from carviz.results.merging import merged
+from carviz.results.top_ablations import TopAblations
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CarTable(Ablations):
+class CarTable(TopAblations):
     """CAR of the filters of one bank, whole and class by class, with the facts it derives from.
 
     CAR(i) = Acc(f) - Acc(f without filter i), and CAR_c(i) the same over the images of class c
@@ -58,6 +59,11 @@ class CarTable(Ablations):
     values
         (F, U) number that stood in the filter's channel, at each of U calls of the convolution, or
         at all alike; (0, 0) where the channel was zero, or that of another image.
+    top
+        How many classes were looked at beside the first one: see `carviz.measure_car`. 1 for none.
+    top_baseline, top_predictions
+        (M,) and (F, M) whether the true class is among the `top` highest logits, with all filters
+        and without one; of equal logits those of lower classes come first. Empty where `top` is 1.
 
     Examples
     --------
@@ -83,6 +89,13 @@ class CarTable(Ablations):
         default_factory=lambda: np.zeros((0, 0), np.float32), kw_only=True
     )
     values: Floats = dataclasses.field(default_factory=lambda: np.zeros((0, 0)), kw_only=True)
+    top: int = dataclasses.field(default=1, kw_only=True)
+    top_baseline: NDArray[np.bool_] = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.bool_), kw_only=True
+    )
+    top_predictions: NDArray[np.bool_] = dataclasses.field(
+        default_factory=lambda: np.zeros((0, 0), np.bool_), kw_only=True
+    )
 
     _dtypes: ClassVar[Mapping[str, type]] = {
         "filters": np.int64,
@@ -93,8 +106,12 @@ class CarTable(Ablations):
         "log_prob_drop": np.float64,
         "image_log_prob_drop": np.float32,
         "values": np.float64,
+        "top_baseline": np.bool_,
+        "top_predictions": np.bool_,
     }
-    _later: ClassVar[frozenset[str]] = frozenset({"image_log_prob_drop", "values"})
+    _later: ClassVar[frozenset[str]] = frozenset(
+        {"image_log_prob_drop", "values", "top", "top_baseline", "top_predictions"}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,6 +137,7 @@ class CarTable(Ablations):
         self._check_within("are images of the data,", "images", 0, self.total - 1)
         for name in ("targets", "baseline", "predictions"):
             self._check_within("are classes", name, 0, K - 1)
+        self._check_top(F)
         if self.has_log_prob_drop and np.isnan(self.log_prob_drop[:, self.class_images > 0]).any():
             raise self._reject("`log_prob_drop` is a number for every class with images", "NaN")
 
@@ -304,12 +322,13 @@ class CarTable(Ablations):
         pandas.DataFrame
             filter, (class,) car, lost, gained, images, low, high, p_value, q_value (over all rows),
             log_prob_drop(, number, the class's). Classes without images are left out; names are
-            those of `shown_classes`.
+            those of `shown_classes`. A row a filter also has top5_car, top5_lost, … where the
+            first 5 classes were looked at.
         """
         if by not in ("filter", "class"):
             raise ValueError(f"`by` is 'filter' or 'class'; found {by!r}.")
         if by == "filter":
-            return filter_frame(self.filters, self._numbers)
+            return filter_frame(self.filters, {**self._numbers, **self._top_columns()})
         return class_frame(
             self.filters, self.shown_classes,
             self.lost, self.gained, self.class_images, self.log_prob_drop,

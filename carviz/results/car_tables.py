@@ -31,6 +31,7 @@ ALIKE = {
     "precision": "another precision",
     "dtype": "a network of another type",
     "answers": "another reading of what the network gives",
+    "top": "another number of first classes",
 }
 """What passports of tables that belong together say alike, and how others are told."""
 
@@ -140,7 +141,9 @@ class CarTables(Mapping[str, CarTable]):
         for layer, frame in zip(self, frames, strict=True):
             frame.insert(0, "layer", layer)
         whole = pd.concat(frames, ignore_index=True)
-        whole["q_value"] = benjamini_hochberg(whole["p_value"].to_numpy())
+        for name in [name for name in whole.columns if name.endswith("q_value")]:
+            p_value = whole[name.replace("q_value", "p_value")]
+            whole[name] = benjamini_hochberg(p_value.to_numpy())
         return whole
 
     def save(self, folder: str | os.PathLike[str]) -> Path:

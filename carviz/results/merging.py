@@ -14,7 +14,17 @@ from carviz.results.record import same_measurement
 
 def merged(a: Any, b: Any) -> Any:
     """Return one table of the filters of two; see `carviz.CarTable.merged`, which calls this."""
-    for name in ("layer", "classes", "total", "images", "targets", "baseline", "passport"):
+    for name in (
+        "layer",
+        "classes",
+        "total",
+        "images",
+        "targets",
+        "baseline",
+        "top",
+        "top_baseline",
+        "passport",
+    ):
         mine, its = getattr(a, name), getattr(b, name)
         if name == "passport":
             alike = same_measurement(mine, its)
@@ -40,14 +50,17 @@ def merged(a: Any, b: Any) -> Any:
         log_prob_drop=rows(a.log_prob_drop, b.log_prob_drop),
         image_log_prob_drop=_both("image_log_prob_drop", a, b, rows),
         values=_both("values", a, b, rows),
+        top_predictions=rows(a.top_predictions, b.top_predictions)
+        if a.top > 1
+        else a.top_predictions,
     )
 
 
 def _both(name: str, a: Any, b: Any, rows: Callable[..., NDArray[Any]]) -> NDArray[Any]:
     """Return what is known of each filter's rows, where both tables have it."""
     mine, its = getattr(a, name), getattr(b, name)
-    if mine.size and its.size:
-        return rows(mine, its)
+    if its.size and (mine.size or np.isin(a.filters, b.filters).all()):
+        return rows(mine if mine.size else np.zeros((len(a.filters), its.shape[1])), its)
     return np.zeros((0, 0), mine.dtype)
 
 

@@ -1,0 +1,314 @@
+"""What is asked of a network's answers: the first class, or labels, or a score of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import types
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from torch import Tensor
+
+from carviz.ablation import (
+    CLASSES,
+    ZERO,
+    AnswerReading,
+    Audit,
+    Folded,
+    LabelReading,
+    Plan,
+    Run,
+    Score,
+    ScoreReading,
+    TopClasses,
+    Value,
+    choose_plan,
+    choose_score_plan,
+    look_at_answers,
+    score_of,
+)
+from carviz.banks import Network
+from carviz.checks import check_whole
+from carviz.evaluate import (
+    MULTI_LABEL,
+    AnyTargets,
+    Images,
+    LabelRowsError,
+    LabelTargets,
+    Layout,
+    OutputKind,
+    digest_of,
+    find_label_logits,
+    layers,
+    paired,
+)
+
+ONE_BANK = (
+    "is measured of one bank in a call; found a list of banks, or None for all of them. Measure "
+    "one after the other: {name: measure_car(model, data, name, …) for name in names}."
+)
+UNKNOWN = "unknown"
+"""Stands for the digest of code that cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked of a network's answers.
+
+    Parameters
+    ----------
+    top
+        How many of the highest logits count as right, beside the first alone.
+    score
+        What judges them in place of classes or labels.
+    several
+        Whether it is asked of several banks in one call.
+    value
+        What stands in a filter's channel when it is asked again.
+    """
+
+    top: int = 1
+    score: Score | None = None
+    several: bool = False
+    value: Value = ZERO
+
+    def images(self, data: Any) -> Images:
+        """Return the data, in the form that its targets have.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no data that can be asked this.
+        """
+        if self.score is not None:
+            if not callable(self.score):
+                raise TypeError(
+                    "score is a function (outputs, target) that gives a number from 0 to 1, or "
+                    f"None; found {type(self.score).__name__}."
+                )
+            if isinstance(data, Images):
+                data = data.source
+            return Images(paired(data), AnyTargets())
+        if any(getattr(layer, MULTI_LABEL, None) is True for layer in layers(data)):
+            return Images(data, LabelTargets())
+        try:
+            return Images(data)
+        except LabelRowsError:
+            return Images(data, LabelTargets())
+
+    def ask(self, images: Images, network: Network, sample: Tensor, run: Run) -> Asked:
+        """Return what is asked of this network on these images.
+
+        Parameters
+        ----------
+        sample
+            The images that plans are tried on, the first of them that of `images` which is
+            visited first.
+        """
+        if self.score is not None:
+            self._check_float32(run, "score= is")
+            if self.several:
+                raise ValueError(f"score= {ONE_BANK}")
+            if self.top != 1:
+                raise ValueError(
+                    "score= judges answers in place of classes; found top as well. Leave it out."
+                )
+            if not self.value.is_zero:
+                raise ValueError(
+                    "score= is measured of a filter that is removed; found "
+                    f"value={self.value.given!r}. Leave one of the two out."
+                )
+            layout, answer = look_at_answers(network, sample)
+            return Asked(self, run, "score", layout, answer)
+        if isinstance(images.targets, LabelTargets):
+            self._check_float32(run, "Labels are")
+            if self.several:
+                raise ValueError(f"Data with a row of labels an image {ONE_BANK}")
+            if self.top != 1:
+                raise ValueError(
+                    "top is for data with one class an image; this data has a row of labels an "
+                    "image, each of which is there or not. Leave top out."
+                )
+            if self.value.kind == "optimal":
+                raise ValueError(
+                    "value='optimal' is chosen by log p of one class an image; this data has a "
+                    "row of labels an image. Take another value."
+                )
+            return Asked(self, run, "labels")
+        return Asked(self, run, "classes")
+
+    def _check_float32(self, run: Run, what: str) -> None:
+        if run.precision != "float32":
+            raise ValueError(
+                f"{what} measured in float32; found precision {run.precision!r}, whose audit looks "
+                "at the first class alone. Leave the precision out."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is asked of one network on some images.
+
+    Parameters
+    ----------
+    kind
+        "classes", "labels" or "score".
+    layout, answer
+        What of the network's output follows the images, and its answer to the first one; only of a
+        score.
+    """
+
+    question: Question
+    run: Run
+    kind: str
+    layout: Layout | None = None
+    answer: Any = None
+
+    def choose(
+        self, network: Network, name: str, sample: Tensor, *, small: bool,
+        tick: Callable[[], None] | None, answers: OutputKind | None, folded: Folded,
+    ) -> tuple[Plan, Audit]:  # fmt: skip
+        """Return the plan to measure a bank by; see `carviz.ablation.choose_plan`."""
+        if self.layout is not None:
+            if answers is not None:
+                raise ValueError(
+                    "answers says what logits are; score= judges all that the model gives, as it "
+                    "is. Leave answers out."
+                )
+            return choose_score_plan(
+                network, name, sample, self.layout, small=small, tick=tick, folded=folded
+            )
+        find = {"find": find_label_logits} if self.kind == "labels" else {}
+        return choose_plan(
+            network, name, sample, tick=tick, small=small, answers=answers, folded=folded,
+            precision=self.run.precision, value=self.question.value, **find,
+        )  # fmt: skip
+
+    def reading(self, classes: int) -> AnswerReading:
+        """Return what is read of the answers of a network of so many logits.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If that is not what such a network can be asked.
+        """
+        if self.layout is not None:
+            assert self.question.score is not None
+            return ScoreReading(self.question.score, self.layout, self.layout.ragged)
+        if self.kind == "labels":
+            return LabelReading()
+        note = f"fewer than the network's {classes} logits"
+        what = "how many of the highest logits count as right"
+        top = check_whole(self.question.top, "top", 1, max(1, classes - 1), what=what, note=note)
+        if top == 1:
+            return CLASSES
+        self.question._check_float32(self.run, "top above 1 is")
+        return TopClasses(top)
+
+    def check_first(self, images: Images, number: int) -> None:
+        """Refuse targets of the first image that cannot be judged, before anything is measured."""
+        score = self.question.score
+        if score is None:
+            return
+        _check_travels(score, self.run)
+        (target,) = images.targets.objects(images.read([number])[1]) or [None]
+        first, again = (score_of(score, self.answer, target, number) for _ in range(2))
+        if first != again:
+            raise ValueError(
+                "score gives the same number whenever it is asked of the same answer; of image "
+                f"{number} it gave {first:.6g} and {again:.6g}. Let nothing in it be random, and "
+                "let it keep nothing from one call for the next."
+            )
+
+    def passport(self) -> dict[str, Any]:
+        """Return what the passport says of it: only what is not plain."""
+        if self.question.score is not None:
+            return {"score": identity_of(self.question.score)}
+        if self.kind == "labels":
+            return {"targets": "labels"}
+        return {} if self.question.top == 1 else {"top": int(self.question.top)}
+
+
+PLAIN = Question()
+
+
+def _check_travels(score: Score, run: Run) -> None:
+    """Refuse a function that cannot be sent to the processes of an executor."""
+    if run.executor is None or isinstance(run.executor, ThreadPoolExecutor):
+        return
+    try:
+        from cloudpickle import dumps
+    except ImportError:
+        from pickle import dumps
+    try:
+        dumps(score)
+    except Exception as error:
+        raise ValueError(
+            "Run(executor=…) sends score to other processes, so pickle must take it; it does not "
+            f"({type(error).__name__}: {error}). Define it by def in a module, without what "
+            "cannot be sent, install cloudpickle, or leave executor out."
+        ) from error
+
+
+def identity_of(score: Any) -> dict[str, str]:
+    """Return by what a function goes, and a digest of its code and of what it holds.
+
+    What it takes from elsewhere, other functions and global values, is not looked at. Where its
+    code or what it holds cannot be read, the digest is "unknown".
+    """
+    try:
+        code = _code_of(score)
+    except Exception:  # whatever pickle raises of what it cannot take
+        code = UNKNOWN
+    return {"name": _name_of(score), "code": code}
+
+
+def _name_of(score: Any) -> str:
+    if isinstance(score, functools.partial):
+        return f"partial of {_name_of(score.func)}"
+    kind = score if hasattr(score, "__qualname__") else type(score)
+    return f"{getattr(kind, '__module__', '')}.{kind.__qualname__}"
+
+
+def _code_of(score: Any) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for part in _parts_of(score):
+        found.update(part)
+    return found.hexdigest()
+
+
+def _parts_of(score: Any) -> list[bytes]:
+    if isinstance(score, functools.partial):
+        return [*_parts_of(score.func), digest_of([score.args, score.keywords])]
+    if isinstance(score, types.MethodType):
+        return [*_parts_of(score.__func__), digest_of(vars(score.__self__))]
+    if isinstance(score, types.FunctionType):
+        cells = [cell.cell_contents for cell in score.__closure__ or ()]
+        held = [*cells, score.__defaults__, score.__kwdefaults__]
+        return [*_code_parts(score.__code__), *(part for x in held for part in _held(x))]
+    if isinstance(score, types.BuiltinFunctionType):
+        return [_name_of(score).encode()]
+    return [*_parts_of(type(score).__call__), digest_of(vars(score))]
+
+
+def _held(value: Any) -> list[bytes]:
+    if isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
+        return _parts_of(value)
+    if isinstance(value, (types.ModuleType, type)):
+        return [value.__name__.encode()]
+    if isinstance(value, Mapping):
+        return [part for key, x in value.items() for part in (digest_of(key), *_held(x))]
+    return [digest_of(value)]
+
+
+def _code_parts(code: types.CodeType) -> list[bytes]:
+    parts = [code.co_code, repr(code.co_names).encode()]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            parts += _code_parts(constant)
+        else:
+            parts.append(repr(constant).encode())
+    return parts
