@@ -12,6 +12,8 @@ from .compression import measure_compression as measure_compression
 from .compression import save_compressed as save_compressed
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
+from .joint import measure_joint as measure_joint
+from .joint import measure_pairs as measure_pairs
 from .pictures import excite as excite
 from .pictures import iter_excite as iter_excite
 from .pictures import rgb_weights as rgb_weights
@@ -30,6 +32,8 @@ from .plots import plot_siblings as plot_siblings
 from .pruning import prune_filters as prune_filters
 from .results import CarTable as CarTable
 from .results import CarTables as CarTables
+from .results import JointTable as JointTable
+from .results import PairTable as PairTable
 from .results import PruningPath as PruningPath
 from .results import SelectivityTable as SelectivityTable
 from .results import SiblingTable as SiblingTable

@@ -10,10 +10,11 @@ from carviz.ablation.heads import joined_head, together_in_head
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of
-from carviz.ablation.planning import plan_like
+from carviz.ablation.planning import plan_by_reference, plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
 from carviz.ablation.run import Work, run_chunk
+from carviz.ablation.sets import Filters, RemovalWork, Removed, SetFacts, SetWork
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
@@ -38,14 +39,19 @@ __all__ = [
     "Claim",
     "Counts",
     "Facts",
+    "Filters",
     "Folded",
     "GraphPlan",
     "HookPlan",
     "Needs",
     "Plan",
     "ReferencePlan",
+    "RemovalWork",
+    "Removed",
     "Run",
     "SampleWork",
+    "SetFacts",
+    "SetWork",
     "Work",
     "check_finite",
     "choose_plan",
@@ -57,6 +63,7 @@ __all__ = [
     "joined_head",
     "layout_of",
     "lone_modules",
+    "plan_by_reference",
     "plan_like",
     "read_logits",
     "run_chunk",

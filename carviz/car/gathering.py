@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.ablation import AuditedFacts, Auditing, Checked, Counts, Facts, count, summary
+from carviz.ablation import AuditedFacts, Auditing, Checked, Counts, Facts, SetFacts, count, summary
 from carviz.results import CarTable
 
 
@@ -94,7 +94,11 @@ class Gathered:
         return np.zeros((0, 0), np.float32) if np.isnan(falls).any() else falls[:, order]
 
     def _audit(self, places: Collection[int]) -> dict[str, Any]:
-        """Return what the passport says of the audit of low precision, where there was one."""
+        """Return what the passport says of the audit of low precision, or of sets that ran."""
+        sets = [self._parts[place][1] for place in places]
+        ran = [part.ran.sum() for part in sets if isinstance(part, SetFacts)]
+        if ran:
+            return {"ran": int(sum(ran))}
         parts = {}
         for place in places:
             numbers, facts = self._parts[place]

@@ -62,19 +62,27 @@ class Measurement:
     def claims(self, numbers: list[int], facts: Facts, images: Tensor) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
-        few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
-        pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
         return [
             Claim(
                 numbers[m],
                 images[m : m + 1].to(device, dtype).clone(),
-                {self.layer: [self.filters[f]]},
+                self.removals(f),
                 int(facts.targets[m]),
                 int(facts.predictions[f, m]),
                 float(facts.drop[f, m]) if self.run.precision == "float32" else np.nan,
             )
-            for f, m in (pairs[:1] if few else pairs)
+            for f, m in self.telling(facts)
         ]
+
+    def removals(self, row: int) -> dict[str, list[int]]:
+        """Return what a row of the facts is without: numbers of filters, by bank."""
+        return {self.layer: [self.filters[row]]}
+
+    def telling(self, facts: Facts) -> list[tuple[int, int]]:
+        """Return which (row, image) pairs of the facts are claimed."""
+        few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
+        pairs = telling_pairs(facts.baseline, facts.predictions, 1 if few else CLAIMED_FILTERS)
+        return pairs[:1] if few else pairs
 
     def check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""
@@ -112,10 +120,15 @@ class Measurement:
         """Open the bank's folder of finished chunks, where the run has one."""
         if self.run.checkpoint is None:
             return None
+        name, of = self.kept_as()
         decides = {k: v for k, v in self.passport.items() if k not in PASSING}
         chunks = [FIRST_CHUNK, LARGEST_CHUNK]
-        identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
-        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, self.kind)
+        identity = {**of, "classes": self.classes, "chunks": chunks, **decides}
+        return Checkpoint(Path(self.run.checkpoint), name, identity, self.kind)
+
+    def kept_as(self) -> tuple[str, dict[str, Any]]:
+        """Return the name of the folder of finished chunks, and what they are of."""
+        return self.layer, {"filters": self.filters}
 
     def work(self) -> Work:
         """Return what is done with every chunk in float32."""

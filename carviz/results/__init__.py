@@ -12,7 +12,9 @@ from carviz.results.filter_numbers import pruned_filters
 from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.folder import read_folder
 from carviz.results.frames import summary_frame
+from carviz.results.joint_table import JointTable
 from carviz.results.likeness import check_car, tidy
+from carviz.results.pair_table import CHANCE, COMPENSATION, REDUNDANCY, PairTable
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -20,6 +22,9 @@ from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
 
 __all__ = [
+    "CHANCE",
+    "COMPENSATION",
+    "REDUNDANCY",
     "UNFINISHED",
     "Archive",
     "CarTable",
@@ -28,6 +33,8 @@ __all__ = [
     "Clusters",
     "ColorCount",
     "FilterSummary",
+    "JointTable",
+    "PairTable",
     "PruningPath",
     "Record",
     "SelectivityTable",
