@@ -24,8 +24,10 @@ from .plots import plot_banks as plot_banks
 from .plots import plot_classes as plot_classes
 from .plots import plot_clusters as plot_clusters
 from .plots import plot_filter as plot_filter
+from .plots import plot_joint as plot_joint
 from .plots import plot_lost as plot_lost
 from .plots import plot_order as plot_order
+from .plots import plot_pairs as plot_pairs
 from .plots import plot_paths as plot_paths
 from .plots import plot_seen as plot_seen
 from .plots import plot_siblings as plot_siblings

@@ -118,9 +118,18 @@ class JointTable(Record):
         self._check_within("are images of the data,", "images", 0)
         for name in ("targets", "baseline", "predictions", "single_predictions"):
             self._check_within("are classes", name, 0, K - 1)
+        self._check_lone()
         for name in ("image_log_prob_drop", "single_image_log_prob_drop"):
             if np.isnan(getattr(self, name)).any():
                 raise self._reject(f"`{name}` are numbers", "NaN")
+
+    def _check_lone(self) -> None:
+        """Refuse a set of one filter that does something else than that filter."""
+        lone = np.flatnonzero(self.sizes == 1)
+        alone = np.array([self.rows[row][0] for row in lone.tolist()], np.int64)
+        for name in ("predictions", "image_log_prob_drop"):
+            if (getattr(self, name)[lone] != getattr(self, f"single_{name}")[alone]).any():
+                raise self._reject(f"`{name}` of a set of one filter are that filter's", "others")
 
     def __repr__(self) -> str:
         of = (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.results.ablations import Floats, Integers
+from carviz.results.cluster_tree import cluster
 from carviz.results.joint_table import JointTable
 
 if TYPE_CHECKING:
@@ -80,6 +81,27 @@ class PairTable(JointTable):
     def log_prob_kind(self) -> NDArray[np.str_]:
         """(P,) the same by log p."""
         return _kinds(self.log_prob_excess, self.log_prob_q_value)
+
+    def matrix(self, values: Floats) -> Floats:
+        """Return (F, F) what is told of each pair, (P,) given; NaN where it was not measured."""
+        square = np.full((len(self.filters), len(self.filters)), np.nan)
+        one, other = self.members.reshape(-1, 2).T
+        square[one, other] = square[other, one] = values
+        return square
+
+    def map_order(self, values: Floats) -> Integers:
+        """Return places in `filters` in the order of a tree that joins the largest values first.
+
+        Parameters
+        ----------
+        values
+            (P,) what is told of each pair: the interaction.
+        """
+        square = self.matrix(values)
+        most = float(np.nanmax(np.abs(square)))
+        likeness = np.nan_to_num(square / most if most else square)
+        np.fill_diagonal(likeness, 1.0)
+        return cluster(self.layer, "interaction", likeness).order
 
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a table, one row a pair.

@@ -73,6 +73,18 @@ def test_a_set_that_repeats_is_refused():
         dataclasses.replace(joint_table(), sizes=[2, 2], members=[0, 2, 2, 0])
 
 
+def test_a_set_of_one_filter_is_that_filter():
+    table = joint_table()
+    rows = {"sizes": [1, 1], "members": [0, 2]}
+    with pytest.raises(ValueError, match="of a set of one filter are that filter's"):
+        dataclasses.replace(table, **rows)
+    same = {
+        "predictions": table.single_predictions[[0, 2]],
+        "image_log_prob_drop": table.single_image_log_prob_drop[[0, 2]],
+    }
+    assert dataclasses.replace(table, **rows, **same).excess.tolist() == [0.0, 0.0]
+
+
 def test_it_says_of_single_filters_what_a_car_table_says():
     table = pair_table()
     alone = CarTable(
