@@ -30,6 +30,10 @@ Removed = dict[str, list[int]]
 """Numbers of filters that go together, by bank."""
 WORD = 64
 """Bits that are compared at once."""
+ROOM = 2**28
+"""Bytes that telling the losses of a block of images apart may take."""
+PAIR = 64
+"""Bytes that a set and an image take there, beside the bits of the filters."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,10 @@ class SetWork(Work):
     def shapes(self, chunk: Chunk) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays that come of a chunk."""
         return {**super().shapes(chunk), "ran": (len(chunk.numbers),)}
+
+    def _run(self, chunk: Chunk, batch_size: int, block: int, tick: Tick) -> Facts:
+        one = len(self.sets) * (PAIR + max(map(max, self.sets)) // 8)
+        return super()._run(chunk, batch_size, min(block, max(1, ROOM // one)), tick)
 
     def _block(
         self, chunk: Chunk, part: slice, images: Tensor, targets: Tensor, batch_size: int,

@@ -10,8 +10,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import families
 from support.random_networks import random_network
 from support.small import Fork, Pooled, Residual, Stubborn, Twice, planted, random_images
+from support.woken import family as woken_family
 from support.woken import wake
 from torch import nn
 
@@ -168,6 +170,43 @@ def test_other_plans_find_the_same(monkeypatch, kind):
     assert found.passport["sets"] == {"pairs": 2 * 70, "ran": 2 * 70}
     np.testing.assert_array_equal(found.predictions, expected.predictions)
     np.testing.assert_allclose(found.image_log_prob_drop, expected.image_log_prob_drop, atol=1e-4)
+
+
+ROWS = {row.id: row for row in families.ROWS}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet-features.10",  # a linear layer behind a flattening
+        "squeezenet1_1-features.7.squeeze",  # two readers
+        "resnet18-layer2.0.conv2",  # the skip keeps the channel
+        pytest.param("googlenet-inception4b.branch3.1.conv", marks=pytest.mark.slow),
+        pytest.param("mobilenet_v2-features.9.conv.1.0", marks=pytest.mark.slow),
+        pytest.param("shufflenet_v2_x0_5-stage3.2.branch2.5", marks=pytest.mark.slow),
+        pytest.param("regnet_y_400mf-trunk_output.block3.block3-3.f.b.0", marks=pytest.mark.slow),
+    ],
+)
+def test_sets_of_families_are_what_the_loop_says(name):
+    row = ROWS[name]
+    model, images, _ = woken_family(row.family)
+    a, b, c, d = row.filters
+    count = model.get_submodule(row.bank).out_channels
+    sets = [sorted([a, b]), sorted([b, c, d]), list(range(count // 3, count))]
+    with torch.inference_mode():
+        whole = model(images.clone())
+    targets = whole.argmax(1)
+    table = joint(model, row.bank, sets, data=(images, targets))
+    without = naive(model, row.site, sets, images)
+    assert (without - whole).abs().amax(2).min(1).values.max() > 0
+    scale = without.abs().amax(2, keepdim=True)
+    ranked = without.topk(2, dim=-1).values
+    clear = (ranked[..., 0] - ranked[..., 1] > 1e-4 * scale[..., 0]).numpy()
+    assert (table.predictions == without.argmax(-1).numpy())[clear].all()
+    own = [x.double().log_softmax(-1) for x in (whole, without)]
+    before, after = (x.gather(-1, targets.expand(x.shape[:-1])[..., None])[..., 0] for x in own)
+    off = (torch.tensor(table.image_log_prob_drop) - (before - after)).abs()
+    assert bool((off <= 2e-4 * scale[..., 0].clamp(min=1)).all())
 
 
 # -- several banks
@@ -357,6 +396,26 @@ def test_a_checkpoint_resumes_and_other_sets_do_not(tmp_path):
     carviz.measure_car(model, (IMAGES, LABELS), "first", progress=False, run=run)
     with pytest.raises(ValueError, match="of another: sets was"):
         joint(model, "first", [[0, 1]], run=run)
+
+
+def test_progress_rises_to_one():
+    shares = []
+    sets = [{"first": [0, 1]}, {"first": [0], "third": [2, 3]}]
+    model = woken(Residual)
+    carviz.measure_joint(model, (IMAGES, LABELS), None, sets, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_many_sets_take_no_more_room_than_there_is(monkeypatch):
+    from carviz.ablation import sets as running
+
+    model, sets = woken(Flat), [[0, 1], [2, 3, 4], list(range(16))]
+    whole = joint(model, "first", sets)
+    monkeypatch.setattr(running, "ROOM", 2000)
+    parts = joint(model, "first", sets)
+    np.testing.assert_array_equal(parts.predictions, whole.predictions)
+    np.testing.assert_allclose(parts.image_log_prob_drop, whole.image_log_prob_drop, atol=1e-5)
 
 
 def test_workers_find_the_same():
