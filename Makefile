@@ -52,6 +52,7 @@ benchmark: ## 90 min: take the figures of BENCHMARKS.md, on a machine that does 
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py small fitted shapes --steps 3 --json $(RESULTS)/prune.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/prune.py deep --threads 1 --steps 3 --json $(RESULTS)/prune-deep.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/banks.py $(THEN:%=--then %) --json $(RESULTS)/banks.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/joint.py --json $(RESULTS)/joint.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/preparing.py $(THEN:%=--then %) --json $(RESULTS)/preparing.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/screen.py $(THEN:%=--then %) --json $(RESULTS)/screen.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/busy.py $(THEN:%=--then %) --json $(RESULTS)/busy.json

@@ -62,6 +62,14 @@ def points(fraction: float, unit: bool = True) -> str:
     return f"{words} points" if unit else words
 
 
+def nats(value: float) -> str:
+    """Write a difference of log p with its sign: "+0.012"."""
+    if math.isnan(value):
+        return NONE
+    words = f"{value:+.3f}" if not 0 < abs(value) < 0.000995 else f"{value:+.1g}"
+    return "0.000" if value == 0 else words.replace("-", MINUS)
+
+
 def interval_words(low: float, high: float, unit: bool = True) -> str:
     """Write an interval of fractions in percentage points."""
     return f"{points(low, unit=False)} to {points(high, unit)}"
@@ -156,6 +164,11 @@ def value_words(table: CarTable) -> str:
     value = table.passport.get("value", {}).get("set", "")
     names = {"mean": "its mean", "resample": "another image's", "optimal": "its best constant"}
     return value and names.get(value, f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def accuracy_share_words(accuracy: float, images: int) -> str:
+    """Write the accuracy of the whole network on so many images."""
+    return f"Whole network: {percent(accuracy)} right on {counted(images, 'image')}"
 
 
 def kind_words(kind: str) -> str:

@@ -10,7 +10,13 @@ README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- made by `make names` -->\n", "<!-- end of what `make names` makes -->\n"
 PARTS = {
     "Networks and images": ("carviz.zoo", "carviz.banks"),
-    "Measure": ("carviz.car", "carviz.ablation", "carviz.selectivity", "carviz.siblings"),
+    "Measure": (
+        "carviz.car",
+        "carviz.ablation",
+        "carviz.joint",
+        "carviz.selectivity",
+        "carviz.siblings",
+    ),
     "Records": ("carviz.results",),
     "See": ("carviz.pictures",),
     "Prune and compress": ("carviz.pruning", "carviz.compression"),

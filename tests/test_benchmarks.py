@@ -27,6 +27,7 @@ import differences
 import floor
 import gpu
 import inside
+import joint
 import kernels
 import peers
 import preparing
@@ -136,6 +137,17 @@ def test_turns_of_banks_and_of_preparing(monkeypatch):
     found = preparing.summarize({"now": [turn], "then": [turn]}, ["tiny"])
     assert [row["what"] for row in found] == list(preparing.KINDS.values())
     assert found[0]["now / then"] == 1
+
+
+def test_pairs_stand_beside_single_filters():
+    model, data, found = joint.cases_of("tiny", 20)
+    row = joint.take_bank(model, data, "3", found["3"], 1)
+    assert (row["filters"], row["pairs"]) == (8, 28)  # every pair, for there are no more
+    assert row["same filters"]
+    assert 0 < row["ran"] <= 1
+    assert row["a row of sets of 4"] > 0
+    assert joint.cases_of("shapes", 16)[2]["features.0"] == 32
+    assert len(joint.sets_of(64, 2, 100)) == len({tuple(s) for s in joint.sets_of(64, 2, 100)})
 
 
 def test_the_naive_loop_of_pruning_takes_the_same_filter(case):

@@ -20,7 +20,7 @@ FLOORS = {
     "wording": 1, "banks": 1, "zoo": 1, "reference": 1,
     "ablation": 2, "pictures": 2,
     "car": 3, "selectivity": 3, "siblings": 3,
-    "pruning": 4, "compression": 4,
+    "pruning": 4, "compression": 4, "joint": 4,
     "plots": 5, "claims": 5,
     "cards": 6, "session": 6,
     "cli": 7, "explorer": 7,

@@ -11,13 +11,14 @@ from carviz.ablation.label_reading import LabelFacts, LabelReading
 from carviz.ablation.low_precision import AuditedChunk, AuditedFacts, AuditedWork, SampleWork
 from carviz.ablation.memory import LEAST_ROWS, ROWS, Needs, find_needs
 from carviz.ablation.plan import GraphPlan, HookPlan, Plan, ReferencePlan, layout_of, turn_of
-from carviz.ablation.planning import plan_like
+from carviz.ablation.planning import plan_by_reference, plan_like
 from carviz.ablation.pool import run_elsewhere
 from carviz.ablation.precision_audit import Auditing, Checked, Counts, count, sample_a, summary
 from carviz.ablation.readings import CLASSES, AnswerReading, TopClasses, TopFacts
 from carviz.ablation.run import Work, run_chunk
 from carviz.ablation.score_auditing import choose_score_plan, look_at_answers
 from carviz.ablation.scoring import Score, ScoreFacts, ScoreReading, score_of
+from carviz.ablation.sets import Filters, RemovalWork, Removed, SetFacts, SetWork
 from carviz.ablation.settings import Run
 from carviz.ablation.silence import lone_modules, silence, zero_output
 from carviz.ablation.tails import check_finite, read_logits, workers_of
@@ -56,6 +57,7 @@ __all__ = [
     "Claim",
     "Counts",
     "Facts",
+    "Filters",
     "Folded",
     "GraphPlan",
     "HookPlan",
@@ -64,11 +66,15 @@ __all__ = [
     "Needs",
     "Plan",
     "ReferencePlan",
+    "RemovalWork",
+    "Removed",
     "Run",
     "SampleWork",
     "Score",
     "ScoreFacts",
     "ScoreReading",
+    "SetFacts",
+    "SetWork",
     "TopClasses",
     "TopFacts",
     "Value",
@@ -88,6 +94,7 @@ __all__ = [
     "lone_modules",
     "look_at_answers",
     "partner_order",
+    "plan_by_reference",
     "plan_like",
     "read_logits",
     "run_chunk",

@@ -185,11 +185,11 @@ class GraphPlan:
         more = [] if fills is None else [p for p in (fills.places, fills.steps) if p is not None]
         return self.cut_head, self.cut_tail, *(share.module for share in self.shares), *more
 
-    def row_bytes(self, values: Values) -> int:
+    def row_bytes(self, values: Values, lost: int = 1) -> int:
         """Return the bytes of the largest tensor that a row's losses take, beside the maps."""
         _, planes, wholes, _ = self._parts(values)
         shares = zip(self.shares, planes, wholes, strict=True)
-        return max((share.row_bytes(plane, whole) for share, plane, whole in shares), default=0)
+        return max((s.row_bytes(plane, whole, lost) for s, plane, whole in shares), default=0)
 
     def lose(self, values: Values, rows: Tensor, filter: int) -> None:
         """Bring what the head gave for some rows up to date where a filter has gone for good.

@@ -15,9 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from carviz.ablation.batches import PIECES, Batch
-from carviz.banks import Reader, hands_on
+from carviz.banks import Reader, hands_on, zero_channels
 
 FLATTENING = {torch.flatten, "flatten"}
+MANY = 4
+"""Of a set that is more than this part of the bank the shares are not summed up: the layer runs
+again on what is left, which is no dearer, and is not a small difference of large sums."""
 
 
 def find_readers(graph: fx.GraphModule, site: fx.Node) -> list[Reader]:
@@ -117,6 +120,13 @@ class ConvolutionShare:
             ``(row, channel, height, width)``, fresh, laid out in memory as `whole` is.
         """
         last = whole.is_contiguous(memory_format=torch.channels_last)
+        if _are_many(batch, planes.shape[1]):
+            conv = self.module
+            left = _left(planes, batch)
+            again = F.conv2d(
+                left, conv.weight, conv.bias, conv.stride, 0, conv.dilation, conv.groups
+            )
+            return again.contiguous(memory_format=torch.channels_last) if last else again
         # (image, place, channel) or (image, channel, place): the order in memory.
         flat = whole.permute(0, 2, 3, 1).flatten(1, 2) if last else whole.flatten(2)
         # A copy: the whole output serves every batch of these images.
@@ -134,12 +144,14 @@ class ConvolutionShare:
             return room.view(-1, height, width, depth).permute(0, 3, 1, 2)
         return room.view(-1, depth, height, width)
 
-    def row_bytes(self, planes: Tensor, whole: Tensor) -> int:
+    def row_bytes(self, planes: Tensor, whole: Tensor, lost: int = 1) -> int:
         """Return the bytes of the largest tensor that a row takes beside its output."""
+        if lost > 1 and lost * MANY > planes.shape[1]:
+            return planes[0].nbytes
         # The larger of what is multiplied: windows (place, tap) and weights (tap, channel out).
         taps = self.module.kernel_size[0] * self.module.kernel_size[1]
         _, depth, height, width = whole.shape
-        return taps * max(height * width, depth) * whole.element_size()
+        return lost * taps * max(height * width, depth) * whole.element_size()
 
     def _subtract(self, room: Tensor, windows: Tensor, channels: Tensor, last: bool) -> None:
         """Subtract (row, set, place, tap) by the channels' weights from `room`, in place."""
@@ -216,6 +228,10 @@ class LinearShare:
         # A row's weights are more than the row: they are fetched for a piece of rows at a time.
         pieces = batch.pieces(len(rows))
         count, length = pieces.rows.shape
+        lost = batch.sets.shape[1]
+        # Rows that lose many different sets would fetch more weights than the layer has.
+        if _are_many(batch, planes.shape[1]) or (lost > 1 and count * lost > planes.shape[1]):
+            return self.module(_left(planes, batch).flatten(1))  # type: ignore[no-any-return]
         channels = batch.channels.expand(len(rows), -1)
         maps = _taken(planes, batch, channels).index_select(0, pieces.rows.flatten())
         width = planes.shape[2]
@@ -227,11 +243,13 @@ class LinearShare:
         shares = torch.bmm(maps.view(count, length, -1), chosen).flatten(0, 1)
         return rows.sub_(shares.index_select(0, pieces.back))
 
-    def row_bytes(self, planes: Tensor, whole: Tensor) -> int:
+    def row_bytes(self, planes: Tensor, whole: Tensor, lost: int = 1) -> int:
         """Return a row's part of the largest tensor beside its output: a piece's weights.
 
         As a rule a filter's rows are many, and its pieces as long as pieces are.
         """
+        if lost > 1:  # never more than the layer's own weights, and the maps
+            return planes[0].nbytes
         return planes.shape[2] * whole.shape[1] * whole.element_size() // PIECES[-1]
 
 
@@ -248,6 +266,19 @@ def _taken(planes: Tensor, batch: Batch, channels: Tensor) -> Tensor:
         # Not times zero: the channel may hold infinity, which the row does not lose.
         maps = torch.where(lost, maps, torch.zeros((), dtype=maps.dtype, device=maps.device))
     return maps
+
+
+def _are_many(batch: Batch, channels: int) -> bool:
+    """Whether a batch's rows lose so many channels that the layer runs again; see `MANY`."""
+    lost = int(batch.sets.shape[1])
+    return lost > 1 and lost * MANY > channels
+
+
+def _left(planes: Tensor, batch: Batch) -> Tensor:
+    """Return what is left of planes in each row, ``(row, channel, …)``."""
+    left = planes if batch.rows is None else planes.index_select(0, batch.rows)
+    maps = left if left.ndim == 4 else left[..., None]
+    return zero_channels(maps, batch.channels).view_as(left)
 
 
 def share_of(graph: fx.GraphModule, reader: Reader) -> ConvolutionShare | LinearShare:

@@ -42,6 +42,8 @@ DEFINITION = 2
 CHANNEL = -3
 """The channel's axis."""
 
+FEW = 4
+"""Channels of a row that are written one by one; more of them are marked in a mask of all maps."""
 ASKING_METHODS = {
     "size", "dim", "ndimension", "numel", "nelement", "stride", "is_floating_point", "is_complex",
     "is_contiguous", "storage_offset", "element_size", "get_device", "__len__",
@@ -165,6 +167,10 @@ def zero_channels(maps: Tensor, channels: Tensor, value: Any = 0) -> Tensor:
         marks = torch.zeros(1 + maps.shape[-3], dtype=torch.bool, device=maps.device)
         marks.index_fill_(0, (channels[0] + 1).clamp(min=0), True)  # the first stands for none
         return torch.where(marks[1:, None, None], fill, maps)
+    if channels.shape[1] > FEW:
+        marks = torch.zeros(len(maps), 1 + maps.shape[1], dtype=torch.bool, device=maps.device)
+        marks.scatter_(1, (channels + 1).clamp(min=0), True)
+        return torch.where(marks[:, 1:, None, None], fill, maps)
     replaced = maps.clone()
     rows = torch.arange(len(maps), device=maps.device)
     for place in range(channels.shape[1]):

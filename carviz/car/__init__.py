@@ -6,12 +6,13 @@ caller's thread (tracing belongs there) and only then run.
 """
 
 from carviz.car.front import iter_car, measure_car, plan_car
-from carviz.car.measurement import PASSING, SEED, Measurement
+from carviz.car.measurement import FIRST_CHUNK, PASSING, SEED, Measurement
 from carviz.car.preparing import prepare_banks, prepare_car, sample_of
 from carviz.car.questions import Question
 from carviz.car.together import iter_tables, measure_together
 
 __all__ = [
+    "FIRST_CHUNK",
     "PASSING",
     "SEED",
     "Measurement",

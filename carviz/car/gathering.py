@@ -15,6 +15,7 @@ from carviz.ablation import (
     Checked,
     Counts,
     Facts,
+    SetFacts,
     TopFacts,
     count,
     summary,
@@ -121,7 +122,11 @@ class Gathered:
         return np.zeros((0, 0), np.float32) if np.isnan(falls).any() else falls[:, order]
 
     def _audit(self, places: Collection[int]) -> dict[str, Any]:
-        """Return what the passport says of the audit of low precision, where there was one."""
+        """Return what the passport says of the audit of low precision, or of sets that ran."""
+        sets = [self._parts[place][1] for place in places]
+        ran = [part.ran.sum() for part in sets if isinstance(part, SetFacts)]
+        if ran:
+            return {"ran": int(sum(ran))}
         parts = {}
         for place in places:
             numbers, facts = self._parts[place]

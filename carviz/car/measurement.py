@@ -98,9 +98,6 @@ class Measurement:
     ) -> list[Claim]:
         """Return a few of the facts of a chunk, for the reference to look at."""
         device, dtype = placement(self.network.model)
-        few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
-        before, after = self.reading.flips(facts)
-        pairs = telling_pairs(before, after, 1 if few else CLAIMED_FILTERS)
         exact = self.run.precision == "float32"
         known = (
             facts if exact else dataclasses.replace(facts, drop=np.full_like(facts.drop, np.nan))
@@ -113,13 +110,24 @@ class Measurement:
                 known, f, m,
                 number=numbers[m],
                 image=images[m : m + 1].to(device, dtype).clone(),
-                removals={self.layer: [self.filters[f]]},
+                removals=self.removals(f),
                 object=None if objects is None else objects[m],
                 constants=self.constants,
                 partner=None if partners is None else partners[m : m + 1].to(device, dtype).clone(),
             )
-            for f, m in (pairs[:1] if few else pairs)
+            for f, m in self.telling(facts)
         ]  # fmt: skip
+
+    def removals(self, row: int) -> dict[str, list[int]]:
+        """Return what a row of the facts is without: numbers of filters, by bank."""
+        return {self.layer: [self.filters[row]]}
+
+    def telling(self, facts: Facts) -> list[tuple[int, int]]:
+        """Return which (row, image) pairs of the facts are claimed."""
+        few = len(self.filters) < FEW_FILTERS or len(self.images) < FEW_IMAGES
+        before, after = self.reading.flips(facts)
+        pairs = telling_pairs(before, after, 1 if few else CLAIMED_FILTERS)
+        return pairs[:1] if few else pairs
 
     def check_weights(self) -> None:
         """Refuse numbers of a network that was trained while it was measured."""
@@ -165,10 +173,15 @@ class Measurement:
         """Open the bank's folder of finished parts of a kind, where the run has one."""
         if self.run.checkpoint is None:
             return None
+        name, of = self.kept_as()
         decides = {k: v for k, v in self.passport.items() if k not in PASSING}
         chunks = [FIRST_CHUNK, LARGEST_CHUNK]
-        identity = {"filters": self.filters, "classes": self.classes, "chunks": chunks, **decides}
-        return Checkpoint(Path(self.run.checkpoint), self.layer, identity, kind, part)
+        identity = {**of, "classes": self.classes, "chunks": chunks, **decides}
+        return Checkpoint(Path(self.run.checkpoint), name, identity, kind, part)
+
+    def kept_as(self) -> tuple[str, dict[str, Any]]:
+        """Return the name of the folder of finished chunks, and what they are of."""
+        return self.layer, {"filters": self.filters}
 
     def work(self) -> Work:
         """Return what is done with every chunk in float32."""

@@ -20,6 +20,7 @@ from carviz.cli.shell import (
     Unreadable,
     Weights,
     app,
+    check_figure,
     check_folder,
     console,
     errors,
@@ -86,7 +87,7 @@ def prune(
 
     with errors():
         check_folder(save, "The path")
-        _check_figure(figure)
+        check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = images_of(data, network, limit, unreadable, root, download)
         given = None if order is None else _load(order, network, None, None)
@@ -151,18 +152,6 @@ def compress(
 
 
 # -- arguments
-
-
-def _check_figure(figure: Path | None) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    check_folder(figure, "The figure")
-    kinds = FigureCanvasAgg.filetypes
-    if figure is not None and figure.suffix.lower().removeprefix(".") not in kinds:
-        raise ValueError(
-            f"A figure is a .png, .pdf or .svg file, or another of {', '.join(sorted(kinds))}; "
-            f"found {str(figure)!r}."
-        )
 
 
 def _kinds(model: nn.Module, path: PruningPath) -> dict[str, SelectivityTable]:

@@ -98,6 +98,19 @@ def check_folder(path: Path | None, what: str) -> None:
         check_home(path, what)
 
 
+def check_figure(figure: Path | None) -> None:
+    """Refuse a figure's path before the work: its folder is missing, or its kind unknown."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    check_folder(figure, "The figure")
+    kinds = FigureCanvasAgg.filetypes
+    if figure is not None and figure.suffix.lower().removeprefix(".") not in kinds:
+        raise ValueError(
+            f"A figure is a .png, .pdf or .svg file, or another of {', '.join(sorted(kinds))}; "
+            f"found {str(figure)!r}."
+        )
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all, in the format that its file's name says; else PNG."""
     from carviz.results import write_whole

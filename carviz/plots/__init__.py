@@ -7,8 +7,10 @@ from carviz.plots.classes import class_blocks, plot_classes, tie_words
 from carviz.plots.clusters import plot_clusters
 from carviz.plots.curves import check_paths
 from carviz.plots.filter import plot_filter
+from carviz.plots.joint import plot_joint
 from carviz.plots.lost import plot_lost
 from carviz.plots.order import plot_order
+from carviz.plots.pairs import plot_pairs
 from carviz.plots.paths import plot_paths
 from carviz.plots.seen import plot_seen
 from carviz.plots.siblings import plot_siblings
@@ -27,8 +29,10 @@ __all__ = [
     "plot_classes",
     "plot_clusters",
     "plot_filter",
+    "plot_joint",
     "plot_lost",
     "plot_order",
+    "plot_pairs",
     "plot_paths",
     "plot_seen",
     "plot_siblings",

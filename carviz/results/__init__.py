@@ -12,8 +12,10 @@ from carviz.results.filter_numbers import pruned_filters
 from carviz.results.filter_summary import ClassSummary, FilterSummary
 from carviz.results.folder import read_folder
 from carviz.results.frames import summary_frame
+from carviz.results.joint_table import JointTable
 from carviz.results.label_table import LabelTable
 from carviz.results.likeness import check_car, tidy
+from carviz.results.pair_table import CHANCE, COMPENSATION, REDUNDANCY, PairTable
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
 from carviz.results.record import Record
@@ -23,6 +25,9 @@ from carviz.results.sibling_table import SiblingTable
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
+    "CHANCE",
+    "COMPENSATION",
+    "REDUNDANCY",
     "UNFINISHED",
     "Archive",
     "CarTable",
@@ -31,7 +36,9 @@ __all__ = [
     "Clusters",
     "ColorCount",
     "FilterSummary",
+    "JointTable",
     "LabelTable",
+    "PairTable",
     "PruningPath",
     "Record",
     "ScoreTable",

@@ -6,6 +6,7 @@ import torch
 from support.small import Fork, random_images
 from torch import nn
 
+from carviz.ablation import shares
 from carviz.ablation.batches import Batch
 from carviz.ablation.shares import find_readers, share_of
 from carviz.ablation.steps import moves_into_head
@@ -48,8 +49,10 @@ def judged(share, bank, whole_of, batch):
 
 @pytest.mark.parametrize("options", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["last", "first"])
+@pytest.mark.parametrize("many", [shares.MANY, 0], ids=["as it is", "sets subtracted"])
 @torch.inference_mode()
-def test_a_convolution_without_channels(options, layout):
+def test_a_convolution_without_channels(options, layout, many, monkeypatch):
+    monkeypatch.setattr(shares, "MANY", many)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 12, **options))
     network = open_network(model)
@@ -59,7 +62,9 @@ def test_a_convolution_without_channels(options, layout):
     for batch in (
         Batch.of(ROWS, SETS),
         Batch.of(ROWS, SETS[:, :1]),
+        Batch.of(ROWS, np.sort(np.argsort(np.outer(ROWS + 2, [5, 3, 1, 4, 2, 6]) % 7)[:, :5])),
         Batch.together([4]),
+        Batch.together([0, 2, 5]),
         Batch.together([]),
     ):
         found = judged(share, maps, model[1], batch)
@@ -89,8 +94,10 @@ def test_infinity_in_a_channel_is_the_row_s_own_that_does_not_lose_it():
     ],
     ids=["flat", "pooled", "rectified"],
 )
+@pytest.mark.parametrize("many", [shares.MANY, 0], ids=["as it is", "sets subtracted"])
 @torch.inference_mode()
-def test_a_linear_layer_behind_a_flattening(between):
+def test_a_linear_layer_behind_a_flattening(between, many, monkeypatch):
+    monkeypatch.setattr(shares, "MANY", many)
     images, _ = random_images(size=6)
     before = nn.Sequential(nn.Conv2d(3, 4, 3), *between)
     width = before(images).shape[1]
@@ -104,8 +111,9 @@ def test_a_linear_layer_behind_a_flattening(between):
     end = network.model.get_submodule(reader.end.target)
     sets = np.array([[c, -1 if c % 2 else 3] for c in range(4) for _ in range(5)])
     rows = np.arange(20) % len(bank)
+    several = Batch.of(rows[:3], sets[:3]), Batch.together([1, 3])
     for batch in (Batch.of(rows, sets), Batch.of(rows, sets[:, :1]), Batch.together([2]),
-                  Batch.together([])):  # fmt: skip
+                  *several, Batch.together([])):  # fmt: skip
         judged(share, bank, lambda zeroed: end(zeroed.flatten(1)), batch)
 
 

@@ -15,7 +15,7 @@ from torchvision.ops import FrozenBatchNorm2d
 import carviz
 from carviz.ablation.batches import Batch
 from carviz.ablation.planning import plan_by_graph
-from carviz.banks import OutOfReachError, hooked_ends, list_banks, open_network
+from carviz.banks import OutOfReachError, hooked_ends, list_banks, open_network, units
 from carviz.banks.batch_norms import find_batch_norms
 
 IMAGES, LABELS = random_images(12)
@@ -243,3 +243,17 @@ def test_a_weight_that_a_function_uses_too_goes_on():
 
     with pytest.warns(UserWarning, match="also used by a function"):
         carviz.measure_car(wake(Shared(), IMAGES), (IMAGES, LABELS), "conv", progress=False)
+
+
+@pytest.mark.parametrize("few", [0, 4, 9])
+@pytest.mark.parametrize("value", [0, 2.5, torch.arange(7.0).view(7, 1, 1)])
+def test_channels_of_rows_are_replaced_one_by_one_and_many_at_once(few, value, monkeypatch):
+    monkeypatch.setattr(units, "FEW", few)
+    maps = torch.randn(3, 7, 2, 2)
+    channels = torch.tensor([[0, 6, 2, 3, 4], [-1, 5, -1, -1, -1], [-1, -1, -1, -1, -1]])
+    expected = maps.clone()
+    for row, gone in enumerate(channels.tolist()):
+        for channel in gone:
+            if channel >= 0:
+                expected[row, channel] = value[channel] if torch.is_tensor(value) else value
+    assert torch.equal(units.zero_channels(maps, channels, value), expected)

@@ -18,6 +18,7 @@ TITLES = {
     "compare": "Beside the hook loop, Captum, and a cached head",
     "gpu": "On a GPU",
     "banks": "All banks in one call",
+    "joint": "Pairs and sets beside single filters",
     "preparing": "Preparation",
     "screen": "The explorer",
     "busy": "Beside busy processes",

@@ -12,6 +12,8 @@ from support.damage import contents, rewrite, with_member
 from support.results_examples import (
     car_table,
     exciting,
+    joint_table,
+    pair_table,
     pruning_path,
     selectivity_table,
     sibling_table,
@@ -27,6 +29,8 @@ RECORDS = [
     selectivity_table(),
     sibling_table(),
     exciting(),
+    joint_table(),
+    pair_table(),
 ]
 
 

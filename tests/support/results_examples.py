@@ -3,7 +3,14 @@
 import numpy as np
 
 from carviz.pictures import Exciting
-from carviz.results import CarTable, PruningPath, SelectivityTable, SiblingTable
+from carviz.results import (
+    CarTable,
+    JointTable,
+    PairTable,
+    PruningPath,
+    SelectivityTable,
+    SiblingTable,
+)
 
 
 def car_table() -> CarTable:
@@ -52,5 +59,33 @@ def sibling_table() -> SiblingTable:
             [1.0, 0.9, -0.2, 0.1], [0.9, 1.0, 0.2, 0.3], [-0.2, 0.2, 1.0, 0.0],
             [0.1, 0.3, 0.0, 1.0],
         ],
+        passport={"model": "abc"},
+    )  # fmt: skip
+
+
+def joint_table() -> JointTable:
+    return JointTable(
+        "", banks=("a", "b"), bank=[0, 0, 1], filters=[1, 4, 1], members=[0, 2, 0, 1, 2],
+        sizes=[2, 3], classes=("cat", "größer, Ж"), images=[0, 1, 5], targets=[0, 1, 1],
+        baseline=[0, 1, 0], predictions=[[1, 1, 0], [1, 0, 1]],
+        image_log_prob_drop=[[1.0, 0.5, 0.0], [2.0, 1.5, -0.5]],
+        single_predictions=[[0, 1, 0], [1, 1, 0], [0, 1, 1]],
+        single_image_log_prob_drop=[[0.5, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, -0.5]],
+        passport={"model": "abc", "sets": {"pairs": 6, "ran": 4}},
+    )  # fmt: skip
+
+
+def pair_table() -> PairTable:
+    """Pairs (0, 1), redundant, (0, 2), which make up for one another, and (1, 2): 40 images."""
+    alone = np.zeros((3, 40), np.int32)
+    alone[2, :20] = 1  # lost without filter 2
+    together = np.zeros((3, 40), np.int32)
+    together[0, :30] = 1
+    together[2, :20] = 1
+    return PairTable(
+        "conv", banks=("conv",), bank=[0, 0, 0], filters=[2, 3, 7], members=[0, 1, 0, 2, 1, 2],
+        sizes=[2, 2, 2], classes=("cat", "dog"), images=range(40), targets=[0] * 40,
+        baseline=[0] * 40, predictions=together, image_log_prob_drop=0.5 * together,
+        single_predictions=alone, single_image_log_prob_drop=0.25 * alone,
         passport={"model": "abc"},
     )  # fmt: skip
