@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.results.ablations import Ablations, Floats, Integers
+from carviz.results.ablations import Floats, Integers
 from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
 from carviz.results.frames import class_frame, filter_frame, flip_columns, flip_frame, summary_frame
 from carviz.results.merging import merged
+from carviz.results.ordered import OrderedFilters
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CarTable(Ablations):
+class CarTable(OrderedFilters):
     """CAR of the filters of one bank, whole and class by class, with the facts it derives from.
 
     CAR(i) = Acc(f) - Acc(f without filter i), and CAR_c(i) the same over the images of class c
@@ -141,43 +142,6 @@ class CarTable(Ablations):
     def _numbers(self) -> dict[str, NDArray[Any]]:
         """What is known of each filter, by the names of the columns of `to_frame`, each (F,)."""
         return {**self._paired, "log_prob_drop": self.log_prob_drop_all}
-
-    @cached_property
-    def log_prob_drop_all(self) -> Floats:
-        """(F,) mean fall of log p(true class | image) over all images, in nats; NaN if left out."""
-        drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
-        return np.asarray(drop @ self.class_images / len(self.images))
-
-    @cached_property
-    def order(self) -> Integers:
-        """(F,) filter numbers from the highest CAR to the lowest; ties by fall of log p.
-
-        What is left, and all ties where the fall of log p was left out, goes by the number.
-        """
-        rows = np.lexsort((self.filters, -self.log_prob_drop_all, -self.car))
-        return self.filters[rows]
-
-    def rank(self, filter: int) -> int:
-        """Return the filter's place in `order`: 1 for the highest CAR."""
-        self.row(filter)
-        return int(np.flatnonzero(self.order == filter)[0]) + 1
-
-    def row(self, filter: int) -> int:
-        """Return the row of filter number `filter`.
-
-        Raises
-        ------
-        ValueError
-            If the table does not hold that filter.
-        """
-        found = np.flatnonzero(self.filters == filter)
-        if len(found) == 0:
-            held = f"{self.filters.min()} to {self.filters.max()}"
-            raise ValueError(
-                f"A filter is asked for by its number in its bank; this table of {self.layer!r} "
-                f"holds {len(self.filters)} filters ({held}), not {filter!r}."
-            )
-        return int(found[0])
 
     # -- together with another table
 
