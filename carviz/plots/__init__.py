@@ -10,6 +10,7 @@ from carviz.plots.filter import plot_filter
 from carviz.plots.lost import plot_lost
 from carviz.plots.order import plot_order
 from carviz.plots.paths import plot_paths
+from carviz.plots.ranks import plot_ranks
 from carviz.plots.seen import plot_seen
 from carviz.plots.siblings import plot_siblings
 from carviz.plots.style import CarvizFigure, check_picture, check_selectivity, check_table
@@ -30,6 +31,7 @@ __all__ = [
     "plot_lost",
     "plot_order",
     "plot_paths",
+    "plot_ranks",
     "plot_seen",
     "plot_siblings",
     "tie_words",

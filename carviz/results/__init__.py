@@ -1,5 +1,6 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
+from carviz.results.agreement import Agreement, Order
 from carviz.results.archive import Archive, pack, seal
 from carviz.results.car_table import CarTable
 from carviz.results.car_tables import CarTables
@@ -21,6 +22,7 @@ from carviz.results.sibling_table import SiblingTable
 
 __all__ = [
     "UNFINISHED",
+    "Agreement",
     "Archive",
     "CarTable",
     "CarTables",
@@ -28,6 +30,7 @@ __all__ = [
     "Clusters",
     "ColorCount",
     "FilterSummary",
+    "Order",
     "PruningPath",
     "Record",
     "SelectivityTable",

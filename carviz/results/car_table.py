@@ -198,7 +198,8 @@ class CarTable(OrderedFilters):
         FilterSummary
             Frozen: layer, filter, car, lost, gained, images, low and high (95% interval), p_value,
             q_value (over all filters of the table), log_prob_drop, rank among `filters` measured
-            ones, whole, tied, top and bottom (classes, with the columns of `top_classes`).
+            ones, whole, tied, told_apart (whether the images tell the filters apart at all) and
+            what belongs to it, top and bottom (classes, with the columns of `top_classes`).
 
         Raises
         ------

@@ -123,13 +123,20 @@ class OrderedFilters(Ablations):
         """
         order = check_order(order)
         if order not in self._agreements:
-            values, p_value = self._values(order), self._apart_p_value(order)
+            values, p_value = self._values(order), self.apart_p_value(order=order)
             self._agreements[order] = measure_agreement(values, self.targets, order, p_value)
         return self._agreements[order]
 
     def tells_apart(self, *, order: Order = "car") -> bool:
         """Whether these images tell the filters apart; see `Agreement.told_apart`."""
-        return tells_apart(len(self.filters), self._apart_p_value(check_order(order)))
+        return tells_apart(len(self.filters), self.apart_p_value(order=order))
+
+    def apart_p_value(self, *, order: Order = "car") -> float:
+        """Return p of the test whether the filters differ at all; see `Agreement.p_value`."""
+        order = check_order(order)
+        if order not in self._apart:
+            self._apart[order] = shuffled_p_value(self._values(order))
+        return self._apart[order]
 
     def ranks(self, *, order: Order = "car") -> pd.DataFrame:
         """Return each filter's place in an order, and between which places its true one lies.
@@ -167,7 +174,7 @@ class OrderedFilters(Ablations):
         import pandas as pd
 
         order = check_order(order)
-        low, high = rank_intervals(surely_higher(self._values(order)))
+        low, high = self._rank_intervals(order)
         places = self.order if order == "car" else self.log_prob_order
         rows = [self.row(filter) for filter in places]
         columns: dict[str, NDArray[Any]] = {"filter": places, "car": self.car[rows]}
@@ -178,6 +185,21 @@ class OrderedFilters(Ablations):
             {**columns, "rank": rank, "rank_low": low[rows], "rank_high": high[rows]}
         )
 
+    def rank_interval(self, filter: int, *, order: Order = "car") -> tuple[int, int]:
+        """Return between which places the true rank of one filter lies; see `ranks`."""
+        low, high = self._rank_intervals(check_order(order))
+        return int(low[self.row(filter)]), int(high[self.row(filter)])
+
+    def _rank_intervals(self, order: Order) -> tuple[Integers, Integers]:
+        """Return (F,) and (F,) ends of `ranks`, made but once."""
+        if order not in self._intervals:
+            self._intervals[order] = rank_intervals(surely_higher(self._values(order)))
+        return self._intervals[order]
+
+    @cached_property
+    def _intervals(self) -> dict[str, tuple[Integers, Integers]]:
+        return {}
+
     @cached_property
     def _agreements(self) -> dict[str, Agreement]:
         return {}
@@ -185,12 +207,6 @@ class OrderedFilters(Ablations):
     @cached_property
     def _apart(self) -> dict[str, float]:
         return {}
-
-    def _apart_p_value(self, order: Order) -> float:
-        """Return p of the test whether anything differs between the filters, made but once."""
-        if order not in self._apart:
-            self._apart[order] = shuffled_p_value(self._values(order))
-        return self._apart[order]
 
     @property
     def has_image_log_prob_drop(self) -> bool:
