@@ -29,6 +29,7 @@ from .plots import plot_lost as plot_lost
 from .plots import plot_order as plot_order
 from .plots import plot_pairs as plot_pairs
 from .plots import plot_paths as plot_paths
+from .plots import plot_ranks as plot_ranks
 from .plots import plot_seen as plot_seen
 from .plots import plot_siblings as plot_siblings
 from .pruning import prune_filters as prune_filters

@@ -14,6 +14,7 @@ from carviz.checks import check_whole
 
 if TYPE_CHECKING:
     from carviz.results import (
+        Agreement,
         CarTable,
         ClassSummary,
         ColorCount,
@@ -40,6 +41,10 @@ CRITERIA = {
     "random": "random",
 }
 """How the criteria of `carviz.prune_filters` are called; others go by their own name."""
+ORDERS = {"car": "CAR", "log_prob": "log p"}
+"""How the orders of a table's filters are called."""
+NOT_APART = "these images do not tell the bank's filters apart"
+"""Stands where a rank would, and says that there is none."""
 
 
 # -- single numbers
@@ -131,11 +136,79 @@ def flips_words(lost: int, gained: int, images: int) -> str:
 def rank_words(found: FilterSummary, filters: int | None = None) -> str:
     """Write a filter's place: "3 of 32, CAR tied with 2 others".
 
+    Where the images do not tell the filters apart it says so, and offers the place by log p.
     `filters` is how many the bank has, where that is known; else its numbers tell.
     """
     whole = found.whole if filters is None else found.filters == filters
-    words = f"{found.rank} of {found.filters}" + ("" if whole else " measured")
-    return words + (f", CAR tied with {counted(found.tied, 'other')}" if found.tied else "")
+    among = f"of {found.filters}" + ("" if whole else " measured")
+    if found.told_apart:
+        tied = f", CAR tied with {counted(found.tied, 'other')}" if found.tied else ""
+        return f"{found.rank} {among}{tied}"
+    if found.log_prob_told_apart is None:
+        return NOT_APART
+    if found.log_prob_rank is None or found.log_prob_agreement is None:
+        return f"{NOT_APART}; nor does log p"
+    place = f"{found.log_prob_rank} {among}"
+    return f"{NOT_APART}; by log p: {place}, agreement {found.log_prob_agreement:.2f}"
+
+
+def place_words(found: FilterSummary, filters: int | None = None) -> str:
+    """Write a filter's place where nothing else says that it is one: "rank 3 of 32"."""
+    return f"{'rank ' if found.told_apart else ''}{rank_words(found, filters)}"
+
+
+def apart_words(table: CarTable) -> str:
+    """Write that the images do not tell a bank's filters apart, and whether log p does; else ""."""
+    if table.tells_apart():
+        return ""
+    if not table.has_image_log_prob_drop:
+        return NOT_APART
+    if not table.tells_apart(order="log_prob"):
+        return f"{NOT_APART}; nor does log p"
+    agreement = table.agreement(order="log_prob").shown
+    return f"{NOT_APART}; log p does, agreement {agreement:.2f}"
+
+
+def apart_sentence(table: CarTable) -> str:
+    """Write the same as a sentence of its own; "" where the filters are told apart."""
+    words = apart_words(table)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
+
+
+def rank_interval_words(low: int, high: int) -> str:
+    """Write between which places a filter's true rank lies: "95% interval 1 to 12"."""
+    return f"95% interval {low} to {high}"
+
+
+def agreement_words(found: Agreement) -> str:
+    """Write how far an order agrees with what other images would give, and what would be enough."""
+    if math.isnan(found.alpha):
+        return found.why
+    low, high = max(0.0, found.low), max(0.0, found.high)
+    words = f"agreement {found.shown:.2f} ({low:.2f} to {high:.2f})"
+    if not math.isnan(found.halves):
+        words += f", halves of the images {likeness_words(found.halves)}"
+    return f"{words}; {_needed_words(found)}"
+
+
+def _needed_words(found: Agreement) -> str:
+    least, most = found.images_needed_low, found.images_needed_high
+    if math.isinf(least):
+        return "no number of images is known to give 0.8"
+    if math.isinf(found.images_needed):
+        return f"0.8 takes {_about(least)} images or more"
+    span = f"{_about(least)} or more" if math.isinf(most) else f"{_about(least)} to {_about(most)}"
+    return f"0.8 takes about {_about(found.images_needed)} images ({span})"
+
+
+def _about(number: float) -> str:
+    """Write a number of images that is known roughly, by its first two digits."""
+    return f"{int(float(f'{math.ceil(number):.1e}')):,}"
+
+
+def order_words(found: Agreement) -> str:
+    """Write the same of an order that is named: "Order by CAR: agreement 0.92 (0.88 to 0.96)"."""
+    return f"Order by {ORDERS[found.order]}: {agreement_words(found).removesuffix('.')}."
 
 
 def counts_words(lost: int, gained: int, images: int) -> str:

@@ -11,6 +11,7 @@ import carviz
 from carviz.plots import plot_banks
 from carviz.results import CarTable, CarTables
 from carviz.results.statistics import paired_interval
+from carviz.wording import NONE, NOT_APART
 
 SIZES = (64, 192, 384, 256, 2048)
 
@@ -55,7 +56,7 @@ def test_it_is_legible_and_says_what_the_tables_say(banks):
         low, _ = paired_interval(table.lost_all, table.gained_all, len(table.images))
         expected = [
             f"{100 * table.car.max():+.1f}" if table.car.max() else "0.0",
-            str(best),
+            str(best) if table.tells_apart() else NONE,
             f"{(table.car <= 0).sum():,} of {len(table.filters):,}",
             f"{(low <= 0).sum():,}",
         ]
@@ -64,6 +65,8 @@ def test_it_is_legible_and_says_what_the_tables_say(banks):
     nothing = sum(int((table.car <= 0).sum()) for table in tables.values())
     assert f"{nothing:,} of {sum(len(t.filters) for t in tables.values()):,} filters cost" in found
     assert "200 images" in found
+    apart = all(table.tells_apart() for table in tables.values())
+    assert (NOT_APART in found) is (NOT_APART in figure.description) is not apart
     assert all(name in figure.description for name in tables)
     assert figure.get_size_inches()[0] < 22
 

@@ -18,7 +18,7 @@ from support.tables import LONG, known_table, random_table
 
 from carviz.cards import bank_page, filter_page, pruning_page, save_page, whole_page
 from carviz.results import CarTable, PruningPath
-from carviz.wording import kind_words
+from carviz.wording import NOT_APART, kind_words
 
 NASTY = "<script>alert(\"x\")</script> & 'co'"
 
@@ -142,7 +142,8 @@ def test_a_filter_page_says_what_the_table_says():
     assert "a net on pets" in text
     assert "CAR +2.0 points" in text
     assert "3 lost, 1 gained of 100" in text
-    assert "1 of 2, highest CAR first" in text
+    assert f"Rank in the bank {NOT_APART}" in text
+    assert f"{NOT_APART}, highest CAR first" not in text
     assert "S shape colour index 0.00" in text
     # cat loses 3 of 50: two-sided sign test 2/8, twice that after looking at two classes
     assert rows_of(html) == [

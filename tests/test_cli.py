@@ -11,7 +11,7 @@ import carviz
 from carviz import CarTable, CarTables
 from carviz.cli import printing
 from carviz.cli.shell import save_figure
-from carviz.wording import points
+from carviz.wording import NONE, NOT_APART, points
 
 
 def test_demo_does_the_main_job(tmp_path):
@@ -58,7 +58,9 @@ def test_car_of_all_banks_is_a_table_of_them_and_a_folder(tmp_path):
         best = int(table.order[0])
         most = points(table.car.max(), unit=False)
         nothing = str((table.car <= 0).sum())
-        assert rows[layer] == [layer, str(len(table.filters)), most, str(best), nothing]
+        shown = str(best) if table.tells_apart() else NONE
+        assert rows[layer] == [layer, str(len(table.filters)), most, shown, nothing]
+    assert f"{NONE} for a filter: {NOT_APART}." in out.replace("\n", " ")
     assert "Filter " not in out
     again = run("car", "--layer", "all", "--save", next(folder.iterdir()), code=2)
     assert "is a file" in again

@@ -11,14 +11,26 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from rich.console import Console
+from support.tables import bank_table
 
-from carviz import PruningPath, SelectivityTable, plot_filter, plot_lost, plot_paths, wording
-from carviz.cards import filter_page, pruning_page
+from carviz import (
+    PruningPath,
+    SelectivityTable,
+    plot_bank,
+    plot_banks,
+    plot_filter,
+    plot_lost,
+    plot_paths,
+    wording,
+)
+from carviz.cards import bank_page, filter_page, pruning_page
 from carviz.cli import printing
 from carviz.cli import pruning as cli_pruning
 from carviz.explorer.panels import filter_panel, header
 from carviz.explorer.pruning_panels import lost_panel
-from carviz.results import CarTable
+from carviz.explorer.scatter import bank_drawing
+from carviz.results import CarTable, CarTables
+from carviz.results.agreement import Agreement
 
 
 def table_of(lost, gained, n=10_000):
@@ -185,3 +197,97 @@ def test_a_terminal_without_a_minus_gets_a_plain_one():
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert out.stdout.decode("ascii").strip() == '-1.2 ... x 3 -> "?"'
+
+
+def bank_of(apart, by_log_p):
+    """Eight filters on 300 images that tell them apart by right and wrong, by log p, or neither."""
+    g = np.random.default_rng(0)
+    strength = np.linspace(0.0, 0.5, 8)[::-1, np.newaxis]
+    right = g.random((8, 300)) >= (strength if apart else 0.02)
+    return bank_table(right, strength * by_log_p + 0.2 * g.normal(size=right.shape), classes=3)
+
+
+def surfaces(table, monkeypatch):
+    """What is said of filter 0 and of the bank, on each surface."""
+    tables = CarTables([table])
+    return {
+        "notebook": text_of(filter_panel("conv", 0, 8, None, table)),
+        "drawing": text_of(bank_drawing(table, None, "conv", 0)),
+        "page": text_of(filter_page(table, 0)),
+        "bank's page": text_of(bank_page(table)),
+        "figure": drawn(plot_filter(table, 0)),
+        "bank": drawn(plot_bank(table)),
+        "banks": drawn(plot_banks(tables)),
+        "terminal": printed(printing, monkeypatch, lambda: printing.print_bank(table, None)),
+        "filter": printed(printing, monkeypatch, lambda: printing.print_filter(table, 0, None)),
+        "all": printed(printing, monkeypatch, lambda: printing.print_all_banks(tables)),
+    }
+
+
+OFFERS = {
+    True: {"filter": "; by log p: 1 of 8, agreement 1.00", "bank": "; log p does, agreement 1.00"},
+    False: dict.fromkeys(("filter", "bank"), "; nor does log p"),
+}
+
+
+@pytest.mark.parametrize("by_log_p", [True, False])
+def test_no_surface_tells_a_rank_where_the_images_do_not_tell_filters_apart(by_log_p, monkeypatch):
+    table = bank_of(False, by_log_p)
+    found = table.summary(0)
+    assert not found.told_apart
+    assert found.apart_p_value > 0.05
+    assert found.log_prob_told_apart is by_log_p
+    offers = OFFERS[by_log_p]
+    for name, said in surfaces(table, monkeypatch).items():
+        assert wording.NOT_APART in said.replace("These", "these"), name
+        assert not re.search(r"rank (<b>)?\d", said), name
+        if name in ("notebook", "page", "figure", "filter"):
+            assert f"{wording.NOT_APART}{offers['filter']}" in said, name
+        elif name not in ("banks", "all"):
+            assert f"filters apart{offers['bank']}." in said, name
+
+
+def test_every_surface_tells_a_rank_where_the_images_tell_filters_apart(monkeypatch):
+    table = bank_of(True, True)
+    found = table.summary(0)
+    assert (found.told_apart, found.rank, found.log_prob_rank) == (True, 1, None)
+    low, high = table.rank_interval(0)
+    said = surfaces(table, monkeypatch)
+    assert not any("do not tell" in words for words in said.values())
+    for name in ("notebook", "page", "figure", "filter"):
+        assert "1 of 8" in said[name], name
+    assert f"rank 1 of 8; 95% interval {low} to {high})" in said["filter"]
+    for name in ("terminal", "bank's page"):
+        for order in ("car", "log_prob"):
+            assert wording.order_words(table.agreement(order=order)) in said[name]
+
+
+def test_one_filter_has_no_rank_to_doubt(monkeypatch):
+    table = bank_table(np.arange(90)[np.newaxis] % 9 > 0)
+    assert table.summary(0).told_apart
+    assert table.agreement().told_apart
+    said = surfaces(table, monkeypatch)
+    assert not any("do not tell" in words for words in said.values())
+    assert "rank 1 of 1" in said["filter"]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "low", "high", "needed", "words"),
+    [
+        (0.5, 0.25, 0.7, (1234.2, 500, 3456), "takes about 1,200 images (500 to 3,500)"),
+        (0.1, -0.3, 0.3, (3600, 933.3, np.inf), "takes about 3,600 images (930 or more)"),
+        (-0.1, -0.4, 0.1, (np.inf, 3600, np.inf), "takes 3,600 images or more"),
+        (-2, -4, -1, (np.inf, np.inf, np.inf), "no number of images is known to give 0.8"),
+    ],
+)
+def test_an_agreement_in_words(alpha, low, high, needed, words):
+    found = Agreement(
+        order="car", filters=4, images=100, alpha=alpha, low=low, high=high, p_value=0.2,
+        images_needed=needed[0], images_needed_low=needed[1], images_needed_high=needed[2],
+        halves=np.nan, why="Halves want more.",
+    )  # fmt: skip
+    shown = [f"{max(0, number):.2f}" for number in (alpha, low, high)]
+    ends = words if words.startswith("no") else f"0.8 {words}"
+    expected = f"agreement {shown[0]} ({shown[1]} to {shown[2]}); {ends}"
+    assert wording.agreement_words(found) == expected
+    assert wording.order_words(found) == f"Order by CAR: {expected}."

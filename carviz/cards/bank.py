@@ -20,8 +20,15 @@ from carviz.cards.html import (
 )
 from carviz.cards.numbers import NUMBERS_NOTE, kind_mark, number_cells
 from carviz.plots import check_picture, plot_bank
-from carviz.results import CarTable, SelectivityTable
-from carviz.wording import KIND_LETTERS, SIGNIFICANT, interval_words, points
+from carviz.results import CarTable, Order, SelectivityTable
+from carviz.wording import (
+    KIND_LETTERS,
+    SIGNIFICANT,
+    apart_sentence,
+    interval_words,
+    order_words,
+    points,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +62,9 @@ def _bank_facts(table: CarTable, selectivity: SelectivityTable | None) -> str:
         ("CAR", interval_words(table.car.min(), table.car.max())),
         ("Filters that change no image", f"{flat} of {len(table.filters)}"),
     ]
+    if len(table.filters) > 1:
+        doubt = apart_sentence(table)
+        facts.append(("How sure the order is", " ".join(filter(None, [doubt, _orders(table)]))))
     if selectivity is not None:
         counts = selectivity.counts()
         everything, shaped = counts.loc["all"], counts.loc["without faint"]
@@ -72,6 +82,12 @@ def _bank_facts(table: CarTable, selectivity: SelectivityTable | None) -> str:
             )
         )
     return fact_list(facts)
+
+
+def _orders(table: CarTable) -> str:
+    """Return how far the orders of the filters agree with what other images would give."""
+    orders: list[Order] = ["car", "log_prob"] if table.has_image_log_prob_drop else ["car"]
+    return " ".join(order_words(table.agreement(order=order)) for order in orders)
 
 
 def _filter_table(

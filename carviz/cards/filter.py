@@ -77,7 +77,7 @@ def _at_a_glance(
         ("CAR", f'<strong class="large">{points(found.car)}</strong>'),
         ("95% interval", interval_words(found.low, found.high)),
         ("Images", flips_words(found.lost, found.gained, found.images)),
-        ("Rank in the bank", f"{rank_words(found)}, highest CAR first"),
+        ("Rank in the bank", rank_words(found) + (", highest CAR first" * found.told_apart)),
     ]
     if selectivity is not None:
         facts.insert(0, ("Selects", badge(selectivity, filter)))

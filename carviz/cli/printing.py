@@ -9,23 +9,28 @@ from rich.table import Table
 
 from carviz.cli.shell import console
 from carviz.wording import (
+    NONE,
+    NOT_APART,
     accuracy_words,
+    apart_sentence,
     counted,
     flips_words,
     index_words,
     interval_words,
     kind_words,
+    order_words,
     percent,
+    place_words,
     points,
     probability,
-    rank_words,
+    rank_interval_words,
     value_words,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from carviz.results import CarTable, CarTables, SelectivityTable
+    from carviz.results import CarTable, CarTables, FilterSummary, SelectivityTable
 
 
 def print_banks(frame: pd.DataFrame, gates: bool) -> None:
@@ -89,6 +94,8 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
             f"images: removing one costs "
             f"{interval_words(table.top_car.min(), table.top_car.max())} of that."
         )
+    if len(table.filters) > 1:
+        _print_orders(table)
     if not table.lost.any() and not table.gained.any():
         console.print("No single filter of it changes whether an image is classified rightly.")
     if selectivity is not None:
@@ -98,6 +105,15 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
             + (f", {counts.dead:.0f} are dead" if counts.dead else "")
             + f" (colour index above {selectivity.threshold:g} is colour)."
         )
+
+
+def _print_orders(table: CarTable) -> None:
+    """Print how far the orders of the filters can be relied on."""
+    if doubt := apart_sentence(table):
+        console.print(doubt)
+    console.print(order_words(table.agreement()))
+    if table.has_image_log_prob_drop:
+        console.print(order_words(table.agreement(order="log_prob")))
 
 
 def print_all_banks(tables: CarTables) -> None:
@@ -117,10 +133,12 @@ def print_all_banks(tables: CarTables) -> None:
             escape(layer),
             f"{len(table.filters):,}",
             points(table.car[table.row(best)], unit=False),
-            str(best),
+            str(best) if table.tells_apart() else NONE,
             f"{int((table.car <= 0).sum()):,}",
         )
     console.print(rows)
+    if not all(table.tells_apart() for table in tables.values()):
+        console.print(f"{NONE} for a filter: {NOT_APART}.")
 
 
 def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | None) -> None:
@@ -131,7 +149,7 @@ def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | N
         index = index_words(selectivity.color_index[filter])
         kind = f" [bold]{kind_words(selectivity.kind[filter])}[/], {index},"
     console.print(
-        f"\n[bold]Filter {filter}[/] (rank {rank_words(found)}):{kind} "
+        f"\n[bold]Filter {filter}[/] ({place_words(found)}{_span(table, found)}):{kind} "
         f"CAR [bold]{points(found.car)}[/] ({interval_words(found.low, found.high, unit=False)}), "
         f"{flips_words(found.lost, found.gained, found.images)}"
     )
@@ -153,3 +171,11 @@ def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | N
                 probability(row.q_value),
             )
     console.print(rows)
+
+
+def _span(table: CarTable, found: FilterSummary) -> str:
+    """Return between which places a filter's true rank lies, where it has a rank to doubt."""
+    if not found.told_apart or found.filters == 1:
+        return ""
+    low, high = table.rank_interval(found.filter)
+    return f"; {rank_interval_words(low, high)}"

@@ -15,6 +15,7 @@ from carviz.wording import (
     interval_words,
     kind_words,
     percent,
+    place_words,
     points,
     rank_words,
     seen_words,
@@ -110,6 +111,8 @@ def _numbers(table: CarTable | None, filter: int, count: int) -> str:
 def _rank(found: FilterSummary, count: int) -> str:
     if found.filters == 1:
         return "rank: compute the bank to compare"
+    if not found.told_apart:
+        return escape(place_words(found, count))
     place, rest = rank_words(found, count).split(" ", 1)
     return f"rank <b>{place}</b> {rest}"
 

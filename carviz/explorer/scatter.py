@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.results import CarTable, SelectivityTable
-from carviz.wording import kind_words, points, seen_words, tick_words
+from carviz.wording import apart_sentence, kind_words, points, seen_words, tick_words
 
 WIDTH, HEIGHT = 570, 470
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 44, 58
@@ -33,7 +33,8 @@ def bank_drawing(
         places = np.empty(len(table.filters))
         places[[table.row(i) for i in table.order]] = np.arange(1, len(places) + 1)
         x = Scale(0, len(places) + 1, LEFT, WIDTH - RIGHT)
-        kinds, words = np.full(len(places), "plain"), "rank, highest CAR first"
+        kinds, words = np.full(len(places), "plain"), "highest CAR first"
+        words = f"rank, {words}" if table.tells_apart() else words
         ticks = [(t, f"{t:g}") for t in round_ticks(1, len(places)) if t >= 1]
     else:
         index = selectivity.color_index[table.filters]
@@ -61,11 +62,17 @@ def bank_drawing(
     said = _describe(table, layer, chosen)
     return (
         f'<div class="cv-bank"><h3>CAR of {len(table.filters)} filters of {escape(layer)} '
-        f"<small>{seen_words(table)}</small></h3>"
+        f"<small>{seen_words(table)}</small></h3>{_doubt(table)}"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">'
         + "".join(parts)
         + "</svg></div>"
     )
+
+
+def _doubt(table: CarTable) -> str:
+    """Return that the order is chance, where it is."""
+    words = apart_sentence(table)
+    return f'<p class="cv-quiet">{escape(words)}</p>' if words else ""
 
 
 class Scale:
@@ -186,6 +193,7 @@ def _describe(table: CarTable, layer: str, chosen: int) -> str:
         return f"filter {filter} {points(table.car[table.row(filter)])}"
 
     order = table.order.tolist()
-    words = f"CAR of the filters of {layer}. Highest: {', '.join(map(told, order[:3]))}. "
+    words = " ".join(filter(None, [f"CAR of the filters of {layer}.", apart_sentence(table)]))
+    words += f" Highest: {', '.join(map(told, order[:3]))}. "
     words += f"Lowest: {', '.join(map(told, order[-3:]))}."
     return words + (f" Chosen: {told(chosen)}." if chosen in order else "")

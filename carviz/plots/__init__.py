@@ -12,6 +12,7 @@ from carviz.plots.lost import plot_lost
 from carviz.plots.order import plot_order
 from carviz.plots.pairs import plot_pairs
 from carviz.plots.paths import plot_paths
+from carviz.plots.ranks import plot_ranks
 from carviz.plots.seen import plot_seen
 from carviz.plots.siblings import plot_siblings
 from carviz.plots.style import CarvizFigure, check_picture, check_selectivity, check_table
@@ -34,6 +35,7 @@ __all__ = [
     "plot_order",
     "plot_pairs",
     "plot_paths",
+    "plot_ranks",
     "plot_seen",
     "plot_siblings",
     "tie_words",

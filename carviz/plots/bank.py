@@ -40,7 +40,14 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
-from carviz.wording import KIND_LETTERS, SIGNIFICANT, accuracy_words, kind_words, points
+from carviz.wording import (
+    KIND_LETTERS,
+    SIGNIFICANT,
+    accuracy_words,
+    apart_sentence,
+    kind_words,
+    points,
+)
 
 HEIGHT = 8.6
 TOP = 1.25
@@ -118,7 +125,9 @@ def plot_bank(
     filters = f"{F} filter{'s' if F > 1 else ''}{'' if most == F - 1 else ' measured'}"
     heading = fit(figure, f"{table.layer}: CAR of {filters}", BOLD * (width - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
-    write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
+    said = f"{accuracy_words(table)}. {apart_sentence(table)}" if apart_sentence(table) else ""
+    said = fit(figure, said or accuracy_words(table), width - 2 * MARGIN, BODY)
+    write_at(figure, MARGIN, 0.82, said, color=SOFT)
     left = MARGIN
     if gallery is not None and pictures is not None:
         _draw_gallery(figure, table, selectivity, pictures, gallery)
@@ -267,7 +276,8 @@ def _draw_bars(figure: Figure, table: CarTable, left: float, width: float) -> No
     if room < UPRIGHT:
         axes.vlines(place, 100 * low, 100 * high, color=FAINT, linewidth=0.8)
         axes.scatter(place, car, 22, colors, edgecolors=EDGE, linewidths=0.9, zorder=3)
-        axes.set_xlabel("filters by rank, highest CAR first", fontsize=BODY, color=INK)
+        by_rank = " by rank" if table.tells_apart() else ""
+        axes.set_xlabel(f"filters{by_rank}, highest CAR first", fontsize=BODY, color=INK)
     else:
         axes.bar(place, car, 0.72, color=colors, edgecolor=EDGE, linewidth=1.4)
         axes.vlines(place, 100 * low, 100 * high, color=INK, linewidth=1.2)
@@ -362,4 +372,5 @@ def _describe(heading: str, table: CarTable, selectivity: SelectivityTable | Non
     ends = (
         f"Highest: {', '.join(map(told, order[:3]))}. Lowest: {', '.join(map(told, order[-3:]))}."
     )
-    return f"{heading}. {accuracy_words(table)}. {ends}"
+    facts = [f"{heading}.", f"{accuracy_words(table)}.", apart_sentence(table), ends]
+    return " ".join(filter(None, facts))

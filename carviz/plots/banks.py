@@ -31,7 +31,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable, CarTables
-from carviz.wording import accuracy_words, points
+from carviz.wording import NONE, NOT_APART, accuracy_words, points
 
 LARGEST_COLOR = "#D55E00"
 MOST_ROWS = 26
@@ -43,6 +43,8 @@ STRIP = {1: 6.0, 2: 3.4}
 """Inches of a bank's name at the most, and of its dots, by how many panels there are."""
 GAP, BETWEEN = 0.2, 0.5
 TOP, HEADS, AXIS = 2.6, 0.34, 0.85
+DOUBT = 0.36
+"""Inches of a line more, where there are banks whose filters are not told apart."""
 COLUMNS = (("largest CAR", 1.3), ("filter", 0.85), ("CAR ≤ 0", 1.5), ("may be 0", 1.15))
 """Heads of the numbers beside a strip, and the inches that each takes."""
 DOT, DIAMOND = 0.1, 0.17
@@ -65,6 +67,11 @@ class _Bank:
         return self.table.row(int(self.table.order[0]))
 
     @property
+    def told_apart(self) -> bool:
+        """Whether it is more than chance which filter that is."""
+        return self.table.tells_apart()
+
+    @property
     def nothing(self) -> int:
         """How many filters cost nothing."""
         return int((self.table.car <= 0).sum())
@@ -81,10 +88,11 @@ def plot_banks(tables: CarTables) -> CarvizFigure:
     Banks stand in the order in which they were listed, all on one scale. A dot is a filter; it is
     filled where the 95% interval (Agresti and Min) lies above 0, so that pruning it costs accuracy,
     and hollow where the interval reaches 0. The diamond is the bank's largest CAR. The numbers
-    beside it are that CAR in percentage points, the filter it belongs to, how many filters of the
-    bank cost nothing (CAR ≤ 0), and how many may cost nothing (the interval reaches 0). Where
-    filters lie upon one another, only as many dots are drawn as can be told apart. The
-    intervals are each filter's own: of many filters one in forty lies above 0 by chance.
+    beside it are that CAR in percentage points, the filter it belongs to (a dash where the images
+    do not tell the bank's filters apart, so that it is chance), how many filters of the bank cost
+    nothing (CAR ≤ 0), and how many may cost nothing (the interval reaches 0). Where filters lie
+    upon one another, only as many dots are drawn as can be told apart. The intervals are each
+    filter's own: of many filters one in forty lies above 0 by chance.
 
     Parameters
     ----------
@@ -123,26 +131,29 @@ def plot_banks(tables: CarTables) -> CarvizFigure:
     names, beside = _names(banks, STRIP[panels])
     panel = beside + sum(width for _, width in COLUMNS)
     width = 2 * MARGIN + panels * panel + (panels - 1) * BETWEEN
-    figure = CarvizFigure(width, TOP + HEADS + rows * row + AXIS)
+    doubt = _doubt(banks)
+    top = TOP + (DOUBT if doubt else 0)
+    figure = CarvizFigure(width, top + HEADS + rows * row + AXIS)
     room = BOLD * (width - 2 * MARGIN)
     keep = _not_to_prune(banks, figure, room)
     lines = _lines(banks, keep)
-    for line, (top, size, weight) in zip(
-        lines, ((0.42, TITLE, "bold"), (0.85, BODY, "normal"), (1.25, HEAD, "bold"),
-                (1.65, HEAD, "normal")), strict=True,
+    for line, (place, size, weight) in zip(
+        [*lines, doubt], ((0.42, TITLE, "bold"), (0.85, BODY, "normal"), (1.25, HEAD, "bold"),
+                          (1.65, HEAD, "normal"), (TOP - 0.56, BODY, "normal")), strict=True,
     ):  # fmt: skip
-        write_at(figure, MARGIN, top, fit(figure, line, room, size), fontsize=size, weight=weight)
-    _draw_legend(figure, 2.08)
+        write_at(figure, MARGIN, place, fit(figure, line, room, size), fontsize=size, weight=weight)
+    _draw_legend(figure, top - 0.52)
     low, high = _limits(banks)
     kept = {bank.name for bank, _ in keep}
     for p in range(panels):
         part = slice(p * rows, (p + 1) * rows)
         left = MARGIN + p * (panel + BETWEEN)
         shown = list(zip(banks[part], names[part], strict=True))
-        _write_rows(figure, shown, left, row, beside, kept)
-        strip = left + beside - STRIP[panels], TOP + HEADS, STRIP[panels], len(shown) * row
+        _write_rows(figure, shown, (left, top), row, beside, kept)
+        strip = left + beside - STRIP[panels], top + HEADS, STRIP[panels], len(shown) * row
         axes = bare(box(figure, *strip), keep="bottom")
         _draw_strips(axes, [bank for bank, _ in shown], (low, high), row)
+    lines += [doubt] if doubt else []
     figure.description = " ".join(lines) + " " + " ".join(_told(bank) for bank in banks)
     return figure
 
@@ -201,34 +212,43 @@ def _lines(banks: list[_Bank], keep: list[tuple[_Bank, int]]) -> list[str]:
     ]
 
 
+def _doubt(banks: list[_Bank]) -> str:
+    """Return what a dash for a filter means, or "" where there is none."""
+    if all(bank.told_apart for bank in banks):
+        return ""
+    return f"{NONE} for a filter: {NOT_APART}."
+
+
 def _told(bank: _Bank) -> str:
     table, i = bank.table, bank.largest
+    filter = f"of filter {table.filters[i]}" if bank.told_apart else NOT_APART
     return (
-        f"{bank.name}: largest CAR {points(table.car[i])}, of filter {table.filters[i]}; "
+        f"{bank.name}: largest CAR {points(table.car[i])}, {filter}; "
         f"{bank.nothing} of {len(table.filters)} at 0 or below, {bank.perhaps} may be 0."
     )
 
 
 def _write_rows(
-    figure: Figure, shown: list[tuple[_Bank, str]], left: float, row: float, beside: float,
-    kept: set[str],
+    figure: Figure, shown: list[tuple[_Bank, str]], place: tuple[float, float], row: float,
+    beside: float, kept: set[str],
 ) -> None:  # fmt: skip
     """Write each bank's name left of its strip, and its numbers right of it under their heads."""
+    left, top = place
     rights = [left + beside + sum(w for _, w in COLUMNS[: i + 1]) for i in range(len(COLUMNS))]
     for (head, _), right in zip(COLUMNS, rights, strict=True):
-        write_at(figure, right, TOP + HEADS / 2 - 0.05, head, weight="bold", ha="right")
-    for place, (bank, name) in enumerate(shown):
-        table, middle = bank.table, TOP + HEADS + (place + 0.5) * row
+        write_at(figure, right, top + HEADS / 2 - 0.05, head, weight="bold", ha="right")
+    for number, (bank, name) in enumerate(shown):
+        table, middle = bank.table, top + HEADS + (number + 0.5) * row
         weight = "bold" if bank.name in kept else "normal"
         write_at(figure, left, middle, name, weight=weight)
         cells = [
             points(table.car[bank.largest], unit=False),
-            str(table.filters[bank.largest]),
+            str(table.filters[bank.largest]) if bank.told_apart else NONE,
             f"{bank.nothing:,} of {len(table.filters):,}",
             f"{bank.perhaps:,}",
         ]
-        for number, (words, right) in enumerate(zip(cells, rights, strict=True)):
-            bold = "bold" if number < 2 and bank.name in kept else "normal"
+        for column, (words, right) in enumerate(zip(cells, rights, strict=True)):
+            bold = "bold" if column < 2 and bank.name in kept else "normal"
             write_at(figure, right, middle, words, weight=bold, ha="right")
 
 

@@ -26,6 +26,7 @@ from carviz.plots.style import (
     check_selectivity,
     check_table,
     fit,
+    wrap,
     write_at,
 )
 from carviz.results import CarTable, SelectivityTable
@@ -35,14 +36,15 @@ from carviz.wording import (
     index_words,
     interval_words,
     kind_words,
+    place_words,
     points,
-    rank_words,
 )
 
 WIDTH = 13.2
 COLUMN = 3.6
 """Inches of the left column: picture, badge and numbers."""
 TOP = 1.2
+LINE = 0.31
 
 
 def plot_filter(
@@ -101,7 +103,8 @@ def plot_filter(
     blocks = class_blocks(table, filter, k)
     facts = _facts(table, filter)
     left = (COLUMN if picture is not None else 0.2) + (0.75 if selectivity is not None else 0.1)
-    height = TOP + max(left + 2.2, bars_height(blocks)) + 0.2
+    lines = _lines(facts)
+    height = TOP + max(left + 1.58 + LINE * (len(lines) - 1), bars_height(blocks)) + 0.2
     figure = CarvizFigure(WIDTH, height)
     heading = f"Filter {filter} of {table.layer}"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
@@ -115,7 +118,7 @@ def plot_filter(
     if selectivity is not None:
         badge = _draw_badge(figure, selectivity, filter, top + 0.4)
         top += 0.75
-    _draw_facts(figure, facts, top)
+    _draw_facts(figure, lines, top)
     bars = MARGIN + COLUMN + 0.55
     draw_bars(figure, blocks, bars, TOP - 0.1, WIDTH - bars - MARGIN, height - TOP - 0.1)
     words = [heading, badge, *facts, accuracy_words(table), describe_blocks(blocks)]
@@ -130,7 +133,7 @@ def _facts(table: CarTable, filter: int) -> list[str]:
         points(found.car),
         f"95% interval {interval_words(found.low, found.high)}",
         flips_words(found.lost, found.gained, found.images),
-        f"rank {rank_words(found)}",
+        place_words(found),
     ]
 
 
@@ -161,8 +164,15 @@ def _draw_badge(figure: Figure, selectivity: SelectivityTable, filter: int, midd
     return f"{kind_words(kind)}, {index}"
 
 
+def _lines(facts: list[str]) -> list[str]:
+    """Break the facts, the first of which is written large, into lines of the left column."""
+    page = CarvizFigure(10, 1)
+    small = [wrap(page, words, COLUMN + 0.4, BODY) for words in facts[1:]]
+    return [facts[0], *(line for lines in small for line in lines)]
+
+
 def _draw_facts(figure: Figure, facts: list[str], top: float) -> None:
     write_at(figure, MARGIN, top + 0.2, "CAR, accuracy lost without it", fontsize=SMALL, color=SOFT)
     write_at(figure, MARGIN, top + 0.62, facts[0], fontsize=LARGE, weight="bold")
     for i, words in enumerate(facts[1:]):
-        write_at(figure, MARGIN, top + 1.08 + 0.31 * i, fit(figure, words, COLUMN + 0.4, BODY))
+        write_at(figure, MARGIN, top + 1.08 + LINE * i, words)

@@ -115,6 +115,18 @@ def fit(figure: Figure, words: str, width: float, size: float, keep: str = "both
     return _shortened(words, few, keep)
 
 
+def wrap(figure: Figure, words: str, width: float, size: float) -> list[str]:
+    """Break words into lines of `width` inches at the most; one word that is wider stays whole."""
+    lines: list[str] = []
+    for word in words.split():
+        longer = f"{lines[-1]} {word}" if lines else ""
+        if lines and width_of(figure, longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def fit_names(figure: Figure, names: list[str], width: float, size: float) -> list[str]:
     """Shorten names so that different ones stay different, wherever it is that they differ.
 

@@ -1,5 +1,6 @@
 """Floor 0: the records that measuring returns. They hold numbers only, never a model."""
 
+from carviz.results.agreement import Agreement, Order
 from carviz.results.archive import Archive, pack, seal
 from carviz.results.car_table import CarTable
 from carviz.results.car_tables import CarTables
@@ -29,6 +30,7 @@ __all__ = [
     "COMPENSATION",
     "REDUNDANCY",
     "UNFINISHED",
+    "Agreement",
     "Archive",
     "CarTable",
     "CarTables",
@@ -38,6 +40,7 @@ __all__ = [
     "FilterSummary",
     "JointTable",
     "LabelTable",
+    "Order",
     "PairTable",
     "PruningPath",
     "Record",

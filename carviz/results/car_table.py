@@ -14,6 +14,7 @@ from carviz.results.ablations import Floats, Integers
 from carviz.results.filter_summary import FilterSummary, pick_classes, summarize
 from carviz.results.frames import class_frame, filter_frame, flip_columns, flip_frame, summary_frame
 from carviz.results.merging import merged
+from carviz.results.ordered import OrderedFilters
 from carviz.results.top_ablations import TopAblations
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CarTable(TopAblations):
+class CarTable(OrderedFilters, TopAblations):
     """CAR of the filters of one bank, whole and class by class, with the facts it derives from.
 
     CAR(i) = Acc(f) - Acc(f without filter i), and CAR_c(i) the same over the images of class c
@@ -172,43 +173,6 @@ class CarTable(TopAblations):
         """What is known of each filter, by the names of the columns of `to_frame`, each (F,)."""
         return {**self._paired, "log_prob_drop": self.log_prob_drop_all}
 
-    @cached_property
-    def log_prob_drop_all(self) -> Floats:
-        """(F,) mean fall of log p(true class | image) over all images, in nats; NaN if left out."""
-        drop = np.where(self.class_images > 0, self.log_prob_drop, 0.0)
-        return np.asarray(drop @ self.class_images / len(self.images))
-
-    @cached_property
-    def order(self) -> Integers:
-        """(F,) filter numbers from the highest CAR to the lowest; ties by fall of log p.
-
-        What is left, and all ties where the fall of log p was left out, goes by the number.
-        """
-        rows = np.lexsort((self.filters, -self.log_prob_drop_all, -self.car))
-        return self.filters[rows]
-
-    def rank(self, filter: int) -> int:
-        """Return the filter's place in `order`: 1 for the highest CAR."""
-        self.row(filter)
-        return int(np.flatnonzero(self.order == filter)[0]) + 1
-
-    def row(self, filter: int) -> int:
-        """Return the row of filter number `filter`.
-
-        Raises
-        ------
-        ValueError
-            If the table does not hold that filter.
-        """
-        found = np.flatnonzero(self.filters == filter)
-        if len(found) == 0:
-            held = f"{self.filters.min()} to {self.filters.max()}"
-            raise ValueError(
-                f"A filter is asked for by its number in its bank; this table of {self.layer!r} "
-                f"holds {len(self.filters)} filters ({held}), not {filter!r}."
-            )
-        return int(found[0])
-
     # -- together with another table
 
     def merged(self, other: CarTable) -> CarTable:
@@ -264,7 +228,8 @@ class CarTable(TopAblations):
         FilterSummary
             Frozen: layer, filter, car, lost, gained, images, low and high (95% interval), p_value,
             q_value (over all filters of the table), log_prob_drop, rank among `filters` measured
-            ones, whole, tied, top and bottom (classes, with the columns of `top_classes`).
+            ones, whole, tied, told_apart (whether the images tell the filters apart at all) and
+            what belongs to it, top and bottom (classes, with the columns of `top_classes`).
 
         Raises
         ------

@@ -133,13 +133,16 @@ class CarTables(Mapping[str, CarTable]):
         -------
         pandas.DataFrame
             layer, and the columns of `CarTable.to_frame`; q_value is over all rows, those of all
-            banks.
+            banks. By filter also told_apart, whether the images tell the bank's filters apart: else
+            their order in the bank is chance.
         """
         import pandas as pd
 
         frames = [table.to_frame(by) for table in self.values()]
         for layer, frame in zip(self, frames, strict=True):
             frame.insert(0, "layer", layer)
+            if by == "filter":
+                frame["told_apart"] = self[layer].tells_apart()
         whole = pd.concat(frames, ignore_index=True)
         for name in [name for name in whole.columns if name.endswith("q_value")]:
             p_value = whole[name.replace("q_value", "p_value")]

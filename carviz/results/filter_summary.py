@@ -80,6 +80,14 @@ class FilterSummary(AccuracyReduction):
         Whether these are numbered 0 to `filters` - 1, as all filters of a bank are.
     tied
         How many others have exactly this CAR.
+    told_apart, apart_p_value
+        Whether the images tell the filters apart at all, by right and wrong answers, and p of the
+        test: see `Agreement`. Where they do not, `rank` is chance.
+    log_prob_told_apart
+        Where they do not, whether the fall of log p tells the filters apart; None where they do,
+        or where a table has no fall of each image.
+    log_prob_rank, log_prob_agreement
+        Where it does, the filter's place by the fall of log p, and the agreement of that order.
     top, bottom
         The classes that it matters to most, highest CAR first, and least, lowest first.
     """
@@ -90,6 +98,11 @@ class FilterSummary(AccuracyReduction):
     filters: int
     whole: bool
     tied: int
+    told_apart: bool
+    apart_p_value: float
+    log_prob_told_apart: bool | None
+    log_prob_rank: int | None
+    log_prob_agreement: float | None
     top: tuple[ClassSummary, ...]
     bottom: tuple[ClassSummary, ...]
 
@@ -106,6 +119,10 @@ def summarize(
     """
     k = check_whole(k, "k", 0, what="the number of classes at each end")
     i = table.row(filter)
+    told_apart = table.tells_apart()
+    by_log_prob: tuple[bool | None, int | None, float | None] = (None, None, None)
+    if not told_apart and table.has_image_log_prob_drop:
+        by_log_prob = _place_by_log_prob(table, filter)
     return FilterSummary(
         layer=table.layer,
         filter=int(filter),
@@ -114,9 +131,22 @@ def summarize(
         filters=len(table.filters),
         whole=bool(table.filters.max() == len(table.filters) - 1),
         tied=int((table.car == table.car[i]).sum()) - 1,
+        told_apart=told_apart,
+        apart_p_value=table.apart_p_value(),
+        log_prob_told_apart=by_log_prob[0],
+        log_prob_rank=by_log_prob[1],
+        log_prob_agreement=by_log_prob[2],
         top=pick_classes(table, filter, 1, k) if k else (),
         bottom=pick_classes(table, filter, -1, k) if k else (),
     )
+
+
+def _place_by_log_prob(table: Any, filter: int) -> tuple[bool, int | None, float | None]:
+    """Return whether log p tells the filters apart; if so, the filter's place and the agreement."""
+    if not table.tells_apart(order="log_prob"):
+        return False, None, None
+    place = int(np.flatnonzero(table.log_prob_order == filter)[0]) + 1
+    return True, place, table.agreement(order="log_prob").shown
 
 
 def pick_classes(table: Any, filter: int, sign: int, k: int) -> tuple[ClassSummary, ...]:

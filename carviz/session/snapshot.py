@@ -20,6 +20,7 @@ from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
     CRITERIA,
     KIND_LETTERS,
+    apart_words,
     flips_words,
     index_words,
     interval_words,
@@ -274,6 +275,7 @@ class Snapshot:
                 "interval_words": interval_words(found.low, found.high, unit=False),
                 "flips_words": flips_words(found.lost, found.gained, found.images),
                 "rank_words": rank_words(found, self.bank.filters),
+                "apart_words": apart_words(self.table),
                 "seen_words": seen_words(self.table),
                 "complete": self.table.complete,
             }

@@ -8,6 +8,7 @@ from support.waiting import WAIT
 
 import carviz
 from carviz.explorer import explore
+from carviz.wording import NOT_APART
 
 
 def test_nothing_given_is_the_bundled_network():
@@ -77,5 +78,8 @@ def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
         "what cannot be made is not tried"
     )
     explorer.panels.view.value = "bank"
-    assert "rank, highest CAR first" in explorer.panels.drawing.value
+    drawn = explorer.panels.drawing.value
+    assert "highest CAR first" in drawn
+    assert NOT_APART in drawn.lower().replace("&#x27;", "'"), "eight images"
+    assert "rank" not in drawn
     assert np.isfinite(explorer.table.car).all()

@@ -97,6 +97,8 @@ def test_the_frame_has_all_banks_and_q_over_all_of_them(by):
     assert frame.columns[0] == "layer"
     for name in ("bbb", "a"):
         part = frame[frame.layer == name].drop(columns=["layer", "q_value"])
+        if by == "filter":
+            assert (part.pop("told_apart") == tables[name].tells_apart()).all()
         own = tables[name].to_frame(by=by).drop(columns="q_value")
         assert part.reset_index(drop=True).equals(own)
     assert frame.layer.iloc[0] == "bbb"

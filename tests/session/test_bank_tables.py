@@ -32,7 +32,7 @@ def test_a_table_outdone_by_one_of_more_of_the_same_images_is_dropped():
     whole = part(8, None)
     first = dataclasses.replace(
         whole, images=whole.images[:3], targets=whole.targets[:3], baseline=whole.baseline[:3],
-        predictions=whole.predictions[:, :3],
+        predictions=whole.predictions[:, :3], image_log_prob_drop=whole.image_log_prob_drop[:, :3],
     )  # fmt: skip
     known = BankTables()
     known.add(first)

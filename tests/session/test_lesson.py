@@ -13,6 +13,7 @@ from support.shown import displayed
 import carviz
 from carviz.ablation import Run
 from carviz.session import Session
+from carviz.wording import apart_words
 
 WAIT = 60
 SMALL = Run(batch_size=4)
@@ -35,6 +36,9 @@ def test_a_lesson(tmp_path):
     chosen = session.snapshot().to_json()["chosen"]
     assert (chosen["filter"], chosen["rank"]) == (best, 1)
     assert chosen["car"] == table.car[best]
+    assert chosen["told_apart"] is table.tells_apart()
+    assert chosen["apart_p_value"] == table.agreement().p_value
+    assert chosen["apart_words"] == apart_words(table)
     assert displayed(session.snapshot().figure())["image/png"].startswith(b"\x89PNG")
 
     # What does it see, and what changed without it?

@@ -52,3 +52,23 @@ def known_table(total=None):
         total=total or 100, targets=targets, baseline=baseline, predictions=predictions,
         log_prob_drop=np.zeros((2, 2)),
     )  # fmt: skip
+
+
+def bank_table(right, falls=None, *, baseline=None, classes=1, total=None):
+    """A table of filters without which (F, M) images are right, and of (F, M) falls of log p."""
+    right = np.asarray(right, dtype=bool)
+    F, M = right.shape
+    targets = np.arange(M) % classes
+    K = classes + 1  # a class without images, for what is wrong
+    falls = np.zeros((0, 0)) if falls is None else np.asarray(falls)
+    drop = np.full((F, K), np.nan)
+    for c in range(min(classes, M)):
+        drop[:, c] = falls[:, targets == c].mean(axis=1) if falls.size else 0.0
+    whole = np.ones(M, dtype=bool) if baseline is None else np.asarray(baseline)
+    return CarTable(
+        "conv", filters=np.arange(F), classes=tuple(f"class {c}" for c in range(K)),
+        images=np.arange(M), total=total or M, targets=targets,
+        baseline=np.where(whole, targets, classes),
+        predictions=np.where(right, targets, classes),
+        log_prob_drop=drop, image_log_prob_drop=falls,
+    )  # fmt: skip
