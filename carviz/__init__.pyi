@@ -27,9 +27,11 @@ from .plots import plot_order as plot_order
 from .plots import plot_paths as plot_paths
 from .plots import plot_seen as plot_seen
 from .plots import plot_siblings as plot_siblings
+from .pruning import measure_cumulative as measure_cumulative
 from .pruning import prune_filters as prune_filters
 from .results import CarTable as CarTable
 from .results import CarTables as CarTables
+from .results import CumulativeTable as CumulativeTable
 from .results import PruningPath as PruningPath
 from .results import SelectivityTable as SelectivityTable
 from .results import SiblingTable as SiblingTable

@@ -33,6 +33,7 @@ KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
 CRITERIA = {
     "car": "CAR, greedy",
     "car-once": "CAR, ranked once",
+    "log-prob": "fall of log p",
     "l1": "L1 norm",
     "l2": "L2 norm",
     "taylor": "Taylor",
