@@ -21,6 +21,7 @@ from .plots import plot_bank as plot_bank
 from .plots import plot_banks as plot_banks
 from .plots import plot_classes as plot_classes
 from .plots import plot_clusters as plot_clusters
+from .plots import plot_cumulative as plot_cumulative
 from .plots import plot_filter as plot_filter
 from .plots import plot_lost as plot_lost
 from .plots import plot_order as plot_order

@@ -7,7 +7,7 @@ Fractions come in, and what is read goes out: percentage points, counts, shares,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from carviz.checks import check_whole
@@ -165,9 +165,12 @@ def criterion_words(path: PruningPath) -> str:
 
 def banks_words(path: PruningPath) -> str:
     """Write the banks that were pruned jointly."""
-    if len(path.banks) <= 2:
-        return " and ".join(path.banks)
-    return f"{len(path.banks)} banks"
+    return names_words(path.banks)
+
+
+def names_words(banks: Sequence[str]) -> str:
+    """Write the names of banks: "features.0 and features.3", "3 banks"."""
+    return " and ".join(banks) if len(banks) <= 2 else f"{len(banks)} banks"
 
 
 def whole_words(path: PruningPath) -> str:

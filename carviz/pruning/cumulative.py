@@ -329,6 +329,11 @@ def _check_held_out(pruning: Pruning, other: Pruning) -> None:
             "held_out are other images than data, which rank the filters; found the same ones. "
             "Split them: torch.utils.data.Subset(data, numbers), once for each."
         )
+    if f" of {other.passport['data']}" in str(pruning.passport.get("order", "")):
+        raise ValueError(
+            "held_out are images that had no part in the order; found those that it was chosen on. "
+            "Give them as data, and others as held_out."
+        )
     chosen, held = (p.banks[0].images.classes for p in (pruning, other))
     if chosen is not None and held is not None and chosen != held:
         raise ValueError(

@@ -59,11 +59,6 @@ class Follower:
         self._state: PruningState | None = None
         self._whole: Baseline | None = None
 
-    @property
-    def filters(self) -> int:
-        """How many filters all banks have."""
-        return sum(self._sizes)
-
     def whole(self, tick: Callable[[], None]) -> Baseline:
         """Return what the whole network predicts.
 
@@ -103,7 +98,7 @@ class Follower:
             return kept
         step = 0
         tick = lambda: tell(step / max(1, len(order)))  # noqa: E731
-        whole, state = self.whole(tick), self._ready(tick).anew(tick)
+        whole, state = self.whole(tick), self._ready(tick).anew()
         right, half, found = [state.right], (len(order) + 1) // 2, whole.predictions
         gone: dict[str, list[int]] = {}
         for step, place in enumerate(order.tolist(), 1):
@@ -128,11 +123,15 @@ class Follower:
     def _ready(self, tick: Callable[[], None]) -> PruningState:
         """Return the whole network with what its heads give."""
         if self._state is None:
-            state = self._of.new_state()
-            state.begin(len(self._of.banks[0].classes), tick)
-            if self._whole is None:
+            state, known = self._of.new_state(), self._whole
+            if known is not None:
+                state.resume(known.targets, known.predictions, known.margins, tick)
+            else:
+                state.begin(len(self._of.banks[0].classes), tick)
                 self._whole = Baseline(state.targets, state.predictions, state.margins)
                 self._save(self._whole, "whole")
+            if state.maps.whole:
+                state.look(tick)  # what its heads give, for all orders
             self._state = state
         return self._state
 

@@ -129,7 +129,7 @@ class PruningState:
         self._current = False
         self._last: int | None = None
 
-    def anew(self, tick: Tick) -> PruningState:
+    def anew(self) -> PruningState:
         """Return the whole network with all its filters, and what was computed of it so far.
 
         This one stays as it is, for others to begin with: no filter of it may have gone. What its

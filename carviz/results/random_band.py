@@ -43,6 +43,10 @@ class RandomBand:
         """How many filters each order removes, n."""
         return int(self.right.shape[1]) - 1
 
+    def cut(self, steps: int) -> RandomBand:
+        """Return the band of the first steps only."""
+        return dataclasses.replace(self, right=self.right[:, : steps + 1])
+
     @property
     def accuracy(self) -> Floats:
         """(D, n+1) share of images that are right after each step of each order."""

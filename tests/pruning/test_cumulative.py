@@ -118,6 +118,15 @@ def test_draws_are_seeded_and_more_of_them_begin_with_the_same(model):
     np.testing.assert_array_equal(other.right_up, table.right_up)
 
 
+def test_where_memory_holds_the_maps_once_or_never_the_curves_are_the_same(model):
+    expected = measure(model, criterion="l1", layer=["first", "third"])
+    for memory in (2**22, 2**18):
+        run = carviz.Run(memory=memory)
+        found = measure(model, criterion="l1", layer=["first", "third"], run=run)
+        np.testing.assert_array_equal(found.right_random, expected.right_random)
+        np.testing.assert_array_equal(found.right_down, expected.right_down)
+
+
 def test_random_orders_are_any_orders_and_not_one_another_s():
     orders = random_orders(5, 4000, 0)
     assert (np.sort(orders, axis=1) == np.arange(5)).all()
@@ -143,6 +152,8 @@ def test_an_order_of_other_images_is_followed_and_the_record_says_whose_it_is(mo
     numbers = measure(model, order=path.order)
     assert (numbers.criterion, numbers.chosen_on) == ("given", "unknown")
     np.testing.assert_array_equal(numbers.right_down, table.right_down)
+    with pytest.raises(ValueError, match="had no part in the order"):
+        measure(model, order=path, held_out=OTHERS)
     same = measure(model, OTHERS, order=path)
     assert same.chosen_on == "these images"
 
