@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ColorCount,
         FilterSummary,
         PruningPath,
+        RandomBand,
         SelectivityTable,
     )
 
@@ -183,6 +184,14 @@ def count_words(path: PruningPath, count: int) -> str:
     """Write a place of the path: "16 of 32 filters (50%)"."""
     F = path.filters
     return f"{count} of {counted(F, 'filter')} ({share_words(count / F)})"
+
+
+def band_words(band: RandomBand) -> str:
+    """Write what a band of random orders is."""
+    return (
+        f"Band: lowest to highest of {counted(len(band), 'random order')}. At a given step one "
+        f"more would lie in it with a chance of {share_words(band.covers)} or more."
+    )
 
 
 def color_words(count: ColorCount, among: str = "") -> str:

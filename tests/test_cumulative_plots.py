@@ -44,7 +44,9 @@ CASES = {
         two_banks(), count=9, held_out=held_out(two_banks()),
         band=cumulative_of(two_banks(), steps=4),
     ),
-    "held out below the floor": lambda: plot_paths(PATH, floor=0.9, held_out=held_out(PATH, wrong=30)),
+    "held out below the floor": lambda: plot_paths(
+        PATH, floor=0.9, held_out=held_out(PATH, wrong=30)
+    ),
 }  # fmt: skip
 
 

@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from carviz.plots.style import BODY, INK, LINE, PAPER, SOFT, bare, box
-from carviz.results import RandomBand
-from carviz.wording import counted, share_words
 
 WHOLE: dict[str, Any] = {"color": INK, "linewidth": 1.3}
 FLOOR: dict[str, Any] = {"color": INK, "linewidth": 1.6, "linestyle": (0, (10, 5))}
@@ -86,11 +84,3 @@ def held_out_look(look: dict[str, Any]) -> dict[str, Any]:
         "markeredgecolor": look["color"],
         "markeredgewidth": 1.3,
     }
-
-
-def band_words(band: RandomBand) -> str:
-    """Say what a band of random orders is."""
-    return (
-        f"Band: lowest to highest of {counted(len(band), 'random order')}. At a given step one "
-        f"more would lie in it with a chance of {share_words(band.covers)} or more."
-    )

@@ -14,7 +14,6 @@ from carviz.plots.accuracy import (
     NOT_FROM_ZERO,
     WHOLE,
     accuracy_axes,
-    band_words,
     draw_band,
     held_out_look,
     starts_at_zero,
@@ -35,7 +34,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CumulativeTable, Curves
-from carviz.wording import CRITERIA, counted, names_words, percent
+from carviz.wording import CRITERIA, band_words, counted, names_words, percent
 
 WIDTH, HEIGHT = 13.2, 7.6
 TOP = 1.65

@@ -200,13 +200,9 @@ def check_held_out(held_out: Any, shown: list[PruningPath]) -> list[PruningPath]
     if held_out is None:
         return []
     found = check_paths(held_out)
-    orders = [(path.criterion, path.banks, path.steps) for path in shown]
     for path in found:
-        follows = any(
-            path.criterion == name and path.banks == banks and steps[: len(path)] == path.steps
-            for name, banks, steps in orders
-        )
-        if not follows:
+        own = [other for other in shown if other.criterion == path.criterion]
+        if not any(_same_order(path, other) for other in own):
             raise ValueError(
                 "held_out follows the orders that are shown, on other images; found another order "
                 f"by {criterion_words(path)}. carviz.prune_filters(model, held_out, layer, "
@@ -218,3 +214,9 @@ def check_held_out(held_out: Any, shown: list[PruningPath]) -> list[PruningPath]
                 "held_out is measured on other images than the paths; found the same ones."
             )
     return found
+
+
+def _same_order(path: PruningPath, other: PruningPath) -> bool:
+    """Whether two paths go the same way, as far as both go."""
+    steps = min(len(path), len(other))
+    return path.banks == other.banks and path.steps[:steps] == other.steps[:steps]

@@ -16,7 +16,6 @@ from carviz.plots.accuracy import (
     NOT_FROM_ZERO,
     WHOLE,
     accuracy_axes,
-    band_words,
     draw_band,
     starts_at_zero,
 )
@@ -39,7 +38,15 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CumulativeTable, PruningPath, RandomBand
-from carviz.wording import banks_words, count_words, counted, percent, share_words, whole_words
+from carviz.wording import (
+    band_words,
+    banks_words,
+    count_words,
+    counted,
+    percent,
+    share_words,
+    whole_words,
+)
 
 WIDTH, HEIGHT = 13.2, 7.6
 TOP = 1.65

@@ -22,7 +22,7 @@ from carviz.pruning.front import Layers, check_count, prepare_pruning
 from carviz.pruning.given import GIVEN
 from carviz.pruning.kept import Baseline
 from carviz.pruning.pruning import Pruning
-from carviz.results import CumulativeTable, PruningPath
+from carviz.results import CumulativeTable, PruningPath, RandomBand
 
 DRAWS, MOST_DRAWS = 20, 1000
 """Random orders: how many are drawn, and how many at most."""
@@ -284,6 +284,22 @@ def follow(
             tell((place + share) / len(orders))
 
         yield follower.curve(np.ascontiguousarray(order), part, check=place < 3)
+
+
+def iter_bands(
+    pruning: Pruning, count: int, draws: int, seed: int, tell: Callable[[float], None]
+) -> Iterator[RandomBand]:
+    """Yield the band of two random orders, and then of ever more; closing the iterator cancels.
+
+    `tell` is told the share done, 0 to 1, after every batch; what it raises ends it.
+    """
+    filters = sum(len(bank.filters) for bank in pruning.banks)
+    orders = random_orders(filters, draws, seed)[:, :count]
+    right = []
+    for curve in follow(Follower(pruning), list(orders), tell):
+        right.append(curve.right)
+        if len(right) > 1:
+            yield RandomBand(np.asarray(right), len(pruning.banks[0].images), seed)
 
 
 def rank_filters(pruning: Pruning, tell: Callable[[float], None]) -> Order:
