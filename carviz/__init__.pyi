@@ -23,6 +23,7 @@ from .plots import plot_bank as plot_bank
 from .plots import plot_banks as plot_banks
 from .plots import plot_classes as plot_classes
 from .plots import plot_clusters as plot_clusters
+from .plots import plot_cumulative as plot_cumulative
 from .plots import plot_filter as plot_filter
 from .plots import plot_joint as plot_joint
 from .plots import plot_lost as plot_lost
@@ -32,9 +33,11 @@ from .plots import plot_paths as plot_paths
 from .plots import plot_ranks as plot_ranks
 from .plots import plot_seen as plot_seen
 from .plots import plot_siblings as plot_siblings
+from .pruning import measure_cumulative as measure_cumulative
 from .pruning import prune_filters as prune_filters
 from .results import CarTable as CarTable
 from .results import CarTables as CarTables
+from .results import CumulativeTable as CumulativeTable
 from .results import JointTable as JointTable
 from .results import LabelTable as LabelTable
 from .results import PairTable as PairTable

@@ -23,7 +23,7 @@ from carviz.banks import list_banks
 from carviz.car import measure_car
 from carviz.evaluate import Images, fingerprint_images, fingerprint_model
 from carviz.pictures import rgb_weights
-from carviz.pruning import CRITERIA, prune_filters
+from carviz.pruning import prune_filters
 from carviz.results import (
     CarTable,
     PruningPath,
@@ -37,6 +37,8 @@ from carviz.siblings import measure_siblings
 
 SHOWN = 24
 """Filters of a deeper bank whose pictures are saved: those that greedy CAR prunes first."""
+CRITERIA = ("car", "car-once", "l1", "l2", "taylor", "apoz", "random")
+"""The paper's measure and what it is held against."""
 TELLING = 12
 """Filters of the last bank whose classes are measured on all images: those with the highest CAR."""
 UNFINISHED = "unfinished"

@@ -7,7 +7,7 @@ Fractions come in, and what is read goes out: percentage points, counts, shares,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from carviz.checks import check_whole
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ColorCount,
         FilterSummary,
         PruningPath,
+        RandomBand,
         SelectivityTable,
     )
 
@@ -34,6 +35,7 @@ KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}
 CRITERIA = {
     "car": "CAR, greedy",
     "car-once": "CAR, ranked once",
+    "log-prob": "fall of log p",
     "l1": "L1 norm",
     "l2": "L2 norm",
     "taylor": "Taylor",
@@ -259,9 +261,12 @@ def criterion_words(path: PruningPath) -> str:
 
 def banks_words(path: PruningPath) -> str:
     """Write the banks that were pruned jointly."""
-    if len(path.banks) <= 2:
-        return " and ".join(path.banks)
-    return f"{len(path.banks)} banks"
+    return names_words(path.banks)
+
+
+def names_words(banks: Sequence[str]) -> str:
+    """Write the names of banks: "features.0 and features.3", "3 banks"."""
+    return " and ".join(banks) if len(banks) <= 2 else f"{len(banks)} banks"
 
 
 def whole_words(path: PruningPath) -> str:
@@ -274,6 +279,14 @@ def count_words(path: PruningPath, count: int) -> str:
     """Write a place of the path: "16 of 32 filters (50%)"."""
     F = path.filters
     return f"{count} of {counted(F, 'filter')} ({share_words(count / F)})"
+
+
+def band_words(band: RandomBand) -> str:
+    """Write what a band of random orders is."""
+    return (
+        f"Band: lowest to highest of {counted(len(band), 'random order')}. At a given step one "
+        f"more would lie in it with a chance of {share_words(band.covers)} or more."
+    )
 
 
 def color_words(count: ColorCount, among: str = "") -> str:

@@ -105,9 +105,9 @@ class Explorer(w.VBox):  # type: ignore[misc]
         """Measure CAR in the background; see `Session.compute`."""
         self.session.compute(scope)
 
-    def prune(self, count: int | None = None) -> None:
+    def prune(self, count: int | None = None, *, held_out: float | None = None) -> None:
         """Prune the bank greedily by CAR in the background; see `Session.prune`."""
-        self.session.prune(count)
+        self.session.prune(count, held_out=held_out)
 
     def compare(self) -> None:
         """Prune by the other criteria as well; see `Session.compare`."""

@@ -71,8 +71,9 @@ class PruningView:
         if path is None:
             return
         self.report.value = report_panel(shown.exported)
-        self.curve.value = curve_drawing(shown.paths, count)
-        self.legend.value = legend(shown.paths, count)
+        beside = shown.band, shown.held_out
+        self.curve.value = curve_drawing(shown.paths, count, *beside)
+        self.legend.value = legend(shown.paths, count, *beside)
         self.export.description = f"Export without these {count}"
         x = across(path.filters)
         with self.slider.hold_sync():

@@ -5,6 +5,7 @@ from carviz.plots.bank import plot_bank
 from carviz.plots.banks import plot_banks
 from carviz.plots.classes import class_blocks, plot_classes, tie_words
 from carviz.plots.clusters import plot_clusters
+from carviz.plots.cumulative import plot_cumulative
 from carviz.plots.curves import check_paths
 from carviz.plots.filter import plot_filter
 from carviz.plots.joint import plot_joint
@@ -29,6 +30,7 @@ __all__ = [
     "plot_banks",
     "plot_classes",
     "plot_clusters",
+    "plot_cumulative",
     "plot_filter",
     "plot_joint",
     "plot_lost",

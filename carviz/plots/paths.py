@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from carviz.plots.accuracy import (
+    CHANCE,
+    FLOOR,
+    MARKS,
+    NOT_FROM_ZERO,
+    WHOLE,
+    accuracy_axes,
+    draw_band,
+    starts_at_zero,
+)
 from carviz.plots.classes import MARGIN
-from carviz.plots.curves import Curve, check_paths, curves_of
+from carviz.plots.curves import Curve, check_band, check_held_out, check_paths, curves_of
 from carviz.plots.labels import FAN, SWATCH, Label, column_widths, draw_labels
 from carviz.plots.pruned import check_count
 from carviz.plots.style import (
@@ -19,37 +28,38 @@ from carviz.plots.style import (
     BOLD,
     HEAD,
     INK,
-    LINE,
     SMALL,
     SOFT,
     TITLE,
     CarvizFigure,
-    bare,
-    box,
     fit,
     fit_names,
     width_of,
     write_at,
 )
-from carviz.results import PruningPath
-from carviz.wording import banks_words, count_words, percent, share_words, whole_words
+from carviz.results import CumulativeTable, PruningPath, RandomBand
+from carviz.wording import (
+    band_words,
+    banks_words,
+    count_words,
+    counted,
+    percent,
+    share_words,
+    whole_words,
+)
 
 WIDTH, HEIGHT = 13.2, 7.6
 TOP = 1.65
 AXIS = 1.05
 NOTE = 0.27
 MOST_OF_NAME = 2.6
-MARKS = 8
-"""Marks along a line, which tell it from the others without its colour."""
-
-_WHOLE: dict[str, Any] = {"color": INK, "linewidth": 1.3}
-_FLOOR: dict[str, Any] = {"color": INK, "linewidth": 1.6, "linestyle": (0, (10, 5))}
-_CHANCE: dict[str, Any] = {"color": SOFT, "linewidth": 1.3, "linestyle": (0, (1, 3))}
 
 
 def plot_paths(
     paths: PruningPath | Iterable[PruningPath],
     *,
+    band: CumulativeTable | RandomBand | None = None,
+    held_out: PruningPath | Iterable[PruningPath] | None = None,
     count: int | None = None,
     floor: float | None = None,
 ) -> CarvizFigure:
@@ -63,6 +73,12 @@ def plot_paths(
     ----------
     paths
         A `PruningPath`, or several of the same banks on the same images.
+    band
+        What `carviz.measure_cumulative` gives for the same banks and images: its random orders are
+        drawn as their mean in a band from the lowest to the highest.
+    held_out
+        The same orders on other images, ``prune_filters(model, others, layer, order=path)``:
+        dashed, in the colour of their criterion, with hollow marks.
     count
         Marks this many filters pruned, and tells what each criterion has left there.
     floor
@@ -80,7 +96,8 @@ def plot_paths(
         If one of `paths` is no PruningPath.
     ValueError
         If there is none, they are of different banks or images, no path prunes `count` filters,
-        or the whole network is below the floor already.
+        the whole network is below the floor already, `band` is of other banks or images, or
+        `held_out` follows another order.
 
     Examples
     --------
@@ -96,8 +113,12 @@ def plot_paths(
     'Pruning features.0: the accuracy left'
     """
     shown = check_paths(paths)
-    curves = curves_of(shown)
-    first, steps = shown[0], max(curve.steps for curve in curves)
+    first = shown[0]
+    drawn, judged = check_band(band, first), check_held_out(held_out, shown)
+    curves = curves_of(shown) + curves_of(judged, held=True)
+    steps = max(curve.steps for curve in curves)
+    if drawn is not None:
+        curves.append(Curve([], drawn.cut(steps)))
     count = None if count is None else check_count(count, steps)
     figure = CarvizFigure(WIDTH, HEIGHT)
     heading = fit(
@@ -107,23 +128,32 @@ def plot_paths(
         TITLE,
     )
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
-    write_at(figure, MARGIN, 0.82, whole_words(first), color=SOFT)
+    whole = whole_words(first)
+    if judged:
+        seen = counted(len(judged[0].targets), "held-out image")
+        whole += f", {percent(judged[0].accuracy[0])} on {seen}"
+    write_at(figure, MARGIN, 0.82, whole, color=SOFT)
     labels, heads = _labels(curves, first, count, floor)
     names = fit_names(figure, [label.name for label in labels], MOST_OF_NAME, BODY)
     widths = column_widths(figure, labels, names, heads)
     notes = _notes(curves)
     height = HEIGHT - TOP - AXIS - NOTE * len(notes)
     left, width = MARGIN + 0.75, WIDTH - 2 * MARGIN - 0.75 - FAN - SWATCH - sum(widths)
-    axes = _accuracy_axes(figure, curves, (left, TOP, width, height), first, floor, steps)
+    levels = [_lowest(curves)] + ([] if floor is None else [100 * floor])
+    axes = accuracy_axes(
+        figure, (left, TOP, width, height),
+        filters=first.filters, banks=len(first.banks), steps=steps, low=min(levels),
+        high=float(max(curve.all.max() for curve in curves)), from_zero=_from_zero(curves),
+    )  # fmt: skip
     for i, curve in reversed(list(enumerate(curves))):  # the prominent one on top
         _draw_curve(axes, curve, count, i / len(curves))
     if _from_zero(curves):
-        axes.axhline(100 * first.one_answer, zorder=1, **_CHANCE)
+        axes.axhline(100 * first.one_answer, zorder=1, **CHANCE)
     _draw_marks(figure, axes, first, count, floor, steps)
     draw_labels(axes, labels, names, heads, widths)
     for i, note in enumerate(reversed(notes)):
         write_at(figure, MARGIN, HEIGHT - 0.24 - NOTE * i, note, fontsize=SMALL, color=SOFT)
-    figure.description = _describe(heading, first, labels, heads)
+    figure.description = _describe(heading, whole, labels, heads)
     return figure
 
 
@@ -147,14 +177,14 @@ def _labels(
     level = 100 * float(first.accuracy[0])
     blank = [""] * len(heads)
     labels.append(
-        Label((level, level), f"whole network {percent(first.accuracy[0])}", blank, _WHOLE)
+        Label((level, level), f"whole network {percent(first.accuracy[0])}", blank, WHOLE)
     )
     if floor is not None:
-        labels.append(Label((100 * floor, 100), f"floor {percent(floor)}", blank, _FLOOR))
+        labels.append(Label((100 * floor, 100), f"floor {percent(floor)}", blank, FLOOR))
     if _from_zero(curves):
         chance = 100 * first.one_answer
         labels.append(
-            Label((chance, 0), f"one answer for all {percent(first.one_answer)}", blank, _CHANCE)
+            Label((chance, 0), f"one answer for all {percent(first.one_answer)}", blank, CHANCE)
         )
     return labels, heads
 
@@ -165,13 +195,16 @@ def _lowest(curves: list[Curve]) -> float:
 
 def _from_zero(curves: list[Curve]) -> bool:
     """Return whether the axis begins at 0: where little is lost it shows that little larger."""
-    return bool(_lowest(curves) < 0.6 * curves[0].mean[0])
+    return starts_at_zero(_lowest(curves), float(curves[0].mean[0]))
 
 
 def _notes(curves: list[Curve]) -> list[str]:
-    notes = [] if _from_zero(curves) else ["The axis of the accuracy does not start at 0."]
+    notes = [] if _from_zero(curves) else [NOT_FROM_ZERO]
     if any(len(curve.paths) > 1 for curve in curves):
         notes.append("Band: the lowest to the highest of the paths that a line is the mean of.")
+    notes += [band_words(curve.band) for curve in curves if curve.band is not None]
+    if any(curve.held for curve in curves):
+        notes.append("Dashed, hollow marks: the same order on held-out images.")
     greedy = next((curve for curve in curves if curve.prominent), None)
     if greedy is not None and greedy.steps:
         share = np.mean([path.tie_share for path in greedy.paths])
@@ -188,49 +221,19 @@ def _notes(curves: list[Curve]) -> list[str]:
 # -- the lines
 
 
-def _accuracy_axes(
-    figure: Figure,
-    curves: list[Curve],
-    place: tuple[float, float, float, float],
-    first: PruningPath,
-    floor: float | None,
-    steps: int,
-) -> Axes:
-    """Return axes with the accuracy upwards, in percent, and filters pruned to the right."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axes = bare(box(figure, *place), keep="left bottom")
-    F = first.filters
-    axes.set_xlim(0, max(1, steps))
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 8, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}\n{v / F:.0%}"))
-    of = f"of {F}" + (f" in {len(first.banks)} banks" if len(first.banks) > 1 else "")
-    axes.set_xlabel(f"filters pruned {of}, and their share", fontsize=BODY, color=INK)
-    top = float(max(curve.all.max() for curve in curves))
-    levels = [_lowest(curves)] + ([] if floor is None else [100 * floor])
-    bottom = 0.0 if _from_zero(curves) else min(levels)
-    room = 0.05 * max(top - bottom, 1.0)
-    axes.set_ylim(max(0.0, bottom - room), min(100.0, top) + room)
-    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}%"))
-    axes.set_ylabel("accuracy", fontsize=BODY, color=INK)
-    axes.grid(axis="y", color=LINE, linewidth=0.6)
-    return axes
-
-
 def _draw_curve(axes: Axes, curve: Curve, count: int | None, offset: float) -> None:
     """Draw a line; `offset` sets its marks beside those of the other lines."""
     look = curve.look
     x = np.arange(curve.steps + 1)
-    if len(curve.paths) > 1:
-        low, high = curve.all.min(axis=0), curve.all.max(axis=0)
-        axes.fill_between(x, low, high, color=look["color"], alpha=0.22, linewidth=0)
+    if curve.members > 1 and not curve.held:
+        draw_band(axes, curve.all, look["color"])
     every = max(1, math.ceil(curve.steps / MARKS))
     marks = (int(offset * every), every)
     axes.plot(x, curve.mean, markevery=marks, clip_on=False, **look)
     if count is not None and count <= curve.steps:
         axes.plot(
             [count], [curve.mean[count]], look["marker"], color=look["color"],
+            markerfacecolor=look.get("markerfacecolor", look["color"]),
             markersize=1.4 * look["markersize"], markeredgecolor=INK, markeredgewidth=1.4,
             clip_on=False, zorder=4,
         )  # fmt: skip
@@ -245,9 +248,9 @@ def _draw_marks(
     steps: int,
 ) -> None:
     """Draw the levels that the lines are held against, and the place that is marked."""
-    axes.axhline(100 * first.accuracy[0], zorder=1, **_WHOLE)
+    axes.axhline(100 * first.accuracy[0], zorder=1, **WHOLE)
     if floor is not None:
-        axes.axhline(100 * floor, zorder=1, **_FLOOR)
+        axes.axhline(100 * floor, zorder=1, **FLOOR)
     if count is None:
         return
     axes.axvline(count, color=INK, linewidth=1.4, linestyle=(0, (3, 3)), zorder=1)
@@ -259,7 +262,7 @@ def _draw_marks(
     write_at(figure, middle, TOP - 0.2, words, fontsize=HEAD, weight="bold", ha="center")
 
 
-def _describe(heading: str, first: PruningPath, labels: list[Label], heads: list[str]) -> str:
+def _describe(heading: str, whole: str, labels: list[Label], heads: list[str]) -> str:
     told = [
         f"{label.name}: "
         + ", ".join(f"{head} {value}" for head, value in zip(heads, label.values, strict=True))
@@ -271,4 +274,4 @@ def _describe(heading: str, first: PruningPath, labels: list[Label], heads: list
         for label in labels
         if "marker" in label.look
     ]
-    return ". ".join([heading, whole_words(first), *(told or ends)]) + "."
+    return ". ".join([heading, whole, *(told or ends)]) + "."

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from carviz.banks import PLUS, Network, hooked_ends, insert_behind
 from carviz.car import SEED, Measurement, iter_tables
 from carviz.evaluate import arithmetic, placed, quiet_call, set_grad_enabled
+from carviz.results import CarTable
 
 Scores = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -36,10 +37,13 @@ class ScoredBanks:
         A copy that nobody else uses: hooks are put on it.
     banks
         The banks, each ready to be measured.
+    seed
+        Of what is drawn at random.
     """
 
     network: Network
     banks: Sequence[Measurement]
+    seed: int = SEED
 
     @property
     def weights(self) -> Iterator[NDArray[np.float64]]:
@@ -67,12 +71,20 @@ def car(_scored: ScoredBanks, _progress: Progress) -> None:
 
 def car_once(scored: ScoredBanks, progress: Progress) -> list[Scores]:
     """CAR in the whole network, measured once: the images lost less those gained."""
-    scores = []
+    tables = _measured(scored, progress)
+    return [(table.lost_all - table.gained_all).astype(float) for table in tables]
+
+
+def log_prob(scored: ScoredBanks, progress: Progress) -> list[Scores]:
+    """Mean fall of log p of the true class in the whole network: it tells ties of CAR apart."""
+    return [table.log_prob_drop_all.astype(float) for table in _measured(scored, progress)]
+
+
+def _measured(scored: ScoredBanks, progress: Progress) -> Iterator[CarTable]:
+    """Yield the whole table of each bank."""
     for place, bank in enumerate(scored.banks):
-        share = _part(progress, place, len(scored.banks))
-        *_, table = iter_tables(bank, share)
-        scores.append((table.lost_all - table.gained_all).astype(float))
-    return scores
+        *_, table = iter_tables(bank, _part(progress, place, len(scored.banks)))
+        yield table
 
 
 def l1(scored: ScoredBanks, _progress: Progress) -> list[Scores]:
@@ -125,13 +137,14 @@ def apoz(scored: ScoredBanks, progress: Progress) -> list[Scores]:
 def random(scored: ScoredBanks, _progress: Progress) -> list[Scores]:
     """Any order, from a seed: what every other criterion should beat."""
     sizes = [len(bank.filters) for bank in scored.banks]
-    order = np.random.default_rng(SEED).permutation(sum(sizes)).astype(float)
+    order = np.random.default_rng(scored.seed).permutation(sum(sizes)).astype(float)
     return np.split(order, np.cumsum(sizes)[:-1])
 
 
 CRITERIA: dict[str, Criterion] = {
     "car": car,
     "car-once": car_once,
+    "log-prob": log_prob,
     "l1": l1,
     "l2": l2,
     "taylor": taylor,

@@ -33,6 +33,7 @@ def prune_filters(
     floor: float | None = None,
     criterion: str = "car",
     order: PruningPath | Sequence[int] | None = None,
+    seed: int = SEED,
     device: str | torch.device | None = None,
     progress: Progress = True,
     run: Run | None = None,
@@ -62,10 +63,13 @@ def prune_filters(
         The path ends before the first step that would fall below this accuracy, a fraction.
     criterion
         "car", or a rival: "car-once" (CAR measured once), "l1", "l2" (norms of the weights),
-        "taylor" (first-order change of the loss), "apoz" (zeros at the output), "random" (seeded).
+        "taylor" (first-order change of the loss), "apoz" (zeros at the output), "random" (seeded),
+        "log-prob" (mean fall of log p of the true class, measured once).
     order
         Filters to prune one after another, instead of choosing any: numbers, of a single bank, or a
         path. A path that was chosen on other images shows on `data` what its choice is worth.
+    seed
+        Of the criterion "random", 0 or more; the others draw nothing.
     device
         Where to run; None for where the model is.
     progress
@@ -105,7 +109,7 @@ def prune_filters(
     """
     pruning = prepare_pruning(
         model, data, layer, count=count, floor=floor, criterion=criterion, order=order,
-        device=device, run=run, answers=answers,
+        seed=seed, device=device, run=run, answers=answers,
     )  # fmt: skip
     if remark := pruning.passport["remark"]:
         warnings.warn(f"carviz: {remark}", stacklevel=2)
@@ -123,6 +127,7 @@ def prepare_pruning(
     floor: float | None = None,
     criterion: str = "car",
     order: PruningPath | Sequence[int] | None = None,
+    seed: int = SEED,
     device: str | torch.device | None = None,
     run: Run | None = None,
     tick: Callable[[], None] | None = None,
@@ -135,6 +140,7 @@ def prepare_pruning(
     raises ends it.
     """
     _check_criterion(criterion)
+    seed = check_whole(seed, "seed", 0)
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     run = run or Run()
@@ -159,8 +165,9 @@ def prepare_pruning(
     return Pruning(
         network, banks, sample_of(images, banks[0].order.tolist(), network),
         check_count(count, filters), _check_floor(floor), chosen, run,
-        _passport(banks, chosen, asked) | ({} if given is None else {"order": given.words}),
+        _passport(banks, chosen, asked, seed) | ({} if given is None else {"order": given.words}),
         None if given is None else given.scores,
+        seed,
     )  # fmt: skip
 
 
@@ -204,7 +211,9 @@ def _check_floor(floor: Any) -> float | None:
     return check_fraction(floor, "floor", "an accuracy, a fraction", or_none=True)
 
 
-def _passport(banks: list[Measurement], criterion: str, precision: str) -> dict[str, Any]:
+def _passport(
+    banks: list[Measurement], criterion: str, precision: str, seed: int
+) -> dict[str, Any]:
     """Return the first bank's passport, with what each bank has of its own.
 
     Parameters
@@ -222,5 +231,5 @@ def _passport(banks: list[Measurement], criterion: str, precision: str) -> dict[
         "remark": " ".join(remarks),
         "audit": {bank.layer: bank.passport["audit"] for bank in banks},
         "criterion": criterion,
-        "seed": SEED,
+        "seed": seed if criterion == "random" else SEED,
     }

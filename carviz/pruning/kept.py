@@ -93,7 +93,7 @@ class Kept:
         self._before = ""
         if run.checkpoint is None:
             return
-        name = _folder(criterion, layers)
+        name = folder_name(f"prune {'+'.join(layers)} by {criterion}")
         for kind, part in PARTS.items():
             self._parts[kind] = Checkpoint(Path(run.checkpoint), name, identity, kind, part)
 
@@ -128,8 +128,8 @@ class Kept:
             self._before = self._parts[kind].last
 
 
-def _folder(criterion: str, layers: Sequence[str]) -> str:
-    name = f"prune {'+'.join(layers)} by {criterion}"
+def folder_name(name: str) -> str:
+    """Return a folder's name, in short where it is long."""
     if len(name) <= LONGEST:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]

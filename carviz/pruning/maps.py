@@ -111,7 +111,7 @@ class Maps:
         self, images: Images, plans: Sequence[Plan], sizes: Sizes,
         device: torch.device, dtype: torch.dtype,
     ) -> None:  # fmt: skip
-        self._images, self._plans, self._sizes = images, plans, sizes
+        self.images, self._plans, self._sizes = images, plans, sizes
         self._device, self._dtype = device, dtype
         self._raw: Tensor | None = None
         self._kept: OrderedDict[tuple[int, int], Values] = OrderedDict()
@@ -139,6 +139,14 @@ class Maps:
             numbers[i : i + self.block] for i in range(0, len(numbers), self.block)
         ]  # fmt: skip
 
+    def begin_like(self, other: Maps) -> None:
+        """Begin with what another one holds of the same network, of which nothing has gone."""
+        self._raw = other._raw
+        if not self.whole or self._sizes.kept < 2 * self.block:
+            return
+        for key, values in other._kept.items():
+            self._kept[key] = tuple(v.clone() if isinstance(v, Tensor) else v for v in values)
+
     def watch(self, tick: Tick) -> None:
         """Find on which images each channel is not zero."""
         for bank, plan in enumerate(self._plans):
@@ -152,7 +160,7 @@ class Maps:
                 if active is None:
                     break
                 if found is None:
-                    found = np.zeros((len(self._images), active.shape[1]), np.bool_)
+                    found = np.zeros((len(self.images), active.shape[1]), np.bool_)
                 found[self._blocks[place]] = active.cpu().numpy()
             self.active[bank] = found
 
@@ -185,8 +193,8 @@ class Maps:
 
     def targets(self, tick: Tick) -> NDArray[np.int64]:
         """Read all images once and return their labels; the images are kept where they fit."""
-        count, labels = len(self._images), []
-        for chunk, images, targets in self._images.in_batches(HEAD):
+        count, labels = len(self.images), []
+        for chunk, images, targets in self.images.in_batches(HEAD):
             tick()
             labels.append(targets.numpy())
             if self._sizes.raw:
@@ -200,7 +208,7 @@ class Maps:
     ) -> Tensor:
         """Return images ``(image, channel, height, width)`` where the network is."""
         if self._raw is None:
-            images = self._images.read(numbers.tolist())[0]
+            images = self.images.read(numbers.tolist())[0]
         else:
             images = self._raw[torch.as_tensor(numbers)]
         return images.to(self._device, self._dtype, memory_format=layout)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from carviz.ablation import Claim, Run, verify
 from carviz.banks import Network, copy_network
-from carviz.car import PASSING, Measurement
+from carviz.car import PASSING, SEED, Measurement
 from carviz.evaluate import check_kept_labels, placed
 from carviz.pruning.criteria import CRITERIA, ScoredBanks, Scores
 from carviz.pruning.kept import Baseline, Kept, Ranking, Step
@@ -53,6 +54,8 @@ class Pruning:
         Where the numbers come from.
     given
         Scores that were known beforehand, bank after bank; None where the criterion gives them.
+    seed
+        Of the criterion "random".
     """
 
     network: Network
@@ -64,6 +67,7 @@ class Pruning:
     run: Run
     passport: dict[str, Any]
     given: Scores | None = None
+    seed: int = SEED
 
     def paths(self, progress: Progress | None = None) -> Iterator[PruningPath]:
         """Yield the path without a step, then ever longer ones; closing the iterator cancels.
@@ -92,19 +96,26 @@ class Pruning:
                 break
             steps.append(step)
             yield self._path(whole, steps)
-        self._verify(whole, steps)
-        pruner.end()
-
-    def _verify(self, whole: Baseline, steps: list[Step]) -> None:
-        """Compare what the last network predicts with what the network itself does so pruned."""
         if self.network.watch is not None:
             self.network.watch.check()
-        if not steps:
-            return
-        gone: dict[str, list[int]] = {}
-        for step in steps:
-            gone.setdefault(self.banks[int(step.bank)].layer, []).append(int(step.filter))
-        found, images = steps[-1].predictions, self.banks[0].images
+        if steps:
+            gone: dict[str, list[int]] = {}
+            for step in steps:
+                gone.setdefault(self.banks[int(step.bank)].layer, []).append(int(step.filter))
+            self.verify(gone, whole, steps[-1].predictions)
+        pruner.end()
+
+    def verify(self, gone: dict[str, list[int]], whole: Baseline, found: NDArray[np.int32]) -> None:
+        """Compare what is predicted without filters with what the network itself does so pruned.
+
+        Parameters
+        ----------
+        gone
+            Filters by layer.
+        found
+            (M,) the classes that are predicted without them.
+        """
+        images = self.banks[0].images
         # Images whose prediction has changed first: of the others little is learnt.
         order = np.argsort(found == whole.predictions, kind="stable")
         numbers = [*order[: CLAIMED // 2], *order[-(CLAIMED - CLAIMED // 2) :]]
@@ -118,6 +129,34 @@ class Pruning:
         reference = Reference(self.network.model, self.banks[0].plan.pick)
         rounding = max(bank.audit.rounding for bank in self.banks)
         verify(reference, claims, rounding=rounding)
+
+    def new_state(self) -> PruningState:
+        """Return the whole network, ready to lose filters; nothing is computed yet."""
+        plans = {bank.layer: bank.plan for bank in self.banks}
+        return PruningState(self.network, plans, self.banks[0].images, self.sample, self.run)
+
+    def kept(self) -> Kept:
+        """Open what is on disk of it, where the run has a checkpoint."""
+        decides = {k: v for k, v in self.passport.items() if k not in PASSING}
+        identity = {"classes": list(self.banks[0].classes), **decides}
+        layers, chosen = [bank.layer for bank in self.banks], self.criterion
+        if self.given is not None:
+            chosen = f"{chosen} as given"
+        elif chosen == "random" and self.seed != SEED:
+            chosen = f"{chosen}, seed {self.seed}"
+        return Kept(self.run, chosen, layers, identity)
+
+    def scores(self, kept: Kept, tell: Progress) -> Scores:
+        """Return the scores of all filters, from disk where they are kept; none for greedy CAR."""
+        if self.given is not None:
+            return self.given
+        ranking = kept.ranking()
+        if ranking is None:
+            scored = ScoredBanks(copy_network(self.network), self.banks, self.seed)
+            found = CRITERIA[self.criterion](scored, tell)
+            ranking = Ranking(np.zeros(0) if found is None else np.concatenate(found))
+            kept.save(ranking)
+        return ranking.scores
 
     def _path(self, whole: Baseline, steps: list[Step]) -> PruningPath:
         layers = [bank.layer for bank in self.banks]
@@ -147,11 +186,7 @@ class _Pruner:
     def __init__(self, pruning: Pruning, progress: Progress) -> None:
         self._of = pruning
         self._listener, self._told = progress, 0.0
-        layers = [bank.layer for bank in pruning.banks]
-        decides = {k: v for k, v in pruning.passport.items() if k not in PASSING}
-        identity = {"classes": list(pruning.banks[0].classes), **decides}
-        chosen = pruning.criterion if pruning.given is None else f"{pruning.criterion} as given"
-        self._kept = Kept(pruning.run, chosen, layers, identity)
+        self._kept = pruning.kept()
         self._steps: list[Step] = []
         self._memory = NO_MEMORY
         self._whole: Baseline | None = None
@@ -177,7 +212,7 @@ class _Pruner:
                 kept = self._whole.targets[chunk.start : chunk.stop]
                 check_kept_labels(kept, labels, self._of.run.checkpoint)
         if self._whole is None:
-            state = self._new_state()
+            state = self._of.new_state()
             state.begin(len(self._of.banks[0].classes), self._tick)
             self._whole = Baseline(
                 state.targets.copy(), state.predictions.copy(), state.margins.copy()
@@ -231,16 +266,11 @@ class _Pruner:
             np.asarray(left * len(state.targets)),
         )
 
-    def _new_state(self) -> PruningState:
-        of = self._of
-        plans = {bank.layer: bank.plan for bank in of.banks}
-        return PruningState(of.network, plans, of.banks[0].images, of.sample, of.run)
-
     def _ready(self) -> PruningState:
         """Return the network as pruned so far, where steps were read from disk made anew."""
         if self._chooser is not None and self._state is not None:
             return self._state
-        state = self._state or self._new_state()
+        state = self._state or self._of.new_state()
         if self._state is None:
             assert self._whole is not None
             last = self._steps[-1] if self._steps else self._whole
@@ -253,33 +283,17 @@ class _Pruner:
         return state
 
     def _choose(self, state: PruningState) -> Search | Ranked:
-        ranking = self._kept.ranking()
-        if ranking is not None:
-            scores = ranking.scores
-        else:
-            if self._of.criterion != "car" and self._of.given is None:
-                state.forget()  # to score may take feature maps of its own
-            scores = self._score()
-            self._kept.save(Ranking(scores))
+        of = self._of
+        scored = of.criterion != "car" and of.given is None
+        if scored and self._kept.ranking() is None:
+            state.forget()  # to score may take feature maps of its own
+        scores = of.scores(self._kept, lambda share: self._progress(SCORING * share))
         if len(scores):
             return Ranked(state, scores)
         search = Search(state)
         if self._steps:
             search.recall(self._memory)
         return search
-
-    def _score(self) -> Scores:
-        """Return the scores of all filters; none for greedy CAR."""
-        of = self._of
-        if of.given is not None:
-            return of.given
-
-        def tell(share: float) -> None:
-            self._progress(SCORING * share)
-
-        scored = ScoredBanks(copy_network(of.network), of.banks)
-        scores = CRITERIA[of.criterion](scored, tell)
-        return np.zeros(0) if scores is None else np.concatenate(scores)
 
     def _tick(self) -> None:
         """Tell how far the pruning is; how many batches a step takes is not known beforehand."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from carviz.pruning.criteria import Scores
 from carviz.pruning.maps import Tick
 from carviz.pruning.search import Winner
-from carviz.pruning.state import PruningState
+from carviz.pruning.state import Answers, PruningState
 
 
 class Ranked:
@@ -31,11 +34,23 @@ class Ranked:
         left = np.concatenate(state.left)
         scores = np.where(left, self._scores, np.inf)
         place = int(np.argmin(scores))
-        starts = np.cumsum([0, *(bank.filters for bank in state.banks)])
-        bank = int(np.searchsorted(starts, place, side="right")) - 1
-        filter = place - int(starts[bank])
-        order = state.look(tick)
-        images = order[state.active(bank, filter)[order]]
-        answers = state.without(bank, np.full(len(images), filter), images, tick)
+        bank, filter = find_place([bank.filters for bank in state.banks], place)
+        images, answers = run_without(state, bank, filter, tick)
         ties = int(((scores == scores[place]) & left).sum())
         return Winner(bank, filter, images, answers, ties > 1, 0)
+
+
+def find_place(sizes: Sequence[int], place: int) -> tuple[int, int]:
+    """Return the bank's place and the filter's number of a place among all filters."""
+    starts = np.cumsum([0, *sizes])
+    bank = int(np.searchsorted(starts, place, side="right")) - 1
+    return bank, place - int(starts[bank])
+
+
+def run_without(
+    state: PruningState, bank: int, filter: int, tick: Tick
+) -> tuple[NDArray[np.int64], Answers]:
+    """Return what is predicted without one more filter, and for which images it can change."""
+    order = state.look(tick)
+    images = order[state.active(bank, filter)[order]]
+    return images, state.without(bank, np.full(len(images), filter), images, tick)

@@ -129,6 +129,21 @@ class PruningState:
         self._current = False
         self._last: int | None = None
 
+    def anew(self) -> PruningState:
+        """Return the whole network with all its filters, and what was computed of it so far.
+
+        This one stays as it is, for others to begin with: no filter of it may have gone. What its
+        heads gave is copied where memory holds it twice, and computed again elsewhere.
+        """
+        made = PruningState(
+            self.network, self._chosen, self.maps.images, self._sample, self.settings
+        )
+        with inference_mode():
+            made.maps.begin_like(self.maps)
+        made.targets = self.targets
+        made.take(self.predictions, self.margins, slice(None))
+        return made
+
     def _bank(self, layer: str) -> PrunedBank:
         filters = self.network.convolution(layer).out_channels
         with inference_mode(), arithmetic("float32", self.device.type):

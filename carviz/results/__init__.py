@@ -8,6 +8,7 @@ from carviz.results.chance.class_comparison import compare_classes
 from carviz.results.chance.color_count import ColorCount, count_color
 from carviz.results.class_names import shown_names
 from carviz.results.clusters import Clusters
+from carviz.results.cumulative_table import CumulativeTable, Curves
 from carviz.results.files import UNFINISHED, write_whole
 from carviz.results.filter_numbers import pruned_filters
 from carviz.results.filter_summary import ClassSummary, FilterSummary
@@ -19,6 +20,7 @@ from carviz.results.likeness import check_car, tidy
 from carviz.results.pair_table import CHANCE, COMPENSATION, REDUNDANCY, PairTable
 from carviz.results.path_comparison import compare_paths
 from carviz.results.pruning_path import PruningPath
+from carviz.results.random_band import RandomBand
 from carviz.results.record import Record
 from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
@@ -37,12 +39,15 @@ __all__ = [
     "ClassSummary",
     "Clusters",
     "ColorCount",
+    "CumulativeTable",
+    "Curves",
     "FilterSummary",
     "JointTable",
     "LabelTable",
     "Order",
     "PairTable",
     "PruningPath",
+    "RandomBand",
     "Record",
     "ScoreTable",
     "SelectivityTable",

@@ -12,6 +12,7 @@ from carviz.interrupts import uninterrupted
 from carviz.pruning import check_count
 from carviz.results import PruningPath
 from carviz.session.exporting import default_name
+from carviz.session.holding_out import check_share
 from carviz.session.loading import usual_limit
 from carviz.session.measuring import measure, measuring_ended
 from carviz.session.opening import Shelf, open_other, opening_ended, renew
@@ -64,12 +65,12 @@ class Jobs:
             layer,
         )
 
-    def prune(self, count: int | None) -> None:
+    def prune(self, count: int | None, held_out: float | None) -> None:
         """See `Session.prune`."""
-        state = self._state
+        state, share = self._state, check_share(held_out)
         layer, total = state.layer, check_count(count, state.bank.filters)
         self._start(
-            lambda job: prune(state, job, layer, total),
+            lambda job: prune(state, job, layer, total, share),
             lambda job: pruning_ended(state, job, layer, total),
             f"{layer}: preparing to prune",
             layer,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from carviz.evaluate import fingerprint_model, return_memory
-from carviz.pruning import Pruning, prepare_pruning
-from carviz.session.bank_paths import GREEDY, good_place
+from carviz.evaluate import Images, fingerprint_model, return_memory
+from carviz.pruning import Pruning, iter_bands, prepare_pruning
+from carviz.session.bank_paths import DRAWS, GREEDY, RANDOM, SEED, good_place
 from carviz.session.exporting import export_network
+from carviz.session.holding_out import split_images
 from carviz.session.measuring import TABLES, tell_apart, ticker
 from carviz.session.state import State
 from carviz.session.status import (
@@ -21,17 +23,77 @@ from carviz.session.status import (
 from carviz.session.worker import Job, Throttle
 from carviz.wording import CRITERIA
 
+GREEDILY, FOLLOWED = 0.65, 0.7
+"""The shares of a pruning after which its greedy path, and its held-out line, are there."""
 
-def prune(state: State, job: Job, layer: str, total: int) -> None:
-    """Prune so many filters of a bank greedily by CAR, and show the path as it grows."""
 
-    def words(share: float) -> str:
+def prune(state: State, job: Job, layer: str, total: int, share: float) -> None:
+    """Prune so many filters of a bank greedily by CAR, and show the path as it grows.
+
+    Then its order is followed on the images that are held out, if any, and random orders are drawn
+    beside it.
+    """
+
+    def words(done: float) -> str:
         running = state.paths_of(layer).running
-        done = 0 if running is None else len(running)
-        return pruning_words(layer, done, total, share, job.seconds)
+        steps = 0 if running is None else len(running)
+        return pruning_words(layer, steps, total, done, job.seconds)
 
-    pruning = _prepare(state, job, layer, GREEDY, total)
-    _follow(state, job, layer, pruning, ticker(state, job, words))
+    images, held_out = split_images(state.subject.images, share)
+    pruning = _prepare(state, job, layer, GREEDY, total, images)
+    tick = ticker(state, job, words)
+    _follow(state, job, layer, pruning, lambda done: tick(GREEDILY * done), share)
+    with state.lock:
+        state.only(job)
+        state.refresh()
+        if state.path is not None and state.count == len(state.path):
+            state.count = good_place(state.path)
+            state.refresh()
+    if held_out is not None:
+        _judge(state, job, layer, held_out)
+    return_memory()
+    _draw(state, job, layer, total, images, lambda done: FOLLOWED + (1 - FOLLOWED) * done)
+
+
+def _judge(state: State, job: Job, layer: str, held_out: Images) -> None:
+    """Follow the order on images that had no part in it."""
+    greedy = state.paths_of(layer).greedy
+    pruning = prepare_pruning(
+        state.network, held_out, layer, order=greedy, run=state.subject.run, tick=job.check
+    )
+    tick = ticker(state, job, lambda _share: f"{layer}: the order on held-out images")
+    paths = pruning.paths(lambda done: tick(GREEDILY + (FOLLOWED - GREEDILY) * done))
+    whole = deque(paths, maxlen=1).pop()
+    with state.lock:
+        state.only(job)
+        state.paths_of(layer).held_out = whole
+        state.refresh()
+
+
+def _draw(
+    state: State, job: Job, layer: str, count: int, images: Images,
+    whole: Callable[[float], float],
+) -> None:  # fmt: skip
+    """Draw random orders, unless they are known; each is kept as soon as it is done."""
+    paths = state.paths_of(layer)
+    if RANDOM not in paths.missing(count):
+        return
+
+    def words(_share: float) -> str:
+        done = 0 if paths.band is None else len(paths.band)
+        return f"{layer}: {done} of {DRAWS} random orders"
+
+    with state.lock:
+        state.only(job)
+        paths.band = None
+    tick = ticker(state, job, words)
+    pruning = _prepare(state, job, layer, RANDOM, count, images)
+    for band in iter_bands(pruning, count, DRAWS, SEED, lambda done: tick(whole(done))):
+        with state.lock:
+            state.only(job)
+            paths.band = band
+            state.refresh()
+        job.check()
 
 
 def pruning_ended(state: State, job: Job, layer: str, total: int) -> None:
@@ -43,18 +105,17 @@ def pruning_ended(state: State, job: Job, layer: str, total: int) -> None:
         state.paths_of(layer).keep()
         state.refresh()
         path, done = state.path, 0 if last is None else len(last)
-        good = None
-        if path is not None and done and not (job.stopped or job.error):
+        band, good = state.paths_of(layer).band, None
+        if path is not None and done == total and done and job.error is None:
             good = good_place(path)
-            if state.count == len(path):
-                state.count = good
-        state.end(job, done / max(total, 1), how_pruning_ended(job, done, good))
+        drawn = 0 if band is None else len(band)
+        state.end(job, done / max(total, 1), how_pruning_ended(job, done, good, drawn))
 
 
 def compare(state: State, job: Job, layer: str, count: int) -> None:
     """Prune by the criteria that are missing, the cheapest first."""
     _check_weights(state, "Criteria are compared on the network that was pruned greedily")
-    missing = state.paths_of(layer).missing(count)
+    missing, images = state.paths_of(layer).missing(count), _images(state, layer)
 
     def words(share: float) -> str:
         place = min(int(share * len(missing)), len(missing) - 1)
@@ -63,8 +124,12 @@ def compare(state: State, job: Job, layer: str, count: int) -> None:
     tick = ticker(state, job, words)
     for place, name in enumerate(missing):
         tick(place / len(missing))
+        if name == RANDOM:
+            whole = functools.partial(_share, place, len(missing))
+            _draw(state, job, layer, count, images, whole)
+            continue
         part = functools.partial(_part, tick, place, len(missing))
-        _follow(state, job, layer, _prepare(state, job, layer, name, count), part)
+        _follow(state, job, layer, _prepare(state, job, layer, name, count, images), part)
         return_memory()  # before the next one takes as much
         with state.lock:
             state.only(job)
@@ -77,9 +142,10 @@ def comparing_ended(state: State, job: Job, layer: str) -> None:
         if state.job is not job:
             return
         state.paths_of(layer).keep()
-        known = len(state.paths_of(layer).paths) - 1
+        paths = state.paths_of(layer)
+        known, drawn = len(paths.paths) - 1, 0 if paths.band is None else len(paths.band)
         whole = not (job.stopped or job.error)
-        state.end(job, 1.0 if whole else 0.0, how_comparing_ended(job, known))
+        state.end(job, 1.0 if whole else 0.0, how_comparing_ended(job, known, drawn))
 
 
 def export(state: State, job: Job, layer: str, filters: list[int], path: Path) -> None:
@@ -107,23 +173,34 @@ def _check_weights(state: State, rule: str) -> None:
         raise ValueError(f"{rule}; its weights have changed since. Call prune() once more.")
 
 
-def _prepare(state: State, job: Job, layer: str, criterion: str, count: int) -> Pruning:
+def _images(state: State, layer: str) -> Images:
+    """Return the images that chose the greedy path, for the others to be told on."""
+    return split_images(state.subject.images, state.paths_of(layer).share)[0]
+
+
+def _prepare(
+    state: State, job: Job, layer: str, criterion: str, count: int, images: Images
+) -> Pruning:
     # The network was traced when the session was opened: this traces nothing.
     return prepare_pruning(
-        state.network, state.subject.images, layer,
+        state.network, images, layer,
         count=count, criterion=criterion, run=state.subject.run, tick=job.check,
     )  # fmt: skip
 
 
 def _follow(
-    state: State, job: Job, layer: str, pruning: Pruning, tick: Callable[[float], None]
-) -> None:
-    """Take in the paths of one criterion as they grow."""
+    state: State, job: Job, layer: str, pruning: Pruning, tick: Callable[[float], None],
+    share: float | None = None,
+) -> None:  # fmt: skip
+    """Take in the paths of one criterion as they grow; of greedy CAR, what `share` is held out."""
     due = Throttle(TABLES)
     for path in pruning.paths(tick):
         with state.lock:
             state.only(job)
-            state.paths_of(layer).running = path
+            if share is None:
+                state.paths_of(layer).running = path
+            else:
+                state.paths_of(layer).begin(path, share)
             if due.due():
                 state.refresh()
         job.check()
@@ -132,4 +209,9 @@ def _follow(
 
 def _part(tick: Callable[[float], None], place: int, parts: int, share: float) -> None:
     """Tell the progress of one part of several."""
-    tick((place + share) / parts)
+    tick(_share(place, parts, share))
+
+
+def _share(place: int, parts: int, share: float) -> float:
+    """Return the share of the whole that is done with a part of several."""
+    return (place + share) / parts

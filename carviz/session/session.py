@@ -237,22 +237,25 @@ class Session:
         with self._lock:
             self._jobs.compute(scope)
 
-    def prune(self, count: int | None = None) -> None:
-        """Prune the bank greedily by CAR in the background; a job that runs is ended.
+    def prune(self, count: int | None = None, *, held_out: float | None = None) -> None:
+        """Prune the bank greedily by CAR in the background, beside random orders.
+
+        A job that runs is ended.
 
         Parameters
         ----------
         count
             How many filters to prune; None for all.
+        held_out
+            The share of images that has no part in the order, which is followed on them as well.
 
         Raises
         ------
         ValueError
-            If the bank cannot be pruned so: the message says the rule, what was found, and the way
-            out. What fails later is told in `status`, and raised by `wait`.
+            If the bank cannot be pruned so. Later failures are told in `status` and raised by `wait`.
         """
         with self._lock:
-            self._jobs.prune(count)
+            self._jobs.prune(count, held_out)
 
     def compare(self) -> None:
         """Prune by the other criteria as well, as far as `path` goes, the cheapest first.

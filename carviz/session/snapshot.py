@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from carviz.banks import Bank
 from carviz.evaluate import Images, Normalization
-from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
 from carviz.session.class_rows import NOTHING, class_content, classes_shown
@@ -21,6 +21,7 @@ from carviz.wording import (
     CRITERIA,
     KIND_LETTERS,
     apart_words,
+    band_words,
     flips_words,
     index_words,
     interval_words,
@@ -69,6 +70,10 @@ class Snapshot:
         The path of greedy CAR; None before the bank was pruned.
     paths
         All paths, that one first.
+    band
+        Random orders beside them, as many as are done; None for less than two.
+    held_out
+        The order of `path` on images that had no part in it; None where none were held out.
     count
         How many filters of it are taken as pruned.
     exported
@@ -113,6 +118,8 @@ class Snapshot:
     normalization: Normalization | None
     path: PruningPath | None = None
     paths: tuple[PruningPath, ...] = ()
+    band: RandomBand | None = None
+    held_out: PruningPath | None = None
     count: int = 0
     exported: Exported | None = None
     looks: Looks = dataclasses.field(default_factory=Looks)
@@ -163,7 +170,7 @@ class Snapshot:
     @property
     def missing(self) -> list[str]:
         """The criteria that are still to be compared with greedy CAR; none before it was run."""
-        return missing_criteria(self.paths, len(self.path or ())) if self.pruned else []
+        return missing_criteria(self.paths, self.band, len(self.path or ())) if self.pruned else []
 
     def figure(self) -> CarvizFigure:
         """Return the curves of pruning where they are looked at, else the chosen filter.
@@ -174,7 +181,7 @@ class Snapshot:
         from carviz.plots import plot_filter, plot_paths
 
         if self.pruned and (self.looks.view == "pruning" or not self.measured):
-            return plot_paths(self.paths, count=self.count)
+            return plot_paths(self.paths, count=self.count, band=self.band, held_out=self.held_out)
         table = self.require()
         picture = None if self.pictures is None else self.pictures[self.filter]
         return plot_filter(table, self.filter, picture=picture, selectivity=self.selectivity)
@@ -296,5 +303,27 @@ class Snapshot:
                 }
                 for path in self.paths
             },
+            "chosen_on": len(self.path.targets),
+            "tie_share": self.path.tie_share if len(self.path) else None,
+            "band": None if self.band is None else _band_json(self.band),
+            "held_out": None if self.held_out is None else _held_out_json(self.held_out),
             "exported": None if self.exported is None else str(self.exported.path),
         }
+
+
+def _band_json(band: RandomBand) -> dict[str, Any]:
+    """Return a band of random orders: at each place the lowest, the highest and the mean."""
+    return {
+        "draws": len(band),
+        "seed": band.seed,
+        "covers": band.covers,
+        "lowest": band.lowest.tolist(),
+        "highest": band.highest.tolist(),
+        "mean": band.mean.tolist(),
+        "words": band_words(band),
+    }
+
+
+def _held_out_json(path: PruningPath) -> dict[str, Any]:
+    """Return the accuracy of an order on images that had no part in it."""
+    return {"images": len(path.targets), "accuracy": [float(a) for a in path.accuracy]}

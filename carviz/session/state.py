@@ -232,7 +232,7 @@ class State:
 
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment."""
-        subject, paths = self.subject, self.paths_of(self.layer).paths
+        subject, known = self.subject, self.paths_of(self.layer)
         return Snapshot(
             model=subject.model_name,
             data=subject.data_name,
@@ -248,7 +248,9 @@ class State:
             images=subject.images,
             normalization=subject.normalization(),
             path=self.path,
-            paths=paths,
+            paths=known.paths,
+            band=known.band,
+            held_out=known.held_out,
             count=self.count,
             exported=self.exported,
             looks=self.looks,

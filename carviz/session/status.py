@@ -50,24 +50,30 @@ def pruning_words(layer: str, done: int, total: int, share: float, seconds: floa
     return f"{layer}: {done} of {total} filters pruned" + (f", {left}" if left else "")
 
 
-def how_pruning_ended(job: Job, done: int, good: int | None) -> str:
-    """Say how a pruning ended that found so many steps, `good` of them at a small cost."""
+def how_pruning_ended(job: Job, done: int, good: int | None, drawn: int = 0) -> str:
+    """Say how a pruning ended that found so many steps, `good` of them at a small cost.
+
+    `drawn` random orders stand beside it; one that is stopped when all steps are there lacks some.
+    """
     if job.error is not None:
         return _failure(job)
     found = f"{counted(done, 'filter')} pruned"
+    cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"
+    if job.stopped and good is not None:
+        return f"{found}{cost}. Cancelled then: {counted(drawn, 'random order')} beside it."
     if job.stopped:
         return f"Cancelled: {found}, and kept." if done else "Cancelled before the first filter."
-    cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"
     return f"{job.remark}Done in {job.seconds:.1f} s: {found}{cost}."
 
 
-def how_comparing_ended(job: Job, known: int) -> str:
-    """Say how a comparison ended that knows so many rivals of greedy CAR."""
+def how_comparing_ended(job: Job, known: int, drawn: int) -> str:
+    """Say how a comparison ended that knows so many rivals of greedy CAR, and random orders."""
     if job.error is not None:
         return _failure(job)
     how = "Cancelled" if job.stopped else f"Done in {job.seconds:.1f} s"
     return (
-        f"{job.remark}{how}: greedy CAR beside {known} other criteri{'on' if known == 1 else 'a'}."
+        f"{job.remark}{how}: greedy CAR beside {known} other criteri{'on' if known == 1 else 'a'} "
+        f"and {counted(drawn, 'random order')}."
     )
 
 

@@ -1,5 +1,6 @@
 """Pruning in the panels: the strip, the slider, what was lost, the legend, the buttons, pages."""
 
+import re
 import threading
 import time
 
@@ -117,6 +118,25 @@ def test_what_fails_is_told_in_the_status_and_what_there_is_shown(explorer, whol
     assert "Traceback" not in explorer.panels.status.value
 
 
+def test_the_curve_has_the_band_the_held_out_line_and_says_what_they_are(explorer):
+    explorer.prune(held_out=0.5)
+    explorer.wait(WAIT)
+    shown, view = explorer.results(), explorer.panels.pruning
+    points = re.search(r'cv-band" points="([^"]*)"', view.curve.value)[1].split()
+    assert len(points) == 2 * shown.band.accuracy.shape[1]
+    assert view.curve.value.count("cv-held") == 1
+    at = explorer.count
+    assert f"held out {shown.held_out.accuracy[at]:.1%}" in view.curve.value
+    low, high = shown.band.lowest[at], shown.band.highest[at]
+    assert f"10 random orders {low:.1%} to {high:.1%}" in view.curve.value
+    assert f"{low:.0%} to {high:.0%}" in view.legend.value
+    assert "the dashed line is of 40 others" in view.legend.value
+    pruned(explorer)
+    assert "held out" not in view.curve.value
+    assert "CAR chose its order on these 80 images: on others" in view.legend.value
+    assert "A tie decided" in view.legend.value
+
+
 def test_what_cannot_be_done_is_told_to_whoever_clicks(explorer):
     explorer.panels.pruning.compare.click()
     with pytest.raises(ValueError, match="not pruned yet"):
@@ -202,7 +222,7 @@ def test_rivals_stand_in_the_legend_and_the_smaller_network_in_the_report(explor
     view = explorer.panels
     view.pruning.compare.click()
     explorer.wait(WAIT)
-    assert len(explorer.results().paths) == 7
+    assert len(explorer.results().paths) == 6
     assert view.pruning.legend.value.count("<tr") == 7
     assert view.pruning.compare.disabled, "there is nothing left to compare"
     explorer.count = 1

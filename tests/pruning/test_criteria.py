@@ -45,12 +45,14 @@ def test_the_order_is_the_score_s(kind, layer, site):
     model = wake(kind(), IMAGES)
     weight = model.get_submodule(layer).weight.detach().flatten(1).double().numpy()
     maps, gradients = maps_and_gradients(model, site)
+    table = carviz.measure_car(model, (IMAGES, LABELS), layer, progress=False)
     expected = {
         "l1": np.abs(weight).sum(1),
         "l2": np.linalg.norm(weight, axis=1),
         "taylor": (maps * gradients).mean(2).abs().mean(0).numpy(),
         "apoz": -(maps <= 0).double().mean((0, 2)).numpy(),
-        "car-once": carviz.measure_car(model, (IMAGES, LABELS), layer, progress=False).car,
+        "car-once": table.car,
+        "log-prob": table.log_prob_drop_all,
     }
     for criterion, scores in expected.items():
         path = prune_filters(model, (IMAGES, LABELS), layer, criterion=criterion, progress=False)

@@ -61,7 +61,8 @@ def test_a_lesson(tmp_path):
     assert session.path.order.tolist() == path.order.tolist()
     session.compare()
     session.wait(WAIT)
-    assert len(session.paths) == 7
+    assert len(session.paths) == 6
+    assert len(session.snapshot().band) == 10
     assert session.snapshot().missing == []
     session.count = 2
     session.export(tmp_path / "smaller.pt2")

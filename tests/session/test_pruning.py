@@ -3,12 +3,14 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 from support.gated import GATE, data, network
+from support.legible import words
 from support.pruned_alone import alone, same
 from support.waiting import WAIT
 
-from carviz import Run, open_session
+from carviz import Run, measure_cumulative, open_session
 from carviz.pruning import CRITERIA
 from carviz.session.bank_paths import GOOD, RIVALS, good_place
 
@@ -212,17 +214,17 @@ def test_rivals_come_cheapest_first_each_as_prune_filters_has_it(session, whole)
     pruned(session, 4)
     (path,) = session.paths
     assert same(path, whole.prefix(4))
-    assert session.snapshot().missing == list(RIVALS)
+    assert session.snapshot().missing == list(RIVALS), "random orders are there already"
     seen = []
     session.listen(lambda _: seen.append(session.status))
     session.compare()
     session.wait(WAIT)
     paths = {path.criterion: path for path in session.snapshot().paths}
-    assert set(paths) == set(CRITERIA)
+    assert set(paths) == set(CRITERIA) - {"log-prob", "random"}
     for name in RIVALS:
         assert same(paths[name], alone(criterion=name, count=4)), name
     assert list(paths) == ["car", *RIVALS]
-    assert "6 other criteria" in session.status
+    assert "5 other criteria and 10 random orders" in session.status
     assert any("comparing with" in words for words in seen)
     assert session.snapshot().missing == [], "there is nothing left to compare"
     assert session.count <= 4
@@ -237,8 +239,73 @@ def test_a_comparison_that_is_cancelled_keeps_the_rivals_it_has(session):
     assert session.snapshot().missing
     session.compare()
     session.wait(WAIT)
-    assert len(session.paths) == 7
+    assert len(session.paths) == 6
     assert all(len(path) == 6 for path in session.paths)
+
+
+def test_random_orders_come_after_the_path_as_measure_cumulative_has_them(session, whole):
+    path = pruned(session)
+    table = measure_cumulative(network(), data(), "first", order=path, draws=10, progress=False)
+    band = session.snapshot().band
+    assert band.right.tolist() == table.right_random.tolist()
+    told = session.snapshot().to_json()["pruning"]
+    assert told["band"]["lowest"] == table.lowest.tolist()
+    assert told["band"]["covers"] == pytest.approx(9 / 11)
+    assert told["chosen_on"] == 80
+    assert told["tie_share"] == path.tie_share
+    assert told["held_out"] is None
+    assert "random (mean of 10)" in words(session.snapshot().figure())
+
+
+def drawn(session) -> int:
+    band = session.snapshot().band
+    return 0 if band is None else len(band)
+
+
+def test_random_orders_that_are_cancelled_keep_path_place_and_what_is_drawn(session, whole):
+    session.prune()
+    assert cancel_when(session, lambda: drawn(session) == 3) <= 4
+    assert same(session.path, whole)
+    assert session.count == good_place(whole)
+    assert drawn(session) == 3
+    assert "Cancelled then: 3 random orders beside it" in session.status
+    assert session.snapshot().missing == [*RIVALS, "random"]
+    session.compare()
+    session.wait(WAIT)
+    assert drawn(session) == 10
+    assert session.snapshot().missing == []
+
+
+def test_a_share_of_the_images_is_held_out_of_the_order(session):
+    pruned(session)
+    session.prune(held_out=0.25)
+    session.wait(WAIT)
+    shown = session.snapshot()
+    path, held = shown.path, shown.held_out
+    assert (len(path.targets), len(held.targets), shown.band.images) == (60, 20, 60)
+    assert held.order.tolist() == path.order.tolist()
+    everything = np.bincount(data()[1], minlength=5)
+    both = np.bincount(path.targets, minlength=5) + np.bincount(held.targets, minlength=5)
+    assert both.tolist() == everything.tolist()
+    assert np.abs(np.bincount(held.targets, minlength=5) - everything / 4).max() <= 1
+    assert shown.to_json()["pruning"]["held_out"]["images"] == 20
+    assert "20 held-out images" in words(shown.figure())
+    session.compare()
+    session.wait(WAIT)
+    assert {len(path.targets) for path in session.paths} == {60}
+    session.prune()
+    session.wait(WAIT)
+    shown = session.snapshot()
+    assert (len(shown.path.targets), shown.held_out, len(shown.paths)) == (80, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "told"), [(1.0, ValueError, "below 1"), ("half", TypeError, "half")]
+)
+def test_what_cannot_be_held_out_is_refused_at_once(session, share, error, told):
+    with pytest.raises(error, match=told):
+        session.prune(held_out=share)
+    assert not session.busy
 
 
 def test_two_sessions_prune_side_by_side():

@@ -6,7 +6,7 @@ from support.tables import NAMES
 from carviz.results import PruningPath
 
 SURVIVAL = {"car": 0.9, "car-once": 0.8, "taylor": 0.75, "l2": 0.7, "l1": 0.68, "apoz": 0.6}
-CRITERIA = (*SURVIVAL, "random")
+CRITERIA = (*SURVIVAL, "random", "log-prob")
 
 
 def random_path(

@@ -5,6 +5,7 @@ import numpy as np
 from carviz.pictures import Exciting
 from carviz.results import (
     CarTable,
+    CumulativeTable,
     JointTable,
     PairTable,
     PruningPath,
@@ -88,4 +89,15 @@ def pair_table() -> PairTable:
         baseline=[0] * 40, predictions=together, image_log_prob_drop=0.5 * together,
         single_predictions=alone, single_image_log_prob_drop=0.25 * alone,
         passport={"model": "abc"},
+    )  # fmt: skip
+
+
+def cumulative_table() -> CumulativeTable:
+    return CumulativeTable(
+        "l1", banks=("conv1", "größer, Ж"), bank_sizes=[2, 1],
+        layers=("größer, Ж", "conv1", "conv1"), order=[0, 1, 0], seed=3, targets=[0, 1, 1, 0],
+        right_up=[4, 3, 2], right_down=[4, 2, 1], random_orders=[[0, 1], [2, 0], [1, 2]],
+        right_random=[[4, 2, 1], [4, 3, 3], [4, 1, 0]], held_targets=[1, 1], held_up=[2, 2, 1],
+        held_down=[2, 1, 0], held_random=[[2, 2, 2], [2, 1, 1], [2, 0, 0]],
+        passport={"model": "abc", "chosen_on": "no images"},
     )  # fmt: skip
