@@ -252,7 +252,7 @@ class Session:
         Raises
         ------
         ValueError
-            If the bank cannot be pruned so. Later failures are told in `status` and raised by `wait`.
+            If the bank cannot be pruned so. Later failures: see `status` and `wait`.
         """
         with self._lock:
             self._jobs.prune(count, held_out)
