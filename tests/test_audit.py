@@ -13,8 +13,8 @@ from support.woken import wake
 from torch import Tensor, nn
 
 import carviz
-from carviz.ablation import auditing, choose_plan, plan, planning, truth
-from carviz.banks import open_network, units
+from carviz.ablation import auditing, choose_plan, plan, planning, truth, values
+from carviz.banks import network, open_network, units
 from carviz.car import prepare_car
 
 IMAGES, LABELS = random_images(70)
@@ -283,3 +283,99 @@ def test_weights_that_change_meanwhile_are_found_out():
         model.last.weight.mul_(1.01)
     with pytest.raises(ValueError, match=r"'last\.weight' changed meanwhile"):
         list(tables)
+
+
+# -- other values than zero
+
+
+def the_border_is_filled(monkeypatch):
+    """What the next layer loses is the bank, and not what it is more than the value."""
+    monkeypatch.setattr(
+        plan.GraphPlan, "filled",
+        lambda s, values, images, partners: _with_planes_of(
+            FILLED(s, values, images, partners), s, values
+        ),
+    )  # fmt: skip
+
+
+FILLED = plan.GraphPlan.filled
+
+
+def _with_planes_of(filled, own, values):
+    start = own.sites + own.uses
+    planes = tuple(share.planes(values[0]) for share in own.shares)
+    return (*filled[:start], *planes, *filled[start + len(planes) :])
+
+
+def before_the_activation(monkeypatch):
+    monkeypatch.setattr(network, "place_of", lambda _graph, end, _norms: end)
+
+
+def behind_the_steps(monkeypatch):
+    """A constant is taken for the same constant behind average pooling with a border."""
+    of = values.GraphFills.of
+
+    def constant(fills, banks, *more):
+        if fills.constants is None:
+            return of(fills, banks, *more)
+        numbers = fills.constants.to(banks[0].dtype)[0]
+        return (numbers[:, None, None].expand(banks[0].shape[1:]),)
+
+    monkeypatch.setattr(values.GraphFills, "of", constant)
+
+
+def its_own_partner(monkeypatch):
+    of = values.GraphFills.of
+
+    def rolled(fills, banks, units, images, partners):
+        if partners is not None:
+            partners = dataclasses.replace(partners, images=partners.images.roll(1, 0))
+        return of(fills, banks, units, images, partners)
+
+    monkeypatch.setattr(values.GraphFills, "of", rolled)
+
+
+def other_means(monkeypatch):
+    maps = plan.GraphPlan.place_maps
+    monkeypatch.setattr(plan.GraphPlan, "place_maps", lambda s, i: [m + 0.05 for m in maps(s, i)])
+
+
+class Bordered(nn.Module):
+    """Average pooling with a border of zeros, and a convolution with one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.relu = nn.Conv2d(3, 9, 3, padding=1), nn.ReLU()
+        self.pool, self.next = nn.AvgPool2d(3, 2, padding=1), nn.Conv2d(9, 6, 3, padding=1)
+        self.last = nn.Linear(6, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.next(self.pool(self.relu(self.first(images)))).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "value"),
+    [
+        (the_border_is_filled, 0.4),
+        (the_border_is_filled, "resample"),
+        (before_the_activation, -0.4),
+        (behind_the_steps, 0.4),
+        (behind_the_steps, "mean"),
+        (its_own_partner, "resample"),
+        (other_means, "mean"),
+        (other_means, "optimal"),
+    ],
+    ids=lambda x: getattr(x, "__name__", x),
+)
+def test_the_audit_finds_a_broken_value(monkeypatch, broken, value):
+    def made():
+        opened = open_network(wake(Bordered(), IMAGES))
+        return choose_plan(opened, "first", SAMPLE, value=values.check_value(value))
+
+    right, audit = made()
+    assert right.how == "graph"
+    assert right.rows_independent
+    assert audit.remark == ""
+    broken(monkeypatch)
+    other, _ = made()
+    assert other.how == "hooks"

@@ -47,6 +47,15 @@ def test_car_saves_the_table(tmp_path):
     assert table.complete
 
 
+@pytest.mark.parametrize(("value", "kept"), [("mean", "mean"), ("0.5", 0.5), ("-1", -1.0)])
+def test_car_with_another_value(tmp_path, value, kept):
+    path = tmp_path / "table.npz"
+    out = run("car", "--limit", 1, "--layer", "features.3", "--value", value, "--save", path)
+    assert "in a filter's place: " in out
+    assert "replacing one costs" in out.replace("\n", " ")
+    assert CarTable.load(path).passport["value"]["set"] == kept
+
+
 def test_car_of_all_banks_is_a_table_of_them_and_a_folder(tmp_path):
     folder = tmp_path / "all"
     out = run("car", "--limit", 2, "--layer", "all", "--save", folder)
@@ -126,6 +135,7 @@ def test_data_sets_of_torchvision_are_looked_for_where_told(command, tmp_path):
         (["car", "--layer", "feature.0", "--limit", "1"], "Nearest: 'features.0'"),
         (["car", "--filters", "a", "--limit", "1"], "0,3,8"),
         (["car", "--filters", "99", "--limit", "1"], "0 to 31; found 99"),
+        (["car", "--value", "median", "--limit", "1"], "finite number; found 'median'"),
         (["car", "--save", "no/where.npz"], "does not"),
         (["car", "alexnet", "shapes", "--weights", "V9"], "found 'V9'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from carviz.ablation.batches import Batch
@@ -121,7 +122,11 @@ def count_costs(
 
 def _head(plan: Plan, images: Tensor) -> Values:
     """Return what a head gives, with what stands in the channels' place."""
-    others = Partners(images.roll(1, 0)) if plan.value.kind == "resample" else None
+    others = None
+    if plan.value.kind == "resample":
+        # As a rule a chunk runs whole, and the partners' maps are among those of its images.
+        rows = torch.arange(len(images), device=images.device).roll(1)
+        others = Partners(images.roll(1, 0), rows if plan.rows_independent else None)
     return plan.filled(plan.head(images), images, others)
 
 

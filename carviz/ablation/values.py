@@ -147,6 +147,7 @@ class GraphFills:
     places: fx.GraphModule
     steps: fx.GraphModule | None
     constants: Tensor | None = None
+    _sizes: dict[torch.Size, torch.Size] = dataclasses.field(default_factory=dict, repr=False)
 
     def of(
         self, banks: Sequence[Tensor], units: int, images: Tensor, partners: Partners | None
@@ -180,5 +181,7 @@ class GraphFills:
         constants = constants.expand(units, -1)[:, :, None, None]
         if self.steps is None:
             return tuple(constants)
-        size = quiet_call(self.places, images[:1])[0].shape[CHANNEL:]
+        if images.shape[1:] not in self._sizes:
+            self._sizes[images.shape[1:]] = quiet_call(self.places, images[:1])[0].shape[CHANNEL:]
+        size = self._sizes[images.shape[1:]]
         return (quiet_call(self.steps, constants.expand(1, *size).contiguous())[0],)

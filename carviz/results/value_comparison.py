@@ -43,6 +43,13 @@ class ValueComparison(Record):
         (V, F) images that turn from right to wrong, and from wrong to right.
     log_prob_drop
         (V, F) mean fall of log p(true class), in nats; NaN where it was left out.
+
+    Examples
+    --------
+    >>> found = ValueComparison("conv", ("zero", "mean"), filters=[0, 1], images=range(10),
+    ...     lost=[[9, 0], [0, 0]], gained=[[0, 0], [1, 0]], log_prob_drop=[[0.5, 0], [-0.1, 0]])
+    >>> found.car.tolist(), found.verdict.tolist()
+    ([[0.9, 0.0], [-0.1, 0.0]], [[1, 0], [0, 0]])
     """
 
     layer: str

@@ -13,6 +13,7 @@ from carviz.banks import Network, find_layer
 from carviz.checks import check_folder
 from carviz.evaluate import fingerprint_model
 from carviz.results import CarTable, SelectivityTable, read_folder
+from carviz.wording import value_words
 
 
 class BankTables:
@@ -122,6 +123,8 @@ def _misfit(table: CarTable | SelectivityTable, network: Network) -> str:
     except ValueError as error:
         return str(error)
     if isinstance(table, CarTable):
+        if value := value_words(table):
+            return f"a filter's place has {value} in it, where zero is shown. Measure it as it is."
         fits, found = table.filters.max() < count, f"filter {table.filters.max()}"
     else:
         fits, found = len(table.energy) == count, f"{len(table.energy)} filters"

@@ -137,14 +137,18 @@ def test_files_that_are_no_tables_are_left_out_and_named(tmp_path):
         tmp_path / "narrow.npz"
     )
     pruning_path().save(tmp_path / "path.npz")
+    carviz.measure_car(model, data(), "second", value="mean", progress=False).save(
+        tmp_path / "mean.npz"
+    )
     (tmp_path / "half.npz").write_bytes((tmp_path / "good.npz").read_bytes()[:-50])
     (tmp_path / "folder.npz").mkdir()
     with pytest.warns(UserWarning, match="Left out of the tables") as caught:
         session = open_session(model, data(), tables=tmp_path)
     said = str(caught[0].message)
-    for name in ("nowhere", "beyond", "narrow", "path", "half", "folder"):
+    for name in ("nowhere", "beyond", "narrow", "path", "half", "folder", "mean"):
         assert f"{name}.npz" in said
     assert "'second' has 4 filters; the table tells of filter 103" in said
+    assert "mean.npz: a filter's place has its mean in it, where zero is shown" in said
     assert "good.npz" not in said
     assert session.table == table
     session.layer = "third"
