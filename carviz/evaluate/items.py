@@ -111,7 +111,11 @@ def whole_label(label: Any, number: int) -> int:
             return int(_hot(tensor[None], [number])[0])
         raise TypeError(f"{ONE_LABEL}; image {number} has {brief(label)}.")
     if not isinstance(label, (bool, int, float)):
-        raise TypeError(f"Labels are integers, the class's number; image {number} has {label!r}.")
+        found = repr(label) if label is None or isinstance(label, str) else described(label)
+        raise TypeError(
+            f"Labels are integers, the class's number; image {number} has {found}. Targets of "
+            "another kind are for carviz.measure_car(…, score=)."
+        )
     if isinstance(label, float) and not label.is_integer():
         raise ValueError(_fraction(label, number))
     if not -(2**63) <= label < 2**63:

@@ -12,7 +12,9 @@ from support.damage import contents, rewrite, with_member
 from support.results_examples import (
     car_table,
     exciting,
+    label_table,
     pruning_path,
+    score_table,
     selectivity_table,
     sibling_table,
 )
@@ -22,6 +24,8 @@ from carviz.results.record import SCHEMA
 
 RECORDS = [
     car_table(),
+    label_table(),
+    score_table(),
     pruning_path(),
     pruning_path().prefix(0),
     selectivity_table(),
