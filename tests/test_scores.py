@@ -190,6 +190,66 @@ def _without(filter, _module, _args, output):
     return output
 
 
+class Masks(nn.Module):
+    """Gives the best class of each place, as whole numbers."""
+
+    def __init__(self, bias):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+        with torch.no_grad():
+            self.last.bias[0] = bias
+
+    def forward(self, images):
+        return self.last(torch.relu(self.conv(images))).argmax(1)
+
+
+@pytest.mark.parametrize(("bias", "how"), [(0.0, "graph"), (100.0, "reference")])
+@pytest.mark.filterwarnings("ignore:carviz")
+def test_masks_of_whole_numbers_are_judged_by_what_moves_or_not_at_all(bias, how):
+    torch.manual_seed(1)
+    model, masks = Masks(bias), torch.randint(0, 2, (40, 6, 6))
+
+    def same(outputs, target):
+        return (outputs == target).float().mean()
+
+    table = measure(model, (IMAGES, masks), "conv", same)
+    assert table.passport["engine"] == how
+    expected = looped(model, "conv", table.filters, IMAGES, masks, same)
+    assert np.allclose(table.scores, expected[1:], atol=1e-6)
+    assert table.moved.any() == (how == "graph")
+
+
+@pytest.mark.filterwarnings("ignore:carviz")
+def test_a_head_of_timm_s_is_measured_by_its_labels_and_by_a_score():
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", num_classes=6).eval()
+    model = nn.Sequential(network, nn.Sigmoid())
+    images, rows = torch.rand(6, 3, 64, 64), torch.randint(0, 2, (6, 6))
+    rows[0] = 1
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1.0
+        network.train()(images)
+        network.eval()
+        logits = network(images)
+        network.fc.weight /= logits.std(0)[:, None]
+        network.fc.bias.copy_((network.fc.bias - logits.mean(0)) / logits.std(0))
+    layer = carviz.list_banks(model).layer[0]
+    table = carviz.measure_car(model, (images, rows), layer, filters=[0, 1, 2], progress=False)
+
+    def agreeing(outputs, target):
+        return ((outputs > 0.5) == (target > 0)).float().mean()
+
+    found = measure(model, (images, rows), layer, agreeing, filters=[0, 1, 2])
+    end = table.passport["ablation"].split("'")[1]
+    expected = looped(model, end, [0, 1, 2], images, rows, agreeing)
+    assert np.allclose(found.scores, expected[1:], atol=1e-6)
+    assert np.allclose(table.car, (expected[0] - expected[1:]).mean(1), atol=1e-6)
+    assert table.lost.any()
+
+
 # -- runs
 
 
@@ -310,6 +370,23 @@ def test_a_function_that_cannot_be_sent_is_told(monkeypatch):
             wake(Residual(), IMAGES), (IMAGES, LABELS), "third", lambda o, t: 0.5,
             run=Run(executor=executor),
         )  # fmt: skip
+
+
+def test_a_detector_s_collate_fn_may_give_lists():
+    data = [(x, {"class": int(y)}) for x, y in zip(IMAGES, LABELS, strict=True)]
+    loader = torch.utils.data.DataLoader(data, 8, collate_fn=lambda b: tuple(zip(*b, strict=True)))
+    model = wake(Residual(), IMAGES)
+    found = measure(model, loader, "third", lambda o, t: right(o, t["class"]), filters=[0, 1])
+    assert np.array_equal(found.fall, measure(model, (IMAGES, LABELS), "third", right).fall[:2])
+
+
+def test_a_score_may_write_into_what_it_is_given():
+    def writing(outputs, target):
+        return share(outputs.mul_(0.5).mul_(2), target)
+
+    model = wake(Residual(), IMAGES)
+    found = measure(model, (IMAGES, LABELS), "third", writing)
+    assert np.allclose(found.scores, measure(model, (IMAGES, LABELS), "third", share).scores)
 
 
 def test_images_of_several_sizes_are_told():

@@ -87,6 +87,15 @@ def check_image(image: Any, number: int) -> None:
         )
 
 
+def check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
+    """Refuse an image of another size than the first, with both numbers."""
+    if image.shape != first.shape:
+        raise ValueError(
+            f"Images must have one size; image {number} is {tuple(image.shape)}, image "
+            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
+        )
+
+
 def whole_label(label: Any, number: int) -> int:
     """Return an image's label as a whole number; nothing is cut off on the way.
 
