@@ -117,10 +117,12 @@ def test_pruning_takes_the_same_logits():
     assert np.array_equal(found.accuracy, expected.accuracy)
 
 
-def test_data_of_several_labels_is_refused():
+def test_data_of_several_labels_is_neither_pruned_by_nor_explored():
     rows = (torch.rand(64, 4) > 0.5).float()
+    with pytest.raises(ValueError, match=r"multi-label.*measures the accuracy of each label"):
+        carviz.prune_filters(Ending(4, None, True), (IMAGES, rows), "conv", progress=False)
     with pytest.raises(ValueError, match="multi-label"):
-        carviz.measure_car(Ending(4, torch.sigmoid, True), (IMAGES, rows), "conv", progress=False)
+        carviz.open_session(Ending(4, None, True), (IMAGES, rows))
 
 
 def test_a_network_that_fails_on_one_image_is_told_so():

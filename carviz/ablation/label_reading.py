@@ -89,7 +89,8 @@ class LabelReading(AnswerReading):
     def nonsense(self, facts: Any, classes: int) -> str:
         """Return what of arrays of the right form cannot be read; "" if nothing."""
         for name in ("baseline", "predictions"):
-            if getattr(facts, name).max(initial=0) > 1:
+            found = getattr(facts, name)
+            if found.min(initial=0) < 0 or found.max(initial=0) > 1:
                 return f"its {name} are neither 0 nor 1"
         return ""
 

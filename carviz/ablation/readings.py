@@ -16,7 +16,7 @@ from torch import Tensor
 
 from carviz.ablation.facts import Facts, Tick
 from carviz.ablation.tails import PairPredictions, Tail, check_finite, read_logits
-from carviz.ablation.verifying import Claim
+from carviz.ablation.verifying import TIES, Claim
 from carviz.evaluate import check_labels
 
 Numbers = NDArray[np.int64]
@@ -212,10 +212,47 @@ class TopClasses(AnswerReading):
 
     def nonsense(self, facts: Any, classes: int) -> str:
         """Return what of arrays of the right form cannot be read; "" if nothing."""
-        for name in ("top_baseline", "top_predictions"):
-            if getattr(facts, name).max(initial=0) > 1:
-                return f"its {name} are neither 0 nor 1"
+        for name in ("baseline", "predictions"):
+            hits = getattr(facts, f"top_{name}")
+            if hits.min(initial=0) < 0 or hits.max(initial=0) > 1:
+                return f"its top_{name} are neither 0 nor 1"
+            if ((getattr(facts, name) == facts.targets) & (hits == 0)).any():
+                return f"its {name} are not among its first classes"
         return super().nonsense(facts, classes)
+
+    def claim(self, facts: Any, place: int, at: int, **known: Any) -> Claim:
+        """Return what was found of a pair, for the reference to look at."""
+        plain = vars(super().claim(facts, place, at, **known))
+        return TopClaim(**plain, top=self.top, hit=bool(facts.top_predictions[place, at]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class TopClaim(Claim):
+    """What was found of one image without some filters, and of its first classes.
+
+    Parameters
+    ----------
+    top, hit
+        How many classes were looked at, and whether the true one was found among them.
+    """
+
+    top: int
+    hit: bool
+
+    def fault(self, whole: Tensor, without: Tensor, rounding: float, coarseness: float) -> str:
+        """Return what the network itself says otherwise; see `Claim.fault`."""
+        if found := super().fault(whole, without, rounding, coarseness):
+            return found
+        logits = without[0].double()
+        tied = TIES * float(logits.abs().max()) + 2 * rounding + coarseness
+        ahead = logits - logits[self.target]
+        least, most = int((ahead > tied).sum()), int((ahead >= -tied).sum()) - 1
+        if (most < self.top) if not self.hit else (least >= self.top):
+            return (
+                f"has {least} to {most} logits ahead of that of the true class; found was that it "
+                f"is {'' if self.hit else 'not '}among the {self.top} first"
+            )
+        return ""
 
 
 def is_among(logits: Tensor, targets: Tensor, top: int) -> Tensor:

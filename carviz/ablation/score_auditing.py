@@ -29,6 +29,10 @@ RAGGED = (
     "The network's answer to an image is a list of any length, so it runs as it is, one filter and "
     "one image at a time; the numbers are exact, only slower."
 )
+WHOLE = (
+    "The network's answers are whole numbers, of which no filter tried moves one, so it runs as it "
+    "is, one filter at a time; the numbers are exact, only slower."
+)
 
 
 def look_at_answers(network: Network, sample: Tensor) -> tuple[Layout, Any]:
@@ -67,7 +71,7 @@ def choose_score_plan(
     """
     whole, answers = WholePick(layout=layout), AnswersPick(layout=layout)
     if layout.ragged:
-        return _by_reference(network, layer, sample[:1], answers, tick or (lambda: None))
+        return _by_reference(network, layer, sample[:1], answers, tick or (lambda: None), RAGGED)
     try:
         plan, audit = choose_plan(
             network, layer, sample, small=small, tick=tick, folded=folded,
@@ -77,6 +81,9 @@ def choose_score_plan(
         raise
     except ValueError as error:  # the audit speaks of logits
         raise ValueError(str(error).replace("logits", "answers")) from error
+    if not audit.filters and not layout.fractions:
+        # Of whole numbers few move on a few images: nothing has told that the plan removes a thing.
+        return _by_reference(network, layer, sample, answers, tick or (lambda: None), WHOLE)
     if isinstance(plan, ReferencePlan):
         plan.reference.pick = answers
     else:
@@ -91,21 +98,22 @@ def choose_score_plan(
 
 
 def _by_reference(
-    network: Network, layer: str, image: Tensor, pick: AnswersPick, tick: Callable[[], None]
-) -> tuple[Plan, Audit]:
+    network: Network, layer: str, images: Tensor, pick: AnswersPick, tick: Callable[[], None],
+    remark: str,
+) -> tuple[Plan, Audit]:  # fmt: skip
     begun = time.perf_counter()
-    plan = plan_by_reference(network, layer, image, pick=pick)
+    plan = plan_by_reference(network, layer, images, pick=pick)
     reference = plan.reference
-    first = pick(reference.answer(image))[0]
+    first = pick(reference.answer(images))[0]
     tick()
-    if not alike(first, pick(reference.answer(image))[0]):
+    if not alike(first, pick(reference.answer(images))[0]):
         raise ValueError(
             "The model must give the same answer for the same image; a second pass gave another. "
             "Switch off what is random in its forward pass (dropout called without "
             "training=self.training, for instance)."
         )
     audit = Audit(
-        "measured by the reference itself", RAGGED, (), 1, reference.passes,
+        "measured by the reference itself", remark, (), len(images), reference.passes,
         time.perf_counter() - begun, 0.0, reference,
     )  # fmt: skip
     return plan, audit

@@ -16,7 +16,7 @@ from carviz.ablation.facts import Facts, Tick
 from carviz.ablation.readings import AnswerReading, Numbers, Pairs
 from carviz.ablation.tails import Tail
 from carviz.ablation.verifying import Claim, words_of
-from carviz.evaluate import AnswersPick, Layout, arithmetic, inference_mode
+from carviz.evaluate import AnswersPick, Layout, arithmetic, cloned, inference_mode
 from carviz.reference import Reference
 
 Score = Callable[[Any, Any], Any]
@@ -153,7 +153,7 @@ class ScoreClaim(Claim):
 
 def _near(answer: Any, rounding: float) -> Any:
     """Yield an answer, and then the same moved by rounding, at random."""
-    yield answer
+    yield cloned(answer)
     generator = torch.Generator().manual_seed(0)
     for _ in range(TRIES):
         yield _moved(answer, rounding, generator)
@@ -196,7 +196,7 @@ def score_of(
     gone = f" without filter {', '.join(map(str, filters))}" if filters else ""
     rule = f"score(outputs, target) gives a number from 0 to 1; of image {number}{gone} it"
     try:
-        with _SCORING:
+        with _SCORING, inference_mode():
             found = score(answer, target)
     except Exception as error:
         raise ValueError(

@@ -40,6 +40,7 @@ from carviz.evaluate.whole_outputs import (
     Layout,
     WholePick,
     answer_of,
+    cloned,
     find_layout,
     on_cpu,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "check_kept_labels",
     "check_labels",
     "check_model",
+    "cloned",
     "copy_structure",
     "device_of",
     "digest_of",

@@ -69,15 +69,6 @@ def _tensor(array: Any, what: str) -> Tensor:
     return tensor
 
 
-def check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
-    """Refuse an image of another size than the first, with both numbers."""
-    if image.shape != first.shape:
-        raise ValueError(
-            f"Images must have one size; image {number} is {tuple(image.shape)}, image "
-            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
-        )
-
-
 def check_batch(images: Tensor, labels: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Refuse what would measure nonsense, naming the first image at fault."""
     _check_kinds(images)

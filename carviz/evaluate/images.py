@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 from torch.utils.data._utils.collate import default_convert
 
-from carviz.evaluate.batch_checks import check_batch, check_pair, check_size
+from carviz.evaluate.batch_checks import check_batch, check_pair
 from carviz.evaluate.class_names import Names, are_arrays, class_names, label_hints, layers
-from carviz.evaluate.items import check_image, split
+from carviz.evaluate.items import check_image, check_size, split
 from carviz.evaluate.processes import PIECE, may_start, read_pieces
 from carviz.evaluate.repeated_readings import TWICE, random_step, readings_of
 from carviz.evaluate.samplers import loader_size, sampled_numbers
@@ -266,6 +266,7 @@ class Images:
         """Return images and labels of what a collate_fn gave, or of a list of items."""
         if self._custom_collate is not None:
             images, labels = split(batch)
+            images = self.targets.stacked_images(images, numbers)
             if not isinstance(images, (Tensor, np.ndarray)):
                 raise TypeError(
                     "collate_fn gives images as one tensor (image, channel, height, width); found "

@@ -87,6 +87,15 @@ def check_image(image: Any, number: int) -> None:
         )
 
 
+def check_size(image: Tensor, first: Tensor, number: int, first_number: int) -> None:
+    """Refuse an image of another size than the first, with both numbers."""
+    if image.shape != first.shape:
+        raise ValueError(
+            f"Images must have one size; image {number} is {tuple(image.shape)}, image "
+            f"{first_number} is {tuple(first.shape)}. Add Resize and CenterCrop to the transform."
+        )
+
+
 def whole_label(label: Any, number: int) -> int:
     """Return an image's label as a whole number; nothing is cut off on the way.
 
@@ -111,7 +120,11 @@ def whole_label(label: Any, number: int) -> int:
             return int(_hot(tensor[None], [number])[0])
         raise TypeError(f"{ONE_LABEL}; image {number} has {brief(label)}.")
     if not isinstance(label, (bool, int, float)):
-        raise TypeError(f"Labels are integers, the class's number; image {number} has {label!r}.")
+        found = repr(label) if label is None or isinstance(label, str) else described(label)
+        raise TypeError(
+            f"Labels are integers, the class's number; image {number} has {found}. Targets of "
+            "another kind are for carviz.measure_car(…, score=)."
+        )
     if isinstance(label, float) and not label.is_integer():
         raise ValueError(_fraction(label, number))
     if not -(2**63) <= label < 2**63:

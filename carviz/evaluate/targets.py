@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from carviz.evaluate.describing import brief
-from carviz.evaluate.items import LabelRowsError, whole_label, whole_labels
+from carviz.evaluate.items import (
+    LabelRowsError,
+    check_image,
+    check_size,
+    whole_label,
+    whole_labels,
+)
 
 MULTI_LABEL = "multi_label"
 """An attribute of data that says, where it is True, that an image has a row of labels."""
@@ -43,6 +49,10 @@ class ClassTargets:
     def stacked(self, labels: list[Any], numbers: Sequence[int]) -> Tensor:
         """Return what `one` gave of some images together."""
         return torch.tensor(labels)
+
+    def stacked_images(self, images: Any, numbers: Sequence[int]) -> Any:
+        """Return the images of a batch that a collate_fn made."""
+        return images
 
     def check(self, labels: Tensor, numbers: Sequence[int]) -> None:
         """Refuse targets that do not belong to those read before."""
@@ -145,6 +155,15 @@ class AnyTargets(ClassTargets):
                 f"{len(numbers)} images it gave {brief(labels)}."
             )
         return torch.tensor([self.one(x, n) for x, n in zip(labels, numbers, strict=True)])
+
+    def stacked_images(self, images: Any, numbers: Sequence[int]) -> Any:
+        """Return the images of a batch as one tensor; for detectors they come as a list."""
+        if not isinstance(images, (list, tuple)) or len(images) != len(numbers):
+            return images
+        for image, number in zip(images, numbers, strict=True):
+            check_image(image, number)
+            check_size(image, images[0], number, numbers[0])
+        return torch.stack(list(images))
 
     def objects(self, labels: Tensor) -> list[Any]:
         """Return the targets of which these are the digests, read just before."""

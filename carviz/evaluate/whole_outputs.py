@@ -33,11 +33,14 @@ class Layout:
         The parts, by key, place or name of field.
     kind
         What mapping it is: a traced network gives a plain one.
+    fractions
+        Of the whole: whether any number in a row is no whole one.
     """
 
     leaf: Leaf | None = None
     parts: tuple[tuple[Any, Layout], ...] = ()
     kind: type | None = None
+    fractions: bool = True
 
     @property
     def leaves(self) -> set[str]:
@@ -74,7 +77,8 @@ def find_layout(many: Any, one: Any, rows: int) -> Layout:
             f"it gives {described(many)}, for one {described(one)}. Wrap it in a module that "
             "returns such."
         )
-    return found
+    fractions = any(not _is_whole(tensor) for tensor in tensors_of(many, found))
+    return dataclasses.replace(found, fractions=fractions)
 
 
 def _layout(many: Any, one: Any, rows: int) -> Layout | None:
@@ -162,10 +166,24 @@ def on_cpu(output: Any) -> Any:
     return _with_parts(output, [(key, on_cpu(_part(output, key))) for key in keys])
 
 
+def cloned(output: Any) -> Any:
+    """Return an output whose tensors are its own, for a function that may write into them."""
+    if isinstance(output, Tensor):
+        return output.clone()
+    keys = _keys(output)
+    if keys is None:
+        return output
+    return _with_parts(output, [(key, cloned(_part(output, key))) for key in keys])
+
+
 def tensors_of(output: Any, layout: Layout) -> list[Tensor]:
     """Return the tensors with a row an image, those with fractions if there are any."""
     found = _rows(output, layout)
-    return [x for x in found if x.is_floating_point() or x.is_complex()] or found
+    return [x for x in found if not _is_whole(x)] or found
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _rows(output: Any, layout: Layout) -> list[Tensor]:

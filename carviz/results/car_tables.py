@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 LONGEST = 120
 """Letters of a bank's name in a file's name; what is longer is cut, and told apart by a digest."""
-OTHERS = ("PruningPath", "SelectivityTable", "SiblingTable", "Clusters")
+OTHERS = (
+    "PruningPath", "SelectivityTable", "SiblingTable", "Clusters", "LabelTable", "ScoreTable",
+)  # fmt: skip
 """Records that may lie beside tables."""
 ALIKE = {
     "model": "another network",

@@ -145,7 +145,6 @@ REFUSED: dict[str, Make] = {
     ),
     "drop_last": lambda x, y, k: DataLoader(pairs(x, y), 7, shuffle=True, drop_last=True),
     "shares": lambda x, y, k: (x, y + 0.25),
-    "several labels": lambda x, y, k: (x, torch.ones(IMAGES, k)),
     "augmentation": lambda x, y, k: Items(x, y, flips),
     "another label": lambda x, y, k: (x, y + k),
 }

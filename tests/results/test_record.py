@@ -13,8 +13,10 @@ from support.results_examples import (
     car_table,
     exciting,
     joint_table,
+    label_table,
     pair_table,
     pruning_path,
+    score_table,
     selectivity_table,
     sibling_table,
 )
@@ -24,6 +26,8 @@ from carviz.results.record import SCHEMA
 
 RECORDS = [
     car_table(),
+    label_table(),
+    score_table(),
     pruning_path(),
     pruning_path().prefix(0),
     selectivity_table(),

@@ -7,8 +7,10 @@ from carviz.results import (
     CarTable,
     CumulativeTable,
     JointTable,
+    LabelTable,
     PairTable,
     PruningPath,
+    ScoreTable,
     SelectivityTable,
     SiblingTable,
 )
@@ -19,6 +21,25 @@ def car_table() -> CarTable:
         "conv", filters=[0, 1], classes=("cat", "größer, Ж"), images=[0, 1, 2], total=4,
         targets=[0, 1, 1], baseline=[0, 1, 0], predictions=[[0, 0, 0], [0, 1, 1]],
         log_prob_drop=[[0.0, 0.4], [0.2, -0.3]], passport={"model": "abc", "seed": 0},
+    )  # fmt: skip
+
+
+def label_table() -> LabelTable:
+    return LabelTable(
+        "conv", filters=[4, 1], labels=("cat", "dog", "größer, Ж"), images=[0, 2, 3], total=5,
+        positives=[2, 1, 0], right=[2, 3, 3], right_positives=[1, 1, 0],
+        lost=[[1, 0, 0], [0, 2, 1]], gained=[[0, 0, 0], [1, 0, 0]],
+        lost_positives=[[1, 0, 0], [0, 1, 0]], gained_positives=[[0, 0, 0], [1, 0, 0]],
+        right_labels=[3, 3, 2], right_without=[[2, 3, 2], [2, 2, 2]],
+        log_prob_drop=[[0.5, 0.0, 0.1], [-0.5, 1.0, 0.25]], passport={"targets": "labels"},
+    )  # fmt: skip
+
+
+def score_table() -> ScoreTable:
+    return ScoreTable(
+        "conv", filters=[2, 0], images=[1, 4, 5], total=6, baseline=[0.5, 1.0, 0.25],
+        scores=[[0.5, 0.75, 0.25], [0.5, 1.0, 0.5]],
+        passport={"score": {"name": "a.b", "code": "unknown"}},
     )  # fmt: skip
 
 
