@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from support.cumulative import cumulative_of, held_out
 from support.pages import Page
 from support.paths import known_path, random_path, two_banks
 from support.pictures import pictures_of
@@ -76,6 +77,9 @@ PAGES = {
         pictures=pictures_of(32),
         selectivity=kinds_of(32, dead=[7]),
         about="a network",
+    ),
+    "pruning, beside": lambda: pruning_page(
+        random_path(), band=cumulative_of(), held_out=held_out(random_path()), count=16
     ),
     "pruning, two banks": lambda: pruning_page(two_banks(), count=4, **both_banks()),
     "pruning, nasty": lambda: pruning_page(nasty_path(), about=NASTY),
@@ -328,3 +332,12 @@ def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
         save_page("other", path)
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
     assert path.read_text(encoding="utf-8") == html
+
+
+def test_random_orders_and_held_out_images_stand_in_the_facts_of_a_pruning():
+    path, band = random_path(), cumulative_of()
+    judged = held_out(path)
+    said = Page(made("pruning, beside")).text
+    assert f"{band.lowest[16]:.1%} to {band.highest[16]:.1%} left, of 20 drawn" in said
+    assert f"{judged.accuracy[16]:.1%} left on 110 images" in said
+    assert "Random orders" not in Page(made("pruning, full")).text

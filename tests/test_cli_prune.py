@@ -122,7 +122,7 @@ def test_a_path_to_a_floor_is_compressed_that_far(pruned):
 
 
 ERRORS = [
-    (["prune", "--criterion", "l3"], "car, car-once, l1"),
+    (["prune", "--criterion", "l3"], "car, car-once, log-prob, l1"),
     (["prune", "--count", "33"], "found 33"),
     (["prune", "--floor", "85"], "found 85"),
     (["prune", "--layer", "feature.0"], "Nearest: 'features.0'"),

@@ -4,27 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from support.cumulative import cumulative_of
+from support.cumulative import cumulative_of, held_out
 from support.legible import check_legible, words
 from support.paths import SURVIVAL, random_path, two_banks
 
 from carviz.plots import plot_cumulative, plot_paths
 
 PATH = random_path()
-
-
-def held_out(path, n=11, seed=3, wrong=0):
-    """The order of a path on other images."""
-    other = random_path(path.criterion, n=n, seed=seed, banks=path.banks, sizes=path.bank_sizes)
-    baseline = other.baseline.copy()
-    baseline[:wrong] = (baseline[:wrong] + 1) % 10
-    return dataclasses.replace(
-        other.prefix(len(path)),
-        baseline=baseline,
-        order=path.order,
-        layers=path.layers,
-        passport={"order": "a of b"},
-    )
 
 
 CASES = {

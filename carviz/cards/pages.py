@@ -18,7 +18,14 @@ from carviz.plots import (
     check_picture,
     check_table,
 )
-from carviz.results import CarTable, PruningPath, SelectivityTable, write_whole
+from carviz.results import (
+    CarTable,
+    CumulativeTable,
+    PruningPath,
+    RandomBand,
+    SelectivityTable,
+    write_whole,
+)
 from carviz.wording import accuracy_words, banks_words, counted, criterion_words, whole_words
 
 
@@ -118,6 +125,8 @@ def bank_page(
 def pruning_page(
     paths: PruningPath | Iterable[PruningPath],
     *,
+    band: CumulativeTable | RandomBand | None = None,
+    held_out: PruningPath | Iterable[PruningPath] | None = None,
     count: int | None = None,
     selectivity: SelectivityTable | Mapping[str, SelectivityTable] | None = None,
     pictures: Any = None,
@@ -130,6 +139,8 @@ def pruning_page(
     paths
         A `PruningPath`, or several of the same banks on the same images: the first one is told in
         full, the others are drawn beside it.
+    band, held_out
+        Random orders, and the same orders on other images, as `carviz.plot_paths` shows them.
     count
         The place on the path that is looked at: how many filters are pruned. None: half of the
         filters, or what the path prunes if less.
@@ -152,15 +163,18 @@ def pruning_page(
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If there is no path, they are of different banks or images, a path does not prune `count`
-        filters, `selectivity` or `pictures` are not of their banks, or the first comes alone.
+        If there is no path, they are of different banks or images, or `band` or `held_out` is, a
+        path does not prune `count` filters, `selectivity` or `pictures` are not of their banks, or
+        the first comes alone.
     """
     shown = check_paths(paths)
-    parts = pruning_parts(shown, count, selectivity, pictures, "At a glance")
+    beside: dict[str, Any] = {"band": band, "held_out": held_out}
+    parts = pruning_parts(shown, count, selectivity, pictures, "At a glance", **beside)
     heading = f"Pruning {banks_words(shown[0])}"
     lines = [line for line in (about, whole_words(shown[0]) + ".") if line]
     kinds = selectivity.values() if isinstance(selectivity, Mapping) else [selectivity]
-    records = [*_path_records(shown), *(r for table in kinds for r in _records(None, table))]
+    records = [*_path_records(shown), *_beside_records(band, held_out)]
+    records += (r for table in kinds for r in _records(None, table))
     return document(heading, [_lines(heading, lines), *parts, _passports(records)])
 
 
@@ -172,6 +186,8 @@ def whole_page(
     pictures: Any = None,
     thumbnails: Mapping[int, Any] | None = None,
     paths: Iterable[PruningPath] = (),
+    band: CumulativeTable | RandomBand | None = None,
+    held_out: PruningPath | Iterable[PruningPath] | None = None,
     count: int | None = None,
     about: str = "",
 ) -> str:
@@ -191,9 +207,11 @@ def whole_page(
     if paths:
         marked = None if pictures is None else selectivity
         title = "Pruning, the least needed filter first"
-        parts += pruning_parts(paths, count, marked, pictures, title)
+        beside: dict[str, Any] = {"band": band, "held_out": held_out}
+        parts += pruning_parts(paths, count, marked, pictures, title, **beside)
     heading = f"Filter {filter} of {table.layer}"
     records = [*_records(table, selectivity), *_path_records(paths)]
+    records += _beside_records(band, held_out) if paths else []
     return document(heading, [_header(heading, table, about), *parts, _passports(records)])
 
 
@@ -248,6 +266,13 @@ def _records(
 
 def _path_records(paths: Iterable[PruningPath]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(f"Pruning by {criterion_words(path)}", path.passport) for path in paths]
+
+
+def _beside_records(band: Any, held_out: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the passports of random orders, and of orders on held-out images."""
+    found = [("Random orders", band.passport)] if isinstance(band, CumulativeTable) else []
+    held = [] if held_out is None else _path_records(check_paths(held_out))
+    return found + [(f"{name}, held out", passport) for name, passport in held]
 
 
 def _passports(records: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

@@ -17,16 +17,17 @@ from carviz.cards.html import (
     th,
 )
 from carviz.cards.numbers import kind_mark
-from carviz.plots import check_paths, plot_lost, plot_order, plot_paths
-from carviz.results import PruningPath, SelectivityTable
-from carviz.wording import count_words, criterion_words, percent, points, share_words
+from carviz.plots import check_band, check_paths, plot_lost, plot_order, plot_paths
+from carviz.results import PruningPath, RandomBand, SelectivityTable
+from carviz.wording import count_words, counted, criterion_words, percent, points, share_words
 
 Kinds = Mapping[str, SelectivityTable]
 
 
 def pruning_parts(
-    paths: Any, count: int | None, selectivity: Any, pictures: Any, title: str
-) -> list[str]:
+    paths: Any, count: int | None, selectivity: Any, pictures: Any, title: str,
+    *, band: Any = None, held_out: Any = None,
+) -> list[str]:  # fmt: skip
     """Return the sections about pruning; the first path is the one that is told in full."""
     shown = check_paths(paths)
     path = shown[0]
@@ -38,13 +39,14 @@ def pruning_parts(
     if count is None:
         count = min(len(path), path.filters // 2)
     # The plots check the arguments for the rest.
-    curves = figure_tag(plot_paths(shown, count=count))
+    curves = figure_tag(plot_paths(shown, count=count, band=band, held_out=held_out))
     order = ""
     if pictures is not None:
         strip = plot_order(path, pictures, selectivity=selectivity, count=count)
         order = figure_tag(strip)
     forgotten = figure_tag(plot_lost(path, count)) if count else ""
-    parts = [section(title, fact_list(_facts(path, count)) + curves)]
+    facts = _facts(path, count) + _beside(path, count, check_band(band, path), held_out)
+    parts = [section(title, fact_list(facts) + curves)]
     if len(path):
         steps = details(f"All {len(path):,} steps in a table", _step_table(path, selectivity))
         parts.append(section("In this order", order + steps))
@@ -66,6 +68,22 @@ def _facts(path: PruningPath, count: int) -> list[tuple[str, str]]:
     ]
     if len(path):
         facts.append(("Steps decided by a tie", f"{share_words(path.tie_share)} of {len(path):,}"))
+    return facts
+
+
+def _beside(
+    path: PruningPath, count: int, band: RandomBand | None, held_out: Any
+) -> list[tuple[str, str]]:
+    """Tell what random orders leave, and what the order leaves on images that did not choose it."""
+    facts = []
+    if band is not None and count <= band.steps:
+        low, high = percent(band.lowest[count]), percent(band.highest[count])
+        facts.append(("Random orders", f"{low} to {high} left, of {len(band)} drawn"))
+    for other in [] if held_out is None else check_paths(held_out):
+        if other.criterion == path.criterion and count <= len(other):
+            seen = counted(len(other.targets), "image")
+            left, whole = percent(other.accuracy[count]), percent(other.accuracy[0])
+            facts.append(("Held out", f"{left} left on {seen}, of the whole network's {whole}"))
     return facts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -45,7 +45,7 @@ from carviz.wording import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from carviz.results import PruningPath, SelectivityTable
+    from carviz.results import PruningPath, RandomBand, SelectivityTable
 
 FORGOTTEN = 3
 """Classes told of that have lost most."""
@@ -61,11 +61,18 @@ def prune(
     count: Annotated[int | None, typer.Option(help="How many filters go; else all.")] = None,
     floor: Annotated[float | None, typer.Option(help="The accuracy that stays, e.g. 0.85.")] = None,
     criterion: Annotated[
-        str, typer.Option(help="car, car-once, l1, l2, taylor, apoz or random.")
+        str, typer.Option(help="car, car-once, log-prob, l1, l2, taylor, apoz or random.")
     ] = "car",
     order: Annotated[
         Path | None, typer.Option(help="A saved path whose order is followed on these images.")
     ] = None,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Random orders beside it, e.g. 20; they fill a band.")
+    ] = 0,
+    held_out: Annotated[
+        str | None, typer.Option(help="Other images, as DATA, on which its order is followed too.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn at random.")] = 0,
     limit: Limit = None,
     weights: Weights = "default",
     unreadable: Unreadable = "raise",
@@ -74,7 +81,11 @@ def prune(
     device: Device = None,
     save: Annotated[Path | None, typer.Option(help="Save the path there (.npz).")] = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw the order there; the curve where a bank reads no RGB.")
+        Path | None,
+        typer.Option(
+            help="Draw the order there; the curve where a bank reads no RGB, or with --draws or "
+            "--held-out."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A folder that keeps steps; the same call resumes there.")
@@ -83,7 +94,7 @@ def prune(
 ) -> None:
     """Prune filters one by one, greedily by CAR or by another criterion, and tell the order."""
     import carviz
-    from carviz.pruning import prune_filters
+    from carviz.pruning import measure_band, prune_filters
 
     with errors():
         check_folder(save, "The path")
@@ -96,16 +107,28 @@ def prune(
         console.print(f"[bold]{model}[/] {' and '.join(chosen)}, {total:,} images of {data}")
         path = prune_filters(
             network, images, chosen, count=count, floor=floor, criterion=criterion,
-            order=given, device=device, run=carviz.Run(checkpoint=checkpoint),
+            order=given, seed=seed, device=device, run=carviz.Run(checkpoint=checkpoint),
         )  # fmt: skip
+        beside: dict[str, Any] = {}
+        if draws:
+            beside["band"] = measure_band(
+                network, images, chosen, count=len(path), draws=draws, seed=seed, device=device,
+                run=carviz.Run(checkpoint=checkpoint),
+            )  # fmt: skip
+        if held_out is not None:
+            others = images_of(held_out, network, limit, unreadable, root, download)
+            followed = prune_filters(network, others, chosen, order=path, device=device)
+            _check_others(path, followed)
+            beside["held_out"] = followed
         if save is not None:
             console.print(f"Saved the path: [bold]{path.save(save)}[/]")
         kinds = _kinds(network, path)
         _print_path(path, kinds)
+        _print_beside(path, **beside)
         _print_steps(path, kinds, shown)
         _print_forgotten(path)
         if figure is not None:
-            _draw(network, path, kinds, figure)
+            _draw(network, path, kinds, figure, beside)
 
 
 @app.command()
@@ -152,6 +175,14 @@ def compress(
 
 
 # -- arguments
+
+
+def _check_others(path: PruningPath, followed: PruningPath) -> None:
+    """Refuse held-out images that are those that chose the order."""
+    if path.passport["data"] == followed.passport["data"]:
+        raise ValueError(
+            "--held-out are other images than DATA, which chose the order; found the same ones."
+        )
 
 
 def _kinds(model: nn.Module, path: PruningPath) -> dict[str, SelectivityTable]:
@@ -224,6 +255,21 @@ def _print_path(path: PruningPath, kinds: dict[str, SelectivityTable]) -> None:
         console.print(line)
 
 
+def _print_beside(
+    path: PruningPath, band: RandomBand | None = None, held_out: PruningPath | None = None
+) -> None:
+    """Print what random orders leave, and what the order leaves on other images."""
+    if band is not None:
+        low, high = percent(band.lowest[-1]), percent(band.highest[-1])
+        console.print(
+            f"{counted(len(band), 'random order')} of as many: {low} to {high} after, "
+            f"{percent(band.mean[-1])} in the mean."
+        )
+    if held_out is not None:
+        seen = counted(len(held_out.targets), "held-out image")
+        console.print(f"On {seen}: {_accuracy_words(held_out)}.")
+
+
 def _print_steps(path: PruningPath, kinds: dict[str, SelectivityTable], shown: int) -> None:
     """Print the first steps, and the last."""
     if not len(path) or not shown:
@@ -282,15 +328,16 @@ def _print_forgotten(path: PruningPath) -> None:
 
 
 def _draw(
-    model: nn.Module, path: PruningPath, kinds: dict[str, SelectivityTable], figure: Path
-) -> None:
+    model: nn.Module, path: PruningPath, kinds: dict[str, SelectivityTable], figure: Path,
+    beside: dict[str, Any],
+) -> None:  # fmt: skip
     import carviz
     from carviz.plots import plot_order, plot_paths
 
-    if len(kinds) == len(path.banks):
+    if len(kinds) == len(path.banks) and not beside:
         pictures = {bank: carviz.rgb_weights(model, bank) for bank in path.banks}
         save_figure(plot_order(path, pictures, selectivity=kinds), figure)
         console.print(f"\nThe order as pictures: [bold]{figure}[/]")
     else:
-        save_figure(plot_paths(path), figure)
+        save_figure(plot_paths(path, **beside), figure)
         console.print(f"\nThe curve of the accuracy: [bold]{figure}[/]")

@@ -36,7 +36,7 @@ SHAPES = {
 }
 HELD = "9 6"
 """Dashes of the line of held-out images."""
-HELD_OUT = "CAR, greedy, held out"
+HELD_OUT = "the same, held out"
 SAMPLE = 38
 """Width of a line's sample in the legend."""
 

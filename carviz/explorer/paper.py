@@ -44,6 +44,8 @@ def page(session: Session) -> str:
     if shown.pruned and not shown.measured:
         return cards.pruning_page(
             shown.paths,
+            band=shown.band,
+            held_out=shown.held_out,
             count=shown.count,
             selectivity=None if shown.pictures is None else shown.selectivity,
             pictures=shown.pictures,
@@ -61,6 +63,8 @@ def page(session: Session) -> str:
         pictures=shown.pictures,
         thumbnails=thumbnails,
         paths=shown.paths if shown.pruned else (),
+        band=shown.band,
+        held_out=shown.held_out,
         count=shown.count,
         about=about,
     )

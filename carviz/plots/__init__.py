@@ -6,7 +6,7 @@ from carviz.plots.banks import plot_banks
 from carviz.plots.classes import class_blocks, plot_classes, tie_words
 from carviz.plots.clusters import plot_clusters
 from carviz.plots.cumulative import plot_cumulative
-from carviz.plots.curves import check_paths
+from carviz.plots.curves import check_band, check_paths
 from carviz.plots.filter import plot_filter
 from carviz.plots.joint import plot_joint
 from carviz.plots.lost import plot_lost
@@ -20,6 +20,7 @@ from carviz.plots.style import CarvizFigure, check_picture, check_selectivity, c
 
 __all__ = [
     "CarvizFigure",
+    "check_band",
     "check_paths",
     "check_picture",
     "check_selectivity",

@@ -1,7 +1,13 @@
 """Floor 4: prune filters one after another, by greedy CAR or by a rival criterion."""
 
 from carviz.pruning.criteria import CRITERIA
-from carviz.pruning.cumulative import DRAWS, iter_bands, measure_cumulative, random_orders
+from carviz.pruning.cumulative import (
+    DRAWS,
+    iter_bands,
+    measure_band,
+    measure_cumulative,
+    random_orders,
+)
 from carviz.pruning.front import check_count, prepare_pruning, prune_filters
 from carviz.pruning.pruning import Pruning
 
@@ -11,6 +17,7 @@ __all__ = [
     "Pruning",
     "check_count",
     "iter_bands",
+    "measure_band",
     "measure_cumulative",
     "prepare_pruning",
     "prune_filters",

@@ -302,6 +302,31 @@ def iter_bands(
             yield RandomBand(np.asarray(right), len(pruning.banks[0].images), seed)
 
 
+def measure_band(
+    model: Model,
+    data: Data,
+    layer: Layers,
+    *,
+    count: int | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    device: str | torch.device | None = None,
+    progress: Progress = True,
+    run: Run | None = None,
+) -> RandomBand:
+    """Return the band of random orders alone, those of `measure_cumulative`, for paths to stand in.
+
+    Arguments and errors are those of `measure_cumulative`.
+    """
+    pruning = prepare_pruning(model, data, layer, criterion="random", device=device, run=run)
+    filters, images = sum(len(bank.filters) for bank in pruning.banks), len(pruning.banks[0].images)
+    steps = check_count(count, filters)
+    _check_draws(draws, steps, images)
+    seed = check_whole(seed, "seed", 0)
+    with telling(progress, f"Removing {draws} × {steps} filters on {images:,} images") as tell:
+        return deque(iter_bands(pruning, steps, draws, seed, tell), maxlen=1).pop()
+
+
 def rank_filters(pruning: Pruning, tell: Callable[[float], None]) -> Order:
     """Return all filters as places among them, the least important first."""
     if pruning.criterion == "car" and pruning.given is None:

@@ -238,9 +238,7 @@ class Session:
             self._jobs.compute(scope)
 
     def prune(self, count: int | None = None, *, held_out: float | None = None) -> None:
-        """Prune the bank greedily by CAR in the background, beside random orders.
-
-        A job that runs is ended.
+        """Prune greedily by CAR in the background, beside random orders; a job that runs is ended.
 
         Parameters
         ----------
@@ -252,7 +250,7 @@ class Session:
         Raises
         ------
         ValueError
-            If the bank cannot be pruned so. Later failures: see `status` and `wait`.
+            If the bank cannot be pruned so. What fails later `wait` raises, and `status` tells.
         """
         with self._lock:
             self._jobs.prune(count, held_out)

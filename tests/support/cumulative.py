@@ -1,4 +1,6 @@
-"""Cumulative curves as networks give them: random ones."""
+"""Cumulative curves as networks give them: random ones; and orders on other images."""
+
+import dataclasses
 
 import numpy as np
 from support.paths import random_path
@@ -45,3 +47,17 @@ def cumulative_of(
         random_orders=np.argsort(g.random((draws, F)), axis=1)[:, :n], right_random=drawn,
         passport={"chosen_on": chosen_on}, **more,
     )  # fmt: skip
+
+
+def held_out(path, n=11, seed=3, wrong=0):
+    """The order of a path on other images."""
+    other = random_path(path.criterion, n=n, seed=seed, banks=path.banks, sizes=path.bank_sizes)
+    baseline = other.baseline.copy()
+    baseline[:wrong] = (baseline[:wrong] + 1) % 10
+    return dataclasses.replace(
+        other.prefix(len(path)),
+        baseline=baseline,
+        order=path.order,
+        layers=path.layers,
+        passport={"order": "a of b"},
+    )
