@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from carviz.results.shuffling import differing
+from carviz.results.difference_test import differing
 
 Order = Literal["car", "log_prob"]
 ORDERS = ("car", "log_prob")
@@ -39,10 +39,12 @@ class Agreement:
         those on as many other images. At most 1; below 0 where filters differ less than chance
         would have them, -inf where all have the same mean. NaN where nothing is to be said.
     low, high
-        Its 95% interval (Feldt).
+        Its 95% interval: Feldt's, with the degrees of freedom of Box, fewer than F - 1 where
+        filters act alike on images of a kind.
     p_value
-        How likely filters that are interchangeable on every image differ as much: Cochran's Q by
-        1,000 seeded shuffles of the filters within each image; for "log_prob" its equal.
+        How likely filters that do not differ differ as much: the larger p of two seeded tests of
+        one measure, that of Cochran's Q; 1,000 shuffles of the filters within each image, and 1,000
+        flips of the sign of what filters differ by on an image.
     images_needed, images_needed_low, images_needed_high
         Images for an alpha of 0.8, 4M (1 - alpha) / alpha, and its interval from that of alpha;
         inf where alpha is not above 0.
@@ -57,7 +59,8 @@ class Agreement:
     Cronbach, *Coefficient alpha and the internal structure of tests*, Psychometrika 16 (1951).
     Feldt, *The approximate sampling distribution of Kuder-Richardson reliability coefficient
     twenty*, Psychometrika 30 (1965). Cochran, *The comparison of percentages in matched samples*,
-    Biometrika 37 (1950).
+    Biometrika 37 (1950). Box, *Some theorems on quadratic forms applied in the study of analysis of
+    variance problems*, Annals of Mathematical Statistics 25 (1954).
     """
 
     order: str
@@ -111,14 +114,15 @@ def measure_agreement(
     targets
         (M,) classes of the images.
     p_value
-        What `shuffled_p_value` has found.
+        What `difference_p_value` has found.
     """
     F, M = values.shape
     told = values[:, differing(values)]
     share, why = _share_of_rest(told, M)
     alpha, low, high = 1 - share, math.nan, math.nan
     if not math.isnan(share):
-        low, high = 1 - share * _quantile(0.975, F, M), 1 - share * _quantile(0.025, F, M)
+        freedom = _freedom(values)
+        low, high = (1 - share * _quantile(p, freedom, M) for p in (0.975, 0.025))
     halves, problem = _halves(values, targets)
     return Agreement(
         order=order, filters=F, images=M, alpha=alpha, low=low, high=high, p_value=p_value,
@@ -156,11 +160,33 @@ def _share_of_rest(told: NDArray[Any], images: int) -> tuple[float, str]:
     return (rest / ((images - 1) * between) if between else math.inf), ""
 
 
-def _quantile(p: float, filters: int, images: int) -> float:
+def _freedom(values: NDArray[Any]) -> float:
+    """Return Box's degrees of freedom between filters, F - 1 where each goes by itself.
+
+    tr(S)² / tr(S²) of the filters' covariance S over images. tr(S²) is estimated from what two
+    different images share: what an image shares with itself moves both of alpha's mean squares.
+    """
+    F, M = values.shape
+    mean = values.mean(axis=1, dtype=np.float64)
+    products, own, itself = np.zeros((F, F)), 0.0, 0.0
+    for start in range(0, M, AT_ONCE):
+        part = values[:, start : start + AT_ONCE].astype(np.float64)
+        part -= mean[:, np.newaxis]
+        part -= part.mean(axis=0)
+        squares = (part * part).sum(axis=0)
+        products += part @ part.T
+        own += float(squares.sum())
+        itself += float((squares * squares).sum())
+    shared = float((products * products).sum()) - itself
+    freedom = own**2 * M / ((M - 1) * shared) if shared > 0 else math.inf
+    return float(min(F - 1, max(1.0, freedom)))
+
+
+def _quantile(p: float, freedom: float, images: int) -> float:
     """Return a quantile of Fisher's F as Feldt has it, (1 - alpha) over (1 - its estimate)."""
     from scipy.special import fdtri  # not scipy.stats: see `sign_test`
 
-    return float(fdtri(filters - 1, (filters - 1) * (images - 1), p))
+    return float(fdtri(freedom, freedom * (images - 1), p))
 
 
 def _needed(alpha: float, images: int) -> float:

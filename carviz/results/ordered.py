@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from carviz.results.ablations import Ablations, Floats, Integers
 from carviz.results.agreement import Agreement, Order, check_order, measure_agreement, tells_apart
+from carviz.results.difference_test import difference_p_value
 from carviz.results.rank_intervals import rank_intervals, surely_higher
-from carviz.results.shuffling import shuffled_p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +135,7 @@ class OrderedFilters(Ablations):
         """Return p of the test whether the filters differ at all; see `Agreement.p_value`."""
         order = check_order(order)
         if order not in self._apart:
-            self._apart[order] = shuffled_p_value(self._values(order))
+            self._apart[order] = difference_p_value(self._values(order))
         return self._apart[order]
 
     def ranks(self, *, order: Order = "car") -> pd.DataFrame:

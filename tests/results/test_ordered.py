@@ -8,7 +8,7 @@ from support.tables import bank_table
 
 from carviz.results import CarTable
 from carviz.results.agreement import measure_agreement
-from carviz.results.shuffling import shuffled_p_value
+from carviz.results.difference_test import difference_p_value
 
 
 def planted(filters=5, images=600, seed=0):
@@ -43,7 +43,7 @@ def test_the_values_are_right_or_wrong_and_falls():
     table, _ = planted(8, 40)
     right = table.predictions == table.targets
     for order, values in (("car", right), ("log_prob", table.image_log_prob_drop)):
-        expected = measure_agreement(values, table.targets, order, shuffled_p_value(values))
+        expected = measure_agreement(values, table.targets, order, difference_p_value(values))
         found = table.agreement(order=order)
         assert found.alpha == pytest.approx(expected.alpha)
         assert found.halves == pytest.approx(expected.halves)
