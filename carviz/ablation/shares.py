@@ -19,9 +19,9 @@ from carviz.banks import Reader, hands_on, zero_channels
 
 FLATTENING = {torch.flatten, "flatten"}
 MANY = 4
-"""Of a set that is more than one part in so many of the bank the shares are not summed up: the
-layer runs again on what is left. That takes less room, and is no dearer; against float64 both are
-as far off as float32 is in the network itself, to a factor of two or so."""
+"""Of a set that is more than one part in so many of the bank shares are not summed up: the layer
+runs again on what is left. That takes less room, and is no dearer; against float64 both are as far
+off as float32 is in the network itself, to a factor of two or so."""
 
 
 def find_readers(graph: fx.GraphModule, site: fx.Node) -> list[Reader]:

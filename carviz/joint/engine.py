@@ -159,12 +159,13 @@ def check_room(banks: Sequence[Measurement], sets: Sequence[Members], singles: i
     asked = rows * (COPIES * images * FACT + 8 * classes * (chunks + 2))
     there = free_memory()
     if asked > there:
-        fit = max(0, int(len(sets) * there / asked) - singles)
+        fit = int(rows * there / asked) - singles
+        fewer = f"about {fit:,} sets at a time, or " if fit > 0 else ""
         raise ValueError(
             f"What is found of every set and image is held in memory; {len(sets):,} sets of "
             f"{images:,} images take {_gib(asked)}, and {_gib(there)} are free. "
-            f"They would also be {cost_words(banks[0], len(sets))}. Measure about {fit:,} sets at "
-            "a time, or fewer images (load_data(…, limit=…))."
+            f"They would also be {cost_words(banks[0], len(sets))}. Measure {fewer}fewer "
+            "images (load_data(…, limit=…))."
         )
 
 

@@ -94,6 +94,7 @@ def measure_pairs(
                 f"pairs are lists of two filters, 'all', or None for siblings; found {pairs!r}."
             )
         chosen, how = all_pairs(count), ALL
+        what = f"{len(chosen):,} pairs, {len(chosen) / count:.0f} times the filters, in {name}"
     else:
         chosen = check_sets(pairs, name, count, "pairs")
         if wrong := next((one for one in chosen if len(one) != 2), None):
@@ -101,10 +102,12 @@ def measure_pairs(
                 f"A pair has two filters; found {list(wrong)}. carviz.measure_joint measures sets "
                 "of any size."
             )
+    if how != ALL:
+        what = f"{len(chosen):,} pairs in {name}"
     banks = prepare_banks(network, data, [name], run=run, answers=answers)
     warn_of(banks)
     sets = [tuple((name, filter) for filter in pair) for pair in chosen]
-    fields = measure_sets(banks, sets, name, progress, f"{len(sets):,} pairs in {name}")
+    fields = measure_sets(banks, sets, name, progress, what)
     return PairTable(**{**fields, "passport": {**fields["passport"], "chosen": how}})
 
 

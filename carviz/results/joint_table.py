@@ -282,7 +282,7 @@ class JointTable(Record):
 
     @property
     def log_prob_p_value(self) -> Floats:
-        """(S,) two-sided p of `log_prob_excess`: Student's t, sign flips near the border."""
+        """(S,) two-sided p of `log_prob_excess`, Student's."""
         return self._log_numbers["p_value"]
 
     @property

@@ -446,8 +446,14 @@ def test_low_precision_and_too_many_sets_are_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"found Run\(precision='tf32'\)"):
         joint(model, "first", [[0, 1]], run=carviz.Run(precision="tf32"))
     monkeypatch.setattr(engine, "free_memory", lambda: 2000)
-    with pytest.raises(ValueError, match=r"multiply-adds at most.*Measure about 0 sets at a time"):
+    with pytest.raises(ValueError, match=r"multiply-adds at most.*\. Measure fewer images"):
         joint(model, "first", [[0, 1], [2, 3]])
+    pairs = [[i, j] for i in range(6) for j in range(i)]
+    monkeypatch.setattr(engine, "free_memory", lambda: 25_000)
+    with pytest.raises(
+        ValueError, match=r"15 sets of 70.*Measure about 7 sets at a time, or fewer"
+    ):
+        joint(model, "first", pairs)
 
 
 def test_the_model_is_left_as_it_was():
