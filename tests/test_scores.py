@@ -1,5 +1,6 @@
 """A score of one's own: falls of it, against a loop over the network, and what is refused."""
 
+import dataclasses
 import functools
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -16,6 +17,7 @@ from torchvision.ops import box_iou
 
 import carviz
 from carviz import Run, ScoreTable
+from carviz.ablation import GraphPlan
 from carviz.car.questions import identity_of
 
 IMAGES = torch.randn(40, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -415,3 +417,36 @@ def test_pruning_has_no_score():
     targets = [(x, {"boxes": x}) for x in IMAGES]
     with pytest.raises(TypeError, match=r"image 0 has a dict of 1 .*measure_car\(…, score=\)"):
         carviz.prune_filters(Residual(), targets, "third", progress=False)
+
+
+@pytest.mark.parametrize("faulty", ["nothing is removed", "another filter is removed"])
+def test_a_plan_that_does_otherwise_than_the_network_scores_nothing(monkeypatch, faulty):
+    class Maps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images):
+            return {"out": self.last(torch.relu(self.conv(images)))}
+
+    def closeness(outputs, target):
+        return float(outputs["out"].sigmoid().mean())
+
+    torch.manual_seed(0)
+    model, tail = Maps(), GraphPlan.tail
+
+    def wrong(self, values, batch, *more):
+        if faulty.startswith("nothing"):
+            sets = np.full_like(batch.sets, -1)
+        else:
+            sets = np.where(batch.sets < 0, -1, (batch.sets + 1) % 4)
+        channels = torch.as_tensor(sets, device=batch.channels.device)
+        return tail(self, values, dataclasses.replace(batch, sets=sets, channels=channels), *more)
+
+    right_ones = measure(model, (IMAGES, LABELS), "conv", closeness)
+    assert right_ones.passport["engine"] == "graph"
+    monkeypatch.setattr(GraphPlan, "tail", wrong)
+    with pytest.warns(UserWarning, match="changes the answers otherwise when filter"):
+        found = measure(model, (IMAGES, LABELS), "conv", closeness)
+    assert found.passport["engine"] == "hooks"
+    assert np.allclose(found.scores, right_ones.scores, atol=1e-6)

@@ -17,7 +17,7 @@ from carviz.evaluate.describing import described
 from carviz.evaluate.last_steps import LastSteps
 from carviz.evaluate.outputs import Pick
 
-Leaf = Literal["row", "each", "whole"]
+Leaf = Literal["row", "each", "whole", "mixed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Layout:
     ----------
     leaf
         "row": a tensor with a row an image; "each": a list with a member an image; "whole": the
-        same for all images, or of no interest. None where it is made of parts.
+        same for all images; "mixed": of all images at once, a loss or their number say, which is
+        None for one image. None where it is made of parts.
     parts
         The parts, by key, place or name of field.
     kind
@@ -87,13 +88,16 @@ def _layout(many: Any, one: Any, rows: int) -> Layout | None:
     if isinstance(many, Tensor):
         if many.ndim and many.shape == (rows, *one.shape[1:]) and one.shape[:1] == (1,):
             return Layout("row")
-        return Layout("whole") if many.shape == one.shape else None
+        if many.shape != one.shape:
+            return None
+        return Layout("whole" if torch.equal(many, one) else "mixed")
     listed = isinstance(many, (list, tuple))
     if listed and len(many) == rows and len(one) == 1:
         return Layout("each")
     keys = _keys(many)
     if keys is None:
-        return Layout("whole")
+        number = isinstance(many, (bool, int, float, str))
+        return Layout("mixed" if number and many != one else "whole")
     if keys != _keys(one):
         return None
     parts = [(key, _layout(_part(many, key), _part(one, key), rows)) for key in keys]
@@ -150,6 +154,8 @@ def answer_of(output: Any, layout: Layout, row: int) -> Any:
     """Return what an output says of one image: its row of all that follows the images."""
     if layout.leaf == "whole":
         return output
+    if layout.leaf == "mixed":
+        return None
     if layout.leaf is not None:
         return output[row]
     parts = [(key, answer_of(_part(output, key), part, row)) for key, part in layout.parts]

@@ -72,6 +72,17 @@ def test_what_does_not_follow_the_images_is_handed_on_whole():
     assert AnswersPick(layout=layout)(give("a mapping", 2))[1]["scale"].tolist() == [1.0] * 5
 
 
+def test_what_is_of_all_images_at_once_is_handed_to_none():
+    def output(rows):
+        maps = torch.arange(rows * 2.0).reshape(rows, 2)
+        return {"out": maps, "loss": maps.mean(), "count": rows, "name": "x"}
+
+    layout = find_layout(output(3), output(1), 3)
+    first = AnswersPick(layout=layout)(output(2))[0]
+    assert first["out"].tolist() == [0, 1]
+    assert (first["loss"], first["count"], first["name"]) == (None, None, "x")
+
+
 @pytest.mark.parametrize("form", ["a list an image", "a mapping of lists"])
 def test_lists_an_image_may_be_of_any_length(form):
     layout = find_layout(give(form, 3), give(form, 1), 3)
