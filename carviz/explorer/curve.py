@@ -97,12 +97,12 @@ def legend(
             value = percent(held_out.accuracy[count]) if count <= len(held_out) else NONE
             rows.append(_row(_sample("car", HELD, "", "cv-held"), HELD_OUT, value))
     if band is not None:
-        value = NONE
+        value, more = NONE, f"{len(band)} orders"
         if count <= band.steps:
             low, high = share_words(band.lowest[count]), share_words(band.highest[count])
-            value = f"{percent(band.mean[count])}<br><small>{low} to {high}</small>"
+            value, more = percent(band.mean[count]), f"{more}: {low} to {high}"
         sample = _sample("random", DASHES["random"], _mark("random", SAMPLE / 2, 9))
-        rows.append(_row(sample, f"random, mean of {len(band)}", value))
+        rows.append(_row(sample, "random", value, more=more))
     head = f"Right after {count} pruned"
     table = f'<table class="cv-legend"><caption>{head}</caption>{"".join(rows)}</table>'
     said = escape(" ".join(_notes(paths[0], band, held_out)))
@@ -122,9 +122,11 @@ def _notes(path: PruningPath, band: RandomBand | None, held_out: PruningPath | N
     return notes + ([] if band is None else [band_words(band)])
 
 
-def _row(sample: str, name: str, value: str, first: bool = False) -> str:
+def _row(sample: str, name: str, value: str, first: bool = False, more: str = "") -> str:
     strong = ' class="cv-first"' if first else ""
-    return f"<tr{strong}><td>{sample}</td><th scope=row>{escape(name)}</th><td>{value}</td></tr>"
+    small = f"<br><small>{more}</small>" if more else ""
+    head = f"<th scope=row>{escape(name)}{small}</th>"
+    return f"<tr{strong}><td>{sample}</td>{head}<td>{value}</td></tr>"
 
 
 def _sample(criterion: str, dashes: str, mark: str, more: str = "") -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from support.results_examples import (
     car_table,
+    cumulative_table,
     exciting,
     pruning_path,
     selectivity_table,
@@ -30,7 +31,7 @@ from carviz.results import Record, seal
 
 RECORDS = (
     car_table(), exciting(), pruning_path(), pruning_path().prefix(0), selectivity_table(),
-    sibling_table(),
+    sibling_table(), cumulative_table(),
 )  # fmt: skip
 SLOWEST = 1.0
 """Seconds."""
