@@ -379,3 +379,14 @@ def test_the_audit_finds_a_broken_value(monkeypatch, broken, value):
     broken(monkeypatch)
     other, _ = made()
     assert other.how == "hooks"
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-4])
+def test_logits_that_hardly_differ_are_no_fault(scale):
+    """Falls of log p are then near float32's own rounding of log p."""
+    model = wake(Normed(), IMAGES)
+    with torch.no_grad():
+        model.last.weight *= scale
+        model.last.bias *= scale
+    table = carviz.measure_car(model, (IMAGES, LABELS), "first", progress=False)
+    assert table.complete

@@ -36,6 +36,7 @@ import report
 import rows
 import screen
 import subjects
+import values
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 ROOT = BENCHMARKS.parents[1]
@@ -281,6 +282,16 @@ def test_a_sheet_is_written_whole_or_not_at_all(tmp_path):
         rows.save(tmp_path / "a.json", (circle := {}) | {"circle": circle.setdefault("c", circle)})
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert json.loads((tmp_path / "a.json").read_text())["rows"] == [{"a": 1}]
+
+
+def test_values_are_timed_beside_zero_with_nothing_skipped():
+    found = values.take_turns(["shapes:features.8"], images=16, repeats=1, memory=2**28)
+    assert [row["value"] for row in found] == list(values.WAYS)
+    assert [row["/ zero, nothing skipped"] for row in found if row["value"] == values.AGAINST] == [
+        1
+    ]
+    assert min(row["s"][0] for row in found) > 0
+    assert [row["value"] for row in found if row["pass for the means, s"]] == ["mean"]
 
 
 def test_benchmarks_md_is_made_of_the_saved_figures():
