@@ -70,7 +70,7 @@ def test_a_value_does_what_a_loop_of_hooks_does(name, value):
     assert float((expected - whole).abs().amax()) > 0.02 * float(whole.abs().amax())
     table = measured(model, bank, value)
     before = own_log_probs(whole, LABELS)
-    agree(expected, table.predictions, before - table.image_log_prob_drop, LABELS)
+    agree(expected, table.predictions, before - torch.tensor(table.image_log_prob_drop), LABELS)
     assert table.passport["engine"] == HOW.get(name, "graph")
     assert table.passport["value"]["set"] == value
     if value == "mean":
@@ -123,7 +123,9 @@ def test_no_image_is_skipped_but_where_the_channel_has_the_value():
         model[0].bias[2], model[0].weight[2] = -1, 0  # silent
         model[0].bias[3], model[0].weight[3] = 0.5, 0  # a constant
     for number, skipped in ((0.0, 2), (0.5, 3)):
-        plan = prepare_car(model, (IMAGES, LABELS), bank, value=Value("number", number)).plan
+        plan = prepare_car(
+            model, (IMAGES, LABELS), bank, question=Question(value=Value("number", number))
+        ).plan
         values = plan.filled(plan.head(IMAGES), IMAGES, None)
         assert (~plan.active(values)).all(0).tolist() == [i == skipped for i in range(6)]
 

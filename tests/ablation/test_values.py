@@ -10,7 +10,7 @@ from support.families import ROWS
 from support.woken import NAMES, family
 
 from carviz.ablation.values import ZERO, Value, check_value, partner_order
-from carviz.car import prepare_car
+from carviz.car import Question, prepare_car
 
 
 @pytest.mark.parametrize("count", [2, 3, 32, 256])
@@ -46,7 +46,9 @@ def test_families_are_measured_by_their_graph(row):
     """The audit judges each, strictly; where one may be wrong the graph is not used."""
     model, images, targets = family(row.family)
     for value in ("mean", "resample"):
-        found = prepare_car(model, (images, targets), row.bank, value=check_value(value))
+        found = prepare_car(
+            model, (images, targets), row.bank, question=Question(value=check_value(value))
+        )
         assert found.plan.how == "graph"
         assert found.plan.rows_independent
         assert "changes the logits as in the network itself" in found.audit.words
