@@ -265,6 +265,15 @@ def test_what_cannot_be_measured_is_refused_in_words():
     assert "gate" not in measured(wake(gated, IMAGES), None, "mean")
 
 
+def test_a_value_among_the_answers_is_refused():
+    """Of a network that ends with a sigmoid, log p is taken of what the sigmoid reads."""
+    model = wake(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, CLASSES, 6)), IMAGES)
+    model.extend([nn.Sigmoid(), nn.Flatten()])
+    with pytest.raises(ValueError, match="these are the network's answers"):
+        measured(model, "2", 0.5)
+    assert measured(model, "0", 0.5).passport["engine"] == "graph"
+
+
 class Gate(nn.Module):
     """A squeeze-and-excite gate multiplies the bank's channels."""
 

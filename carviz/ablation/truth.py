@@ -126,6 +126,8 @@ def find_truth(
     reference.pick = pick
     logits = pick(answer, steps)
     truth = Truth(images, logits, _rounding(reference, images, logits, tick), pick, value=value)
+    if pick.step and not value.is_zero:
+        _refuse_answers(reference, truth, layer)
     _say_values(reference, truth, layer, energies)
     _remove_some(reference, truth, layer, energies, small, tick)
     return truth
@@ -161,6 +163,22 @@ def _rounding(reference: Reference, images: Tensor, whole: Tensor, tick: Tick) -
             )
     # Two runs may agree by luck, in the very same order of additions.
     return max(seen, 4 * torch.finfo(whole.dtype).eps * scale)
+
+
+def _refuse_answers(reference: Reference, truth: Truth, layer: str) -> None:
+    """Refuse a value in the place of what the network answers: log p is taken of what is before."""
+    maps, logits = reference.maps(truth.images, layer)[-1], truth.whole
+    if len(maps) != len(logits):
+        return
+    of_one = logits.softmax(1)[:, 1:]
+    for answers in (logits.sigmoid(), of_one):
+        given = maps.flatten(1)
+        if given.shape == answers.shape and torch.allclose(given, answers, atol=1e-5):
+            raise ValueError(
+                f"value={truth.value.given!r} is set behind the activation that reads {layer!r}, "
+                "and these are the network's answers, which log p is not taken of. Let the network "
+                "return logits, or take value='zero'."
+            )
 
 
 def _say_values(reference: Reference, truth: Truth, layer: str, energies: Tensor) -> None:
