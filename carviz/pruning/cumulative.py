@@ -69,8 +69,8 @@ def measure_cumulative(
         The bank: a convolution's name, or the module itself. Of a list of them the filters are
         ranked, and go, jointly.
     criterion
-        Any of `carviz.prune_filters`. "car" is greedy: up is its path, which is found step by step,
-        and down goes that path backwards.
+        Any of `carviz.prune_filters`. "car" is greedy: up is its path, which is found step by step
+        to its end whatever `count` says, and down goes that path backwards.
     draws
         How many random orders, 2 to 1,000. One more of them lies from lowest to highest at a step
         with (draws − 1)/(draws + 1): 90% where 20 are drawn.
