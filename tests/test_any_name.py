@@ -6,11 +6,12 @@ import warnings
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from support.cumulative import cumulative_of
 from support.legible import check_legible, texts, words
 from support.pages import Page
 from support.paths import random_path
 from support.pictures import patches_of, pictures_of
-from support.results_examples import car_table
+from support.results_examples import car_table, pair_table
 from support.selectivity_tables import kinds_of, random_readings
 from support.sibling_tables import kinds_in, random_siblings
 from support.tables import random_table
@@ -35,6 +36,8 @@ def with_layer(record, layer):
     changes = {"layer": layer}
     if hasattr(record, "layers"):
         changes = {"banks": (layer,), "layers": (layer,) * len(record.layers)}
+    elif hasattr(record, "banks"):
+        changes["banks"] = (layer,)
     return dataclasses.replace(record, **changes)
 
 
@@ -44,6 +47,7 @@ def figures(names, layer):
     kinds, pictures = kinds_of(8, layer), pictures_of(8)
     path = with_layer(random_path(names=names, sizes=(8,)), layer)
     siblings = with_layer(random_siblings(8), layer)
+    pairs, curves = with_layer(pair_table(), layer), cumulative_of(path)
     patches = patches_of(classes=names)
     patches = dataclasses.replace(patches, layer=layer)
     return {
@@ -51,6 +55,10 @@ def figures(names, layer):
         "plot_classes": plots.plot_classes(table, 2, k=len(names)),
         "plot_banks": plots.plot_banks(CarTables([table, with_layer(table, f"{layer}, another")])),
         "plot_bank": plots.plot_bank(table, selectivity=kinds, pictures=pictures),
+        "plot_cumulative": plots.plot_cumulative(curves),
+        "plot_joint": plots.plot_joint(pairs),
+        "plot_pairs": plots.plot_pairs(pairs),
+        "plot_ranks": plots.plot_ranks(table),
         "plot_lost": plots.plot_lost(path, 4, k=len(names)),
         "plot_order": plots.plot_order(path, pictures, selectivity=kinds),
         "plot_paths": plots.plot_paths(path, count=3, floor=0.3),

@@ -44,7 +44,7 @@ class PairTable(JointTable):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.layer:
+        if self.banks != (self.layer,):  # a network that is a convolution itself has the name ''
             raise self._reject("pairs are of one bank", f"{len(self.banks)} banks")
         if (self.sizes != 2).any():
             sizes = sorted(set(self.sizes.tolist()))

@@ -37,12 +37,12 @@ def measured(model: Any, data: Any, layer: str, way: str, memory: int) -> tuple[
     """Return the seconds that measuring a bank takes, and those of a pass for its means."""
     import carviz
     from carviz.ablation import check_value
-    from carviz.car import iter_tables, prepare_car
+    from carviz.car import Question, iter_tables, prepare_car
     from carviz.car.constants import find_constants
 
     value, skips = WAYS[way]
     run = carviz.Run(memory=memory)
-    bank = prepare_car(model, data, layer, run=run, value=check_value(value))
+    bank = prepare_car(model, data, layer, run=run, question=Question(value=check_value(value)))
     if not skips:
         bank.plan.active = lambda _values: None  # type: ignore[method-assign]
     start = time.perf_counter()
