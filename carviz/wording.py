@@ -136,7 +136,7 @@ def flips_words(lost: int, gained: int, images: int) -> str:
 
 
 def rank_words(found: FilterSummary, filters: int | None = None) -> str:
-    """Write a filter's place: "3 of 32, CAR tied with 2 others".
+    """Write a filter's place and the ranks that it may have: "3 of 32, 95% interval 1 to 20".
 
     Where the images do not tell the filters apart it says so, and offers the place by log p.
     `filters` is how many the bank has, where that is known; else its numbers tell.
@@ -145,7 +145,10 @@ def rank_words(found: FilterSummary, filters: int | None = None) -> str:
     among = f"of {found.filters}" + ("" if whole else " measured")
     if found.told_apart:
         tied = f", CAR tied with {counted(found.tied, 'other')}" if found.tied else ""
-        return f"{found.rank} {among}{tied}"
+        if found.rank_low is None or found.rank_high is None:
+            return f"{found.rank} {among}{tied}"
+        span = rank_interval_words(found.rank_low, found.rank_high)
+        return f"{found.rank} {among}, {span}{tied}"
     if found.log_prob_told_apart is None:
         return NOT_APART
     if found.log_prob_rank is None or found.log_prob_agreement is None:
@@ -155,7 +158,7 @@ def rank_words(found: FilterSummary, filters: int | None = None) -> str:
 
 
 def place_words(found: FilterSummary, filters: int | None = None) -> str:
-    """Write a filter's place where nothing else says that it is one: "rank 3 of 32"."""
+    """Write a filter's place where nothing else says that it is one: "rank 3 of 32, …"."""
     return f"{'rank ' if found.told_apart else ''}{rank_words(found, filters)}"
 
 

@@ -255,8 +255,7 @@ def test_every_surface_tells_a_rank_where_the_images_tell_filters_apart(monkeypa
     said = surfaces(table, monkeypatch)
     assert not any("do not tell" in words for words in said.values())
     for name in ("notebook", "page", "figure", "filter"):
-        assert "1 of 8" in said[name], name
-    assert f"rank 1 of 8; 95% interval {low} to {high})" in said["filter"]
+        assert f"1 of 8, 95% interval {low} to {high}" in said[name], name
     for name in ("terminal", "bank's page"):
         for order in ("car", "log_prob"):
             assert wording.order_words(table.agreement(order=order)) in said[name]

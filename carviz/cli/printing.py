@@ -23,14 +23,13 @@ from carviz.wording import (
     place_words,
     points,
     probability,
-    rank_interval_words,
     value_words,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from carviz.results import CarTable, CarTables, FilterSummary, SelectivityTable
+    from carviz.results import CarTable, CarTables, SelectivityTable
 
 
 def print_banks(frame: pd.DataFrame, gates: bool) -> None:
@@ -149,7 +148,7 @@ def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | N
         index = index_words(selectivity.color_index[filter])
         kind = f" [bold]{kind_words(selectivity.kind[filter])}[/], {index},"
     console.print(
-        f"\n[bold]Filter {filter}[/] ({place_words(found)}{_span(table, found)}):{kind} "
+        f"\n[bold]Filter {filter}[/] ({place_words(found)}):{kind} "
         f"CAR [bold]{points(found.car)}[/] ({interval_words(found.low, found.high, unit=False)}), "
         f"{flips_words(found.lost, found.gained, found.images)}"
     )
@@ -171,11 +170,3 @@ def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | N
                 probability(row.q_value),
             )
     console.print(rows)
-
-
-def _span(table: CarTable, found: FilterSummary) -> str:
-    """Return between which places a filter's true rank lies, where it has a rank to doubt."""
-    if not found.told_apart or found.filters == 1:
-        return ""
-    low, high = table.rank_interval(found.filter)
-    return f"; {rank_interval_words(low, high)}"

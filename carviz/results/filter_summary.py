@@ -76,6 +76,9 @@ class FilterSummary(AccuracyReduction):
         The bank, and the filter's number in it.
     rank, filters
         The filter's place, 1 for the highest CAR, among so many that were measured.
+    rank_low, rank_high
+        Between which places its true rank lies (`carviz.CarTable.ranks`); None where the images do
+        not tell the filters apart, and where there is but one.
     whole
         Whether these are numbered 0 to `filters` - 1, as all filters of a bank are.
     tied
@@ -96,6 +99,8 @@ class FilterSummary(AccuracyReduction):
     filter: int
     rank: int
     filters: int
+    rank_low: int | None
+    rank_high: int | None
     whole: bool
     tied: int
     told_apart: bool
@@ -120,6 +125,9 @@ def summarize(
     k = check_whole(k, "k", 0, what="the number of classes at each end")
     i = table.row(filter)
     told_apart = table.tells_apart()
+    ends: tuple[int | None, int | None] = (None, None)
+    if told_apart and len(table.filters) > 1:  # it costs, and the table keeps it
+        ends = table.rank_interval(filter)
     by_log_prob: tuple[bool | None, int | None, float | None] = (None, None, None)
     if not told_apart and table.has_image_log_prob_drop:
         by_log_prob = _place_by_log_prob(table, filter)
@@ -129,6 +137,8 @@ def summarize(
         **{name: column[i].item() for name, column in numbers.items()},
         rank=table.rank(filter),
         filters=len(table.filters),
+        rank_low=ends[0],
+        rank_high=ends[1],
         whole=bool(table.filters.max() == len(table.filters) - 1),
         tied=int((table.car == table.car[i]).sum()) - 1,
         told_apart=told_apart,
