@@ -143,8 +143,11 @@ class OrderedFilters(Ablations):
 
         All true ranks lie within these intervals at once in 95% of banks. By CAR they come from the
         exact sign test of every two filters, by the fall of log p from Student's t of their paired
-        differences, which is what means want; Holm's correction runs over all pairs (Mogstad,
-        Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
+        differences, which is what means want, with three images added to the spread whose
+        difference is the largest in the bank (falls lie in few images). Holm's correction runs over
+        all pairs (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies 91, 2024).
+        Images count as one sample, though `limit=` takes as many of each class: that errs on the
+        careful side.
 
         Parameters
         ----------

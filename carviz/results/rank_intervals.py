@@ -13,8 +13,13 @@ from carviz.results.statistics import sign_test
 LEVEL = 0.05
 AT_ONCE = 4096
 """Images whose values are turned into floats at once."""
-CANCELLED = 1e-12
-"""Share of two variances below which that of a difference is rounding."""
+PSEUDO = 3.0
+"""Images that are added to the spread of each pair's differences, not to their mean, with a
+difference as large as the largest that any two filters of the bank have: three images that never
+came have a chance of 5% (the rule of three). Falls of log p lie in so few images that without them
+filters of equal means are told apart by large falls that just one of them has met: of 40, 100 and
+320 images drawn from 6,400 of *shapes*, with all means of its first bank made equal, all true ranks
+were held in 9, 21 and 60% of 200 draws, and in all with them."""
 
 
 def rank_intervals(higher: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -38,7 +43,8 @@ def surely_higher(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Return (F, F) whether a filter's mean is surely above another's, all pairs at 95% at once.
 
     Right and wrong (bool): the exact sign test of the images on which just one of the two is right.
-    Real numbers: Student's t of the paired differences. Holm's correction runs over all pairs.
+    Real numbers: Student's t of the paired differences, with `PSEUDO` images more in their spread.
+    Holm's correction runs over all pairs.
 
     The sign test would not do for real numbers: it compares medians, and falls of log p of many
     small ones and few large ones have means in one order and medians in the other.
@@ -106,9 +112,10 @@ def _means(
         squares += part @ part.T
     own = squares.diagonal()
     both = own[above] + own[below]
-    spread = np.maximum(both - 2 * squares[above, below], CANCELLED * both)
+    largest = float(np.ptp(values, axis=0).max())
+    spread = np.maximum(both - 2 * squares[above, below], 0) + PSEUDO * largest**2
     t = np.abs(difference) / np.sqrt(np.where(spread > 0, spread, 1) / (M * (M - 1)))
-    return difference, np.where(spread > 0, 2 * stdtr(M - 1, -t), np.where(difference, 0.0, 1.0))
+    return difference, np.where(spread > 0, 2 * stdtr(M - 1, -t), 1.0)
 
 
 def _parts(values: NDArray[Any], dtype: type) -> Iterator[NDArray[Any]]:
