@@ -1,6 +1,7 @@
 """Figures, pages and the explorer survive any name of a class and of a layer, without a warning."""
 
 import dataclasses
+import re
 import warnings
 
 import numpy as np
@@ -81,6 +82,18 @@ def test_every_figure_is_legible_and_gives_no_warning(layer):
         warnings.simplefilter("error")
         for figure in figures(NAMES, layer).values():
             check_legible(figure)
+
+
+def test_a_long_name_leaves_a_heading_what_it_says():
+    drawn = figures(("cat", "dog"), "x" * 300)
+    drawn["plot_ranks"] = plots.plot_ranks(with_layer(random_table(1), "x" * 300))
+    for figure, fact in (
+        ("plot_ranks", "…x+: 1 filter by CAR, and how sure its rank is"),
+        ("plot_pairs", r"…x+: \d pairs? of filters, beyond the sum of both"),
+        ("plot_joint", r"…x+: \d sets? of filters, together and one by one"),
+        ("plot_cumulative", "^Removing filters of x+…x+ by CAR, ranked once"),
+    ):
+        assert any(re.search(fact, t.get_text()) for t in texts(drawn[figure])), figure
 
 
 def test_what_is_drawn_is_what_the_name_is():

@@ -61,6 +61,20 @@ def test_where_the_images_tell_nothing_it_says_so_and_offers_log_p():
     assert NOT_APART not in words(plot_ranks(table, order="log_prob"))
 
 
+def test_where_no_two_are_told_apart_for_sure_it_says_so():
+    g = np.random.default_rng(8)
+    table = bank_table(g.random((16, 400)) >= np.linspace(0.1, 0.15, 16)[:, np.newaxis])
+    frame = table.ranks()
+    assert table.tells_apart()
+    assert (frame["rank_high"] - frame["rank_low"] == 15).all()
+    said = "No two filters are told apart for sure: each may have any rank"
+    figure = plot_ranks(table)
+    check_legible(figure)
+    assert said in words(figure)
+    assert said in figure.description
+    assert said not in words(plot_ranks(bank(16)))
+
+
 def test_some_filters_of_a_bank_are_called_measured():
     figure = plot_ranks(random_table(3, filters=[4, 9, 2]))
     check_legible(figure)

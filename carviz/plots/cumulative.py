@@ -22,14 +22,13 @@ from carviz.plots.classes import MARGIN
 from carviz.plots.labels import FAN, SWATCH, Label, column_widths, draw_labels
 from carviz.plots.style import (
     BODY,
-    BOLD,
     EDGE,
     PAPER,
     SMALL,
     SOFT,
     TITLE,
     CarvizFigure,
-    fit,
+    fit_heading,
     fit_names,
     write_at,
 )
@@ -93,8 +92,8 @@ def plot_cumulative(table: CumulativeTable) -> CarvizFigure:
     figure = CarvizFigure(WIDTH, HEIGHT)
     ranked = f"by {CRITERIA.get(table.criterion, table.criterion)}"
     ranked = "in a given order" if table.criterion == "given" else ranked
-    heading = f"Removing filters of {names_words(table.banks)} {ranked}"
-    heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
+    banks, room = names_words(table.banks), WIDTH - 2 * MARGIN
+    heading = fit_heading(figure, banks, f" {ranked}", room, before="Removing filters of ")
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     whole = _whole_words(curves, held)
     write_at(figure, MARGIN, 0.82, whole, color=SOFT)

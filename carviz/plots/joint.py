@@ -16,6 +16,7 @@ from carviz.plots.style import (
     TITLE,
     CarvizFigure,
     fit,
+    fit_heading,
     fit_names,
     write_at,
 )
@@ -80,7 +81,8 @@ def plot_joint(table: JointTable) -> CarvizFigure:
     figure = CarvizFigure(WIDTH, TOP + HEADS + shown * ROW + AXIS)
     room = WIDTH - 2 * MARGIN
     of = table.layer or counted(len(table.banks), "bank")
-    heading = f"{of}: {counted(len(table), 'set')} of filters, together and one by one"
+    what = f": {counted(len(table), 'set')} of filters, together and one by one"
+    heading = fit_heading(figure, of, what, room)
     sure = int((table.q_value <= SIGNIFICANT).sum())
     lines = [
         f"{accuracy_share_words(table.accuracy, len(table.images))}. Beyond the sum: what the set "
@@ -89,8 +91,7 @@ def plot_joint(table: JointTable) -> CarvizFigure:
         + (f" The first {shown} are shown." if shown < len(table) else ""),
     ]
     write_at(
-        figure, MARGIN, 0.42, fit(figure, heading, BOLD * room, TITLE),
-        fontsize=TITLE, weight="bold",
+        figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold",
     )  # fmt: skip
     for i, line in enumerate(lines):
         write_at(figure, MARGIN, 0.85 + 0.31 * i, fit(figure, line, room, BODY), color=SOFT)

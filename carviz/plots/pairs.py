@@ -13,7 +13,6 @@ from carviz.plots.cluster_map import ALIKE, OPPOSITE, diverging
 from carviz.plots.set_rows import AXIS, HEADS, ROW, SetRow, Sign, draw_legend, draw_rows
 from carviz.plots.style import (
     BODY,
-    BOLD,
     FAINT,
     INK,
     SMALL,
@@ -23,6 +22,7 @@ from carviz.plots.style import (
     bare,
     box,
     fit,
+    fit_heading,
     write_at,
 )
 from carviz.results import COMPENSATION, REDUNDANCY, PairTable
@@ -124,7 +124,7 @@ def plot_pairs(table: PairTable, *, by: By = "car") -> CarvizFigure:
     figure = CarvizFigure(max(WIDTH, width), height)
     lines = _lines(table, told, len(listed))
     room = figure.get_figwidth() - 2 * MARGIN
-    heading = fit(figure, lines[0], BOLD * room, TITLE)
+    heading = fit_heading(figure, table.layer, lines[0].removeprefix(table.layer), room)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     for i, line in enumerate(lines[1:]):
         look: dict[str, Any] = {"weight": "bold"} if i == 2 else {"color": SOFT}

@@ -24,7 +24,7 @@ from carviz.plots.style import (
     bare,
     box,
     check_table,
-    fit,
+    fit_heading,
     wrap,
     write_at,
 )
@@ -97,9 +97,9 @@ def plot_ranks(table: CarTable, *, order: Order = "car") -> CarvizFigure:
         filters += " measured"
     room = WIDTH - 2 * MARGIN
     page = CarvizFigure(WIDTH, 1)
-    heading = f"{table.layer}: {filters} by {by}, and how sure their ranks are"
-    heading = fit(page, heading, BOLD * room, TITLE)
-    doubt = _doubt(table, order)
+    sure = "its rank is" if len(table.filters) == 1 else "their ranks are"
+    heading = fit_heading(page, table.layer, f": {filters} by {by}, and how sure {sure}", room)
+    doubt = _doubt(table, order) or _any_rank(frame)
     words = agreement_words(agreement).removesuffix(".")
     said = [*wrap(page, f"{words[0].upper()}{words[1:]}.", room, HEAD)]
     doubted = wrap(page, doubt, BOLD * room, HEAD)
@@ -130,6 +130,13 @@ def _doubt(table: CarTable, order: Order) -> str:
         return apart_sentence(table)
     by = f"By {ORDERS[order]}, {NOT_APART}."
     return "" if table.tells_apart(order=order) else by
+
+
+def _any_rank(frame: Any) -> str:
+    """Return that each filter may have any rank, where the test of all together says more."""
+    free = (frame["rank_low"] == 1) & (frame["rank_high"] == len(frame))
+    sure = len(frame) == 1 or not free.all()
+    return "" if sure else "No two filters are told apart for sure: each may have any rank."
 
 
 def _told(row: Any) -> str:

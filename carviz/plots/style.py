@@ -115,6 +115,16 @@ def fit(figure: Figure, words: str, width: float, size: float, keep: str = "both
     return _shortened(words, few, keep)
 
 
+def fit_heading(figure: Figure, name: str, after: str, width: float, *, before: str = "") -> str:
+    """Return a heading of `width` inches at most: where there is no room the name is shortened.
+
+    What stands around the name says what the figure shows, and stays whole.
+    """
+    room = BOLD * width - width_of(figure, f"{before}{drawable(after)}", TITLE)
+    words = f"{before}{fit(figure, name, max(0.0, room), TITLE)}{after}"
+    return fit(figure, words, BOLD * width, TITLE)  # what stands around it may be long as well
+
+
 def wrap(figure: Figure, words: str, width: float, size: float) -> list[str]:
     """Break words into lines of `width` inches at the most; one word that is wider stays whole."""
     lines: list[str] = []
