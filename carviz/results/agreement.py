@@ -17,6 +17,8 @@ WANTED = 0.8
 """The agreement that `images_needed` is for."""
 ODDS = 4.0
 """WANTED / (1 - WANTED), which is no such round number in floating point."""
+ROUNDING = 1e-9
+"""An alpha nearer to 0 than this is 0."""
 LEVEL = 0.05
 HALVES = 50
 AT_ONCE = 4096
@@ -26,6 +28,9 @@ AT_ONCE = 4096
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How far an order of a bank's filters agrees with the one that other images would give.
+
+    Images count as one sample, but for `halves`, which have as many of each class. Where `limit=`
+    took as many of each class, alpha and p therefore err on the careful side.
 
     Parameters
     ----------
@@ -47,7 +52,7 @@ class Agreement:
         flips of the sign of what filters differ by on an image.
     images_needed, images_needed_low, images_needed_high
         Images for an alpha of 0.8, 4M (1 - alpha) / alpha, and its interval from that of alpha;
-        inf where alpha is not above 0.
+        inf where alpha is not above 0, and 2 at least, since one image agrees with none.
     halves
         Median of Spearman's rank correlations between halves of the images, 50 seeded ones with as
         many of each class, not corrected for their being halves; NaN where `why` says.
@@ -120,6 +125,8 @@ def measure_agreement(
     told = values[:, differing(values)]
     share, why = _share_of_rest(told, M)
     alpha, low, high = 1 - share, math.nan, math.nan
+    if abs(alpha) < ROUNDING:
+        alpha = 0.0
     if not math.isnan(share):
         freedom = _freedom(values)
         low, high = (1 - share * _quantile(p, freedom, M) for p in (0.975, 0.025))
@@ -193,7 +200,7 @@ def _needed(alpha: float, images: int) -> float:
     """Return how many images give an alpha of 0.8, where these give this (Spearman-Brown)."""
     if math.isnan(alpha):
         return math.nan
-    return math.inf if alpha <= 0 else ODDS * images * (1 - alpha) / alpha
+    return math.inf if alpha < ROUNDING else max(2.0, ODDS * images * (1 - alpha) / alpha)
 
 
 def _halves(values: NDArray[Any], targets: NDArray[np.int32]) -> tuple[float, str]:

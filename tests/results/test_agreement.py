@@ -86,6 +86,21 @@ def test_images_needed_give_the_agreement_that_is_wanted():
     assert many.alpha == pytest.approx(0.8, abs=0.08)
 
 
+def test_an_alpha_of_rounding_is_none_and_one_image_is_never_enough():
+    """Both mean squares are the same, but for rounding."""
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(size=(4, 6))
+        rows = values.mean(axis=1, keepdims=True) - values.mean()
+        rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+        between = 6 * np.square(rows).sum() / 3
+        found = judged(rows + rest * np.sqrt(between / (np.square(rest).sum() / 15)))
+        assert found.alpha == 0
+        assert found.images_needed == math.inf
+    sure = judged(np.tile(np.arange(4.0)[:, np.newaxis], 9))
+    assert sure.alpha == 1
+    assert (sure.images_needed_low, sure.images_needed, sure.images_needed_high) == (2, 2, 2)
+
+
 def test_halves_agree_less_than_the_whole_would_and_are_the_same_when_asked_again():
     g = np.random.default_rng(4)
     strength = np.linspace(0, 0.5, 12)[:, np.newaxis]
