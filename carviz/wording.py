@@ -45,8 +45,8 @@ CRITERIA = {
 """How the criteria of `carviz.prune_filters` are called; others go by their own name."""
 ORDERS = {"car": "CAR", "log_prob": "log p"}
 """How the orders of a table's filters are called."""
-NOT_APART = "these images do not tell the bank's filters apart"
-"""Stands where a rank would, and says that there is none."""
+NOT_APART = "these images do not tell the measured filters apart"
+"""Stands where a rank would, and says that there is none; the bank may have more filters."""
 
 
 # -- single numbers

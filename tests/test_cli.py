@@ -53,6 +53,7 @@ def test_car_with_another_value(tmp_path, value, kept):
     out = run("car", "--limit", 1, "--layer", "features.3", "--value", value, "--save", path)
     assert "in a filter's place: " in out
     assert "replacing one costs" in out.replace("\n", " ")
+    assert "removing" not in out
     assert CarTable.load(path).passport["value"]["set"] == kept
 
 

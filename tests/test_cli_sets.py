@@ -23,7 +23,7 @@ def test_joint_tells_sets_beside_their_sums(tmp_path):
     told = [points(v[1], unit=False) for v in (table.car, table.sum_of_cars, table.excess)]
     assert rows[0][3:6] == told
     assert "64 images" in flat(out)
-    assert f"Of 128 pairs of a set and an image {table.passport['sets']['ran']} ran" in flat(out)
+    assert f"Sets of filters × images: {table.passport['sets']['ran']} of 128 ran" in flat(out)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "kept").is_dir()
 

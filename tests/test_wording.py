@@ -240,10 +240,13 @@ def test_no_surface_tells_a_rank_where_the_images_do_not_tell_filters_apart(by_l
     offers = OFFERS[by_log_p]
     for name, said in surfaces(table, monkeypatch).items():
         assert wording.NOT_APART in said.replace("These", "these"), name
+        assert "the bank's filters" not in said, "there may be more than were measured"
         assert not re.search(r"rank (<b>)?\d", said), name
         if name in ("notebook", "page", "figure", "filter"):
             assert f"{wording.NOT_APART}{offers['filter']}" in said, name
-        elif name not in ("banks", "all"):
+        elif name == "all":
+            assert ("Log p tells them apart in " in said) is by_log_p
+        elif name != "banks":
             assert f"filters apart{offers['bank']}." in said, name
 
 

@@ -90,7 +90,7 @@ def print_bank(table: CarTable, selectivity: SelectivityTable | None) -> None:
     if table.top > 1:
         console.print(
             f"The class is among the {table.top} first on {percent(table.top_accuracy)} of the "
-            f"images: removing one costs "
+            f"images: {doing} one costs "
             f"{interval_words(table.top_car.min(), table.top_car.max())} of that."
         )
     if len(table.filters) > 1:
@@ -136,8 +136,19 @@ def print_all_banks(tables: CarTables) -> None:
             f"{int((table.car <= 0).sum()):,}",
         )
     console.print(rows)
-    if not all(table.tells_apart() for table in tables.values()):
+    doubted = [table for table in tables.values() if not table.tells_apart()]
+    if doubted:
         console.print(f"{NONE} for a filter: {NOT_APART}.")
+    told = [
+        escape(table.layer)
+        for table in doubted
+        if table.has_image_log_prob_drop and table.tells_apart(order="log_prob")
+    ]
+    if told:
+        console.print(
+            f"Log p tells them apart in {', '.join(told)}; --layer with one of these says how far "
+            "its order by log p can be relied on."
+        )
 
 
 def print_filter(table: CarTable, filter: int, selectivity: SelectivityTable | None) -> None:

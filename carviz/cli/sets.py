@@ -190,9 +190,9 @@ def _print_head(table: JointTable) -> None:
         console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")
     told = table.passport["sets"]
     console.print(
-        f"\n{accuracy_share_words(table.accuracy, len(table.images))}. Of {told['pairs']:,} pairs "
-        f"of a set and an image {told['ran']:,} ran; in the others silent channels leave nothing, "
-        "or what another has."
+        f"\n{accuracy_share_words(table.accuracy, len(table.images))}. Sets of filters × "
+        f"images: {told['ran']:,} of {told['pairs']:,} ran; in the others silent channels leave "
+        "nothing, or what another set has."
     )
 
 

@@ -82,10 +82,10 @@ def bank_names(sets: Any) -> list[str]:
 
 def _each(sets: Any, name: str) -> Sequence[Any]:
     if not isinstance(sets, Iterable) or isinstance(sets, (str, bytes, Mapping)):
-        raise TypeError(f"{name} are a list of sets of filters; found {found_words(sets)}.")
+        raise TypeError(f"{name} are a list of {name} of filters; found {found_words(sets)}.")
     given = list(sets)
     if not given:
-        raise ValueError(f"{name} have a set at least; found an empty list.")
+        raise ValueError(f"{name} have a {name.removesuffix('s')} at least; found an empty list.")
     if all(is_whole(one) for one in given):
         raise TypeError(
             f"{name} are lists of lists; found {found_words(sets)}. Did you mean "
@@ -99,7 +99,8 @@ def _members(one: Any, layer: str, count: int, name: str) -> Filters:
         one = list(one)
         if not one:
             raise ValueError(f"A set has a filter at least; {name} is empty.")
-    return tuple(sorted(check_filters(one, count, layer, name, once="in a set")))
+    once = "in a pair" if name.startswith("pairs") else "in a set"
+    return tuple(sorted(check_filters(one, count, layer, name, once=once)))
 
 
 def _check_once(found: Sequence[Any], name: str) -> None:
@@ -107,7 +108,7 @@ def _check_once(found: Sequence[Any], name: str) -> None:
     for place, one in enumerate(found):
         if one in seen:
             raise ValueError(
-                f"Each set is measured once, in whatever order its filters stand; {name}[{place}] "
-                f"is {name}[{seen[one]}] again. Leave one out."
+                f"Each {name.removesuffix('s')} is measured once, in whatever order its filters "
+                f"stand; {name}[{place}] is {name}[{seen[one]}] again. Leave one out."
             )
         seen[one] = place

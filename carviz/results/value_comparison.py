@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.checks import found_words
 from carviz.results.ablations import Floats, Integers
 from carviz.results.car_table import CarTable
 from carviz.results.record import Record
@@ -181,7 +182,8 @@ def compare_values(tables: Mapping[str, CarTable]) -> ValueComparison:
     Parameters
     ----------
     tables
-        Two tables of one bank or more, by a name for each: ``{"zero": …, "mean": …}``.
+        Two tables of one bank or more, by a name for each: ``{"zero": …, "mean": …}``. A number
+        is a name as well, and goes by how it is written: 0.5 is "0.5".
 
     Returns
     -------
@@ -208,6 +210,7 @@ def compare_values(tables: Mapping[str, CarTable]) -> ValueComparison:
     >>> found.changes()[["filter", "car_first", "car_second"]].values.tolist()
     [[0.0, 1.0, 0.0]]
     """
+    tables = _named(tables)
     first = _checked(tables)
     filters, images = first.filters, first.images
     for table in tables.values():
@@ -228,15 +231,28 @@ def compare_values(tables: Mapping[str, CarTable]) -> ValueComparison:
     )  # fmt: skip
 
 
-def _checked(tables: Any) -> CarTable:
+def _named(tables: Any) -> dict[str, CarTable]:
+    """Return tables by names that are words; TypeError or ValueError if they are no such."""
+    rule = (
+        "Values are compared by a mapping from names to tables of one bank, "
+        '{"zero": table, "mean": table}; found '
+    )
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"{rule}{found_words(tables)}.")
+    named: dict[str, CarTable] = {}
+    for name, table in tables.items():
+        if isinstance(name, bool) or not isinstance(name, (str, int, float, np.number)):
+            raise TypeError(f"{rule}{found_words(name)} as a name. Names are words or numbers.")
+        if not isinstance(table, CarTable):
+            raise TypeError(f"{rule}{found_words(table)} under the name {name!r}.")
+        if str(name) in named:
+            raise ValueError(f"Each value has a name of its own; {str(name)!r} comes twice.")
+        named[str(name)] = table
+    return named
+
+
+def _checked(tables: Mapping[str, CarTable]) -> CarTable:
     """Refuse what cannot be compared; return the first table."""
-    if not isinstance(tables, Mapping) or not all(
-        isinstance(name, str) and isinstance(table, CarTable) for name, table in tables.items()
-    ):
-        raise TypeError(
-            "Values are compared by a mapping from names to tables of one bank, "
-            f'{{"zero": table, "mean": table}}; found {type(tables).__name__}.'
-        )
     if len(tables) < 2:
         raise ValueError(f"Two values at least are compared; found {len(tables)}.")
     name: str

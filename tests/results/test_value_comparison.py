@@ -83,8 +83,11 @@ def test_it_is_a_record(tmp_path):
 @pytest.mark.parametrize(
     ("tables", "error", "words"),
     [
-        ([], TypeError, "found list"),
-        ({"a": 1}, TypeError, "mapping from names to tables"),
+        ([], TypeError, r"found \[\]"),
+        ({"a": 1}, TypeError, "mapping from names to tables.*under the name 'a'"),
+        ({"a": table([1]), None: table([1])}, TypeError, "as a name. Names are words or numbers"),
+        ({"a": table([1]), 0.5: 2}, TypeError, "under the name 0.5"),
+        ({"0.5": table([1]), 0.5: table([1])}, ValueError, "'0.5' comes twice"),
         ({"a": table([1])}, ValueError, "found 1"),
         ({"a": table([1]), "b": table([1], layer="x")}, ValueError, "differs from 'a' in its bank"),
         ({"a": table([1]), "b": table([1], data="x")}, ValueError, "differs from 'a' in its data"),
@@ -100,6 +103,12 @@ def test_it_is_a_record(tmp_path):
 def test_what_cannot_be_compared_is_refused_in_words(tables, error, words):
     with pytest.raises(error, match=words):
         compare_values(tables)
+
+
+def test_numbers_are_names():
+    found = compare_values({"zero": table([9, 1]), 0.5: table([8, 1]), -1: table([7, 1])})
+    assert found.names == ("zero", "0.5", "-1")
+    assert found.agreement()["second"].tolist() == ["0.5", "-1", "-1"]
 
 
 def test_zero_and_a_number_agree_behind_a_relu():
