@@ -50,7 +50,10 @@ def test_car_saves_the_table(tmp_path):
 @pytest.mark.parametrize(("value", "kept"), [("mean", "mean"), ("0.5", 0.5), ("-1", -1.0)])
 def test_car_with_another_value(tmp_path, value, kept):
     path = tmp_path / "table.npz"
-    out = run("car", "--limit", 1, "--layer", "features.3", "--value", value, "--save", path)
+    out = run(
+        "car", "--limit", 1, "--layer", "features.3", "--value", value, "--top", 2,
+        "--save", path,
+    )  # fmt: skip
     assert "in a filter's place: " in out
     assert "replacing one costs" in out.replace("\n", " ")
     assert "removing" not in out

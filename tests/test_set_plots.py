@@ -1,5 +1,6 @@
 """Figures of sets and of pairs: every word legible, numbers as the records have them."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from support.legible import check_legible, words
 from support.set_tables import random_pairs, random_sets
 
+from carviz import PairTable
 from carviz.plots import plot_joint, plot_pairs
 from carviz.wording import points
 
@@ -82,6 +84,55 @@ def test_few_pairs_are_a_list_with_the_farthest_from_chance():
     assert "Listed: the 30 farthest from chance" in words(figure)
     first = table.pairs[np.lexsort((-np.abs(table.interaction), table.q_value))[0]]
     assert f"{first[0]} and {first[1]}" in words(figure).splitlines()
+
+
+def without_interaction(table):
+    return dataclasses.replace(
+        table,
+        predictions=np.tile(table.baseline, (len(table), 1)),
+        single_predictions=np.tile(table.baseline, (len(table.filters), 1)),
+    )
+
+
+def test_where_no_pair_is_beyond_its_sum_nothing_is_farthest_and_the_scale_has_no_number():
+    figure = plot_pairs(without_interaction(random_pairs(12)))
+    check_legible(figure)
+    said = words(figure)
+    assert "farthest" not in said
+    assert "Listed: the first " in said
+    assert "100" not in said
+    assert "compensation" not in said.split("pair\n")[-1]
+
+
+def test_a_scale_names_what_is_told_apart_alone():
+    table = random_pairs(8, images=6)
+    assert table.interaction.any()
+    assert not (table.q_value <= 0.05).any()
+    said = words(plot_pairs(table)).splitlines()
+    assert not any(": redundancy" in line or ": compensation" in line for line in said)
+    assert any(line.endswith(": beyond the sum") for line in said)
+    assert any(": redundancy" in line for line in words(drawn("all of eight")).splitlines())
+
+
+def test_an_interval_that_holds_0_beside_a_sure_q_is_explained():
+    """Six images of one sign, one of them 2: q is 2/64, the interval has three such ones more."""
+    classes, targets = ("a", "b"), np.zeros(400, int)
+    both, alone = np.zeros((1, 400), int), np.zeros((2, 400), int)
+    baseline = targets.copy()
+    both[0, :6] = baseline[5] = 1  # the sixth is gained without either, and not without both
+    falls = {"image_log_prob_drop": both, "single_image_log_prob_drop": alone}
+    table = PairTable(
+        "conv", banks=("conv",), bank=[0, 0], filters=[0, 1], members=[0, 1], sizes=[2],
+        classes=classes, images=range(400), targets=targets, baseline=baseline, predictions=both,
+        single_predictions=alone, **falls,
+    )  # fmt: skip
+    assert table.q_value[0] < 0.05
+    assert table.low[0] <= 0
+    for figure in (plot_pairs(table), plot_joint(table)):
+        check_legible(figure)
+        assert "may hold 0 where q is at most 0.05" in words(figure)
+        assert "may hold 0" in figure.description
+    assert "may hold 0" not in words(plot_pairs(table, by="log_prob"))
 
 
 def test_what_is_no_record_of_sets_is_told():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from carviz.plots.classes import MARGIN
-from carviz.plots.set_rows import AXIS, HEADS, ROW, SetRow, Sign, draw_legend, draw_rows
+from carviz.plots.set_rows import AXIS, HEADS, ROW, WIDER, SetRow, Sign, draw_legend, draw_rows
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -46,7 +46,8 @@ def plot_joint(table: JointTable) -> CarvizFigure:
 
     A dot is what accuracy loses without the set, with its 95% interval (Agresti and Min); the
     diamond is the sum of the CARs of its filters. The dot is filled where the two differ beyond
-    chance (q at most 0.05 over all sets of the table).
+    chance (q at most 0.05 over all sets of the table). q is exact and the interval beside it wider,
+    so it may hold 0 where q is at most 0.05.
 
     Parameters
     ----------
@@ -90,6 +91,9 @@ def plot_joint(table: JointTable) -> CarvizFigure:
         f"Told apart from chance (q ≤ 0.05 over all sets): {sure} of {len(table)}."
         + (f" The first {shown} are shown." if shown < len(table) else ""),
     ]
+    told = table.q_value[:shown] <= SIGNIFICANT
+    if (told & (table.low[:shown] <= 0) & (table.high[:shown] >= 0)).any():
+        lines.append(WIDER)
     write_at(
         figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold",
     )  # fmt: skip
@@ -105,12 +109,12 @@ def plot_joint(table: JointTable) -> CarvizFigure:
     draw_legend(figure, legend, MARGIN, TOP - 0.24)
     axis = "CAR, percentage points of accuracy"
     draw_rows(figure, rows, COLUMNS, (MARGIN, TOP), (NAME, STRIP), axis)
-    told = "; ".join(
+    sentences = "; ".join(
         f"{_name(one)}: together {points(table.car[row])}, sum {points(table.sum_of_cars[row])}, "
         f"beyond it {points(table.excess[row])}, q {probability(table.q_value[row])}"
         for row, one in enumerate(table.sets[:shown])
     )
-    figure.description = f"{heading}. {' '.join(lines)} {told}."
+    figure.description = f"{heading}. {' '.join(lines)} {sentences}."
     return figure
 
 

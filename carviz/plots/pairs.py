@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carviz.plots.classes import MARGIN
 from carviz.plots.cluster_map import ALIKE, OPPOSITE, diverging
-from carviz.plots.set_rows import AXIS, HEADS, ROW, SetRow, Sign, draw_legend, draw_rows
+from carviz.plots.set_rows import AXIS, HEADS, ROW, WIDER, SetRow, Sign, draw_legend, draw_rows
 from carviz.plots.style import (
     BODY,
     FAINT,
@@ -26,7 +26,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import COMPENSATION, REDUNDANCY, PairTable
-from carviz.wording import accuracy_share_words, counted, nats, points, probability
+from carviz.wording import SIGNIFICANT, accuracy_share_words, counted, nats, points, probability
 
 WIDTH = 13.2
 TOP = 2.25
@@ -75,7 +75,8 @@ def plot_pairs(table: PairTable, *, by: By = "car") -> CarvizFigure:
     two filters, green where they do one another's work, purple where losing one makes up for losing
     the other, in the order of a tree that joins redundant filters first; a
     dot marks what is told apart from chance (q at most 0.05 over all pairs). Beside it stand the
-    pairs farthest from chance. Of fewer pairs these are shown with their intervals.
+    pairs farthest from chance. Of fewer pairs these are shown with their intervals; by accuracy q
+    is exact and the interval wider, so it may hold 0 where q is at most 0.05.
 
     Parameters
     ----------
@@ -123,6 +124,10 @@ def plot_pairs(table: PairTable, *, by: By = "car") -> CarvizFigure:
         width, height = WIDTH, TOP + HEADS + len(listed) * ROW + AXIS
     figure = CarvizFigure(max(WIDTH, width), height)
     lines = _lines(table, told, len(listed))
+    sure = told.q_value[listed] <= SIGNIFICANT
+    holds = (told.low[listed] <= 0) & (told.high[listed] >= 0)
+    if by == "car" and not as_map and (sure & holds).any():
+        lines.append(WIDER)
     room = figure.get_figwidth() - 2 * MARGIN
     heading = fit_heading(figure, table.layer, lines[0].removeprefix(table.layer), room)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
@@ -165,7 +170,8 @@ def _lines(table: PairTable, told: _Told, listed: int) -> list[str]:
         f"{compensating:,} compensating."
     )
     if listed < len(table):
-        third += f" Listed: the {listed} farthest from chance."
+        which = f"the {listed} farthest from chance" if told.excess.any() else f"the first {listed}"
+        third += f" Listed: {which}."
     return [
         f"{table.layer}: {counted(len(table), 'pair')} of filters, beyond the sum of both",
         f"Beyond: what both cost together, less what each costs alone ({what}). {images}.",
@@ -231,11 +237,15 @@ def _draw_map(figure: CarvizFigure, table: PairTable, told: _Told, side: float) 
     )  # below the numbers of the columns
     bar.imshow(np.linspace(-1, 1, 255)[None], cmap=diverging(), extent=(-1, 1, 0, 1), aspect="auto")
     bar.set_yticks([])
-    words = [f"{told.write(-most)}: compensation", "0", f"{told.write(most)}: redundancy"]
-    bar.set_xticks([-1, 0, 1], words, fontsize=SMALL)
-    first, _, last = bar.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
+    if told.excess.any():
+        below, above = ("compensation", "redundancy") if sure.any() else ("below", "beyond the sum")
+        words = [f"{told.write(-most)}: {below}", "0", f"{told.write(most)}: {above}"]
+        bar.set_xticks([-1, 0, 1], words, fontsize=SMALL)
+        first, _, last = bar.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    else:  # nothing is beyond any sum, and no number says how much would be
+        bar.set_xticks([0], ["0"], fontsize=SMALL)
     all_measured = len(table) == F * (F - 1) // 2
     note = "black dot: told apart from chance; grey: " + (
         "the filter itself" if all_measured else "the filter itself, or not measured"

@@ -24,6 +24,8 @@ from carviz.plots.style import (
 ROW, HEADS, AXIS = 0.34, 0.34, 0.85
 """Inches of a row, of the heads above, and of the axis below."""
 DOT = 0.13
+WIDER = "q is exact, by sign flips, and the interval wider: it may hold 0 where q is at most 0.05."
+"""Said where it is so of what is shown."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,8 @@ class JointTable(Record):
     car(S) = Acc(f) - Acc(f without all filters of S), and excess(S) = car(S) - the sum of the CARs
     of its members: above 0 where they cost more together than one by one. All are fractions. It
     derives from the contrast of each image, what the set does to it less what each member does,
-    and so does everything that is told of the excess.
+    and so does everything that is told of the excess. Its p and q are exact (sign flips) and its
+    interval is wider, so that an interval may hold 0 where q is below 0.05.
 
     Axes are set (S), filter (F, those that are in a set), image (M).
 

@@ -28,8 +28,8 @@ class PairTable(JointTable):
     interaction = CAR(i and j) - CAR(i) - CAR(j). Above 0 the two are worse off together than the
     sum says: one did the other's work while that was gone (redundancy). Below 0 the loss of one
     makes up for the loss of the other, or both spoil the same images (compensation). What is told
-    apart from chance has a q of 0.05 or below, over all pairs of the call. Facts are those of
-    `JointTable`, whose sets have two filters of one bank.
+    apart from chance has a q of 0.05 or below, over all pairs of the call; an interval may
+    hold 0 there, as in `JointTable`, whose facts these are: of sets of two filters of one bank.
 
     Examples
     --------
