@@ -238,7 +238,9 @@ def _draw_map(figure: CarvizFigure, table: PairTable, told: _Told, side: float) 
     bar.imshow(np.linspace(-1, 1, 255)[None], cmap=diverging(), extent=(-1, 1, 0, 1), aspect="auto")
     bar.set_yticks([])
     if told.excess.any():
-        below, above = ("compensation", "redundancy") if sure.any() else ("below", "beyond the sum")
+        below, above = (
+            ("compensation", "redundancy") if sure.any() else ("below the sum", "beyond the sum")
+        )
         words = [f"{told.write(-most)}: {below}", "0", f"{told.write(most)}: {above}"]
         bar.set_xticks([-1, 0, 1], words, fontsize=SMALL)
         first, _, last = bar.get_xticklabels()
