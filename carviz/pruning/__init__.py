@@ -9,6 +9,7 @@ from carviz.pruning.cumulative import (
     random_orders,
 )
 from carviz.pruning.front import check_count, prepare_pruning, prune_filters
+from carviz.pruning.held_out import check_held_out
 from carviz.pruning.pruning import Pruning
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "DRAWS",
     "Pruning",
     "check_count",
+    "check_held_out",
     "iter_bands",
     "measure_band",
     "measure_cumulative",

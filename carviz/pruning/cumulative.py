@@ -20,6 +20,7 @@ from carviz.evaluate import Data, OutputKind, Progress, telling
 from carviz.pruning.following import Follower, Order, RightImages
 from carviz.pruning.front import Layers, check_count, prepare_pruning
 from carviz.pruning.given import GIVEN
+from carviz.pruning.held_out import check_held_out
 from carviz.pruning.kept import Baseline
 from carviz.pruning.pruning import Pruning
 from carviz.results import CumulativeTable, PruningPath, RandomBand
@@ -82,7 +83,8 @@ def measure_cumulative(
         All filters, the least important first, instead of ranking any: numbers, of a single bank,
         or a path of `carviz.prune_filters`, as one that was chosen on other images.
     held_out
-        Other images, on which the very same orders are followed; the ranking is `data`'s. Without
+        Other images, on which the very same orders are followed; the ranking is `data`'s. Each is
+        compared with those of `data`: any in both is refused. Without
         them a ranking that looks at images is told on those that it was chosen on, which flatters
         it: `CumulativeTable.chosen_on` says so, and so do the figures.
     device
@@ -364,20 +366,12 @@ def _check_draws(draws: Any, count: int, images: int) -> None:
 
 
 def _check_held_out(pruning: Pruning, other: Pruning) -> None:
-    """Refuse held-out images that are those that choose, or whose labels mean other classes."""
-    if other.passport["data"] == pruning.passport["data"]:
-        raise ValueError(
-            "held_out are other images than data, which rank the filters; found the same ones. "
-            "Split them: torch.utils.data.Subset(data, numbers), once for each."
-        )
-    if f" of {other.passport['data']}" in str(pruning.passport.get("order", "")):
+    """Refuse held-out images that chose the order, or whose labels mean other classes."""
+    if f" of {other.passport['data']}" in str(pruning.passport.get("order", "")) and (
+        other.passport["data"] != pruning.passport["data"]
+    ):
         raise ValueError(
             "held_out are images that had no part in the order; found those that it was chosen on. "
             "Give them as data, and others as held_out."
         )
-    chosen, held = (p.banks[0].images.classes for p in (pruning, other))
-    if chosen is not None and held is not None and chosen != held:
-        raise ValueError(
-            "held_out has the classes of data, so that labels mean the same; found others: "
-            f"{', '.join(held[:3])}… beside {', '.join(chosen[:3])}…."
-        )
+    check_held_out(pruning.banks[0].images, other.banks[0].images)
