@@ -18,6 +18,7 @@ from carviz.cli.shell import (
     Unreadable,
     Weights,
     app,
+    check_figure,
     check_folder,
     console,
     errors,
@@ -65,8 +66,8 @@ def cumulative(
     import carviz
 
     with errors():
-        check_folder(save, "The curves")
-        check_folder(figure, "The figure")
+        check_folder(save, "The table of curves")
+        check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = images_of(data, network, limit, unreadable, root, download)
         others = None

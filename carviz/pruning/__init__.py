@@ -3,6 +3,7 @@
 from carviz.pruning.criteria import CRITERIA
 from carviz.pruning.cumulative import (
     DRAWS,
+    check_draws,
     iter_bands,
     measure_band,
     measure_cumulative,
@@ -17,6 +18,7 @@ __all__ = [
     "DRAWS",
     "Pruning",
     "check_count",
+    "check_draws",
     "check_held_out",
     "iter_bands",
     "measure_band",

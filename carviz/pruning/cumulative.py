@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from carviz.ablation import Run
 from carviz.banks import Model
 from carviz.car import SEED
-from carviz.checks import check_whole
+from carviz.checks import check_whole, is_whole
 from carviz.evaluate import Data, OutputKind, Progress, telling
 from carviz.pruning.following import Follower, Order, RightImages
-from carviz.pruning.front import Layers, check_count, prepare_pruning
+from carviz.pruning.front import Layers, check_count, check_seed, prepare_pruning
 from carviz.pruning.given import GIVEN
 from carviz.pruning.held_out import check_held_out
 from carviz.pruning.kept import Baseline
@@ -165,7 +165,7 @@ def prepare_cumulative(
         )
     check_count(count, filters)
     count = filters if count is None else count
-    _check_draws(draws, count, len(pruning.banks[0].images))
+    check_draws(draws, count, len(pruning.banks[0].images))
     other = None
     if held_out is not None:
         layers = [bank.layer for bank in pruning.banks]
@@ -323,8 +323,8 @@ def measure_band(
     pruning = prepare_pruning(model, data, layer, criterion="random", device=device, run=run)
     filters, images = sum(len(bank.filters) for bank in pruning.banks), len(pruning.banks[0].images)
     steps = check_count(count, filters)
-    _check_draws(draws, steps, images)
-    seed = check_whole(seed, "seed", 0)
+    check_draws(draws, steps, images)
+    seed = check_seed(seed)
     with telling(progress, f"Removing {draws} × {steps} filters on {images:,} images") as tell:
         return deque(iter_bands(pruning, steps, draws, seed, tell), maxlen=1).pop()
 
@@ -357,9 +357,10 @@ def chosen_on(pruning: Pruning) -> str:
     return "these images" if origin == passport.get("data") else "other images"
 
 
-def _check_draws(draws: Any, count: int, images: int) -> None:
+def check_draws(draws: Any, count: int | None = None, images: int = 1) -> None:
+    """Refuse a number of random orders; of `count` filters on `images` the message tells more."""
     note = "random orders"
-    if isinstance(draws, int) and not isinstance(draws, bool) and draws > MOST_DRAWS:
+    if count is not None and is_whole(draws) and draws > MOST_DRAWS:
         pairs = (draws + 2) * count * images
         note = f"random orders; these would run up to {pairs:,} filters × images"
     check_whole(draws, "draws", 2, MOST_DRAWS, note=note)
