@@ -43,7 +43,7 @@ def cumulative(
     criterion: Annotated[
         str, typer.Option(help="car-once, log-prob, l1, l2, taylor, apoz, random, or car (greedy).")
     ] = "car-once",
-    draws: Annotated[int, typer.Option(help="Random orders beside it, 2 or more.")] = 20,
+    draws: Annotated[int, typer.Option(help="Random orders beside it, 2 to 1,000.")] = 20,
     count: Annotated[int | None, typer.Option(help="How many filters go; else all.")] = None,
     held_out: Annotated[
         str | None,

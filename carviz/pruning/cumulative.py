@@ -74,7 +74,8 @@ def measure_cumulative(
         to its end whatever `count` says, and down goes that path backwards.
     draws
         How many random orders, 2 to 1,000. One more of them lies from lowest to highest at a step
-        with (draws − 1)/(draws + 1): 90% where 20 are drawn.
+        with (draws − 1)/(draws + 1): 90% where 20 are drawn, 82% for the ten of the explorer,
+        where somebody waits for them.
     seed
         Of the random orders, and of the criterion "random".
     count
