@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ALL = "all"
 """Stands for every pair of a bank, and for sets of several banks."""
 
-Place = Annotated[str | None, typer.Argument(metavar="[LAYER]", help="As --layer.")]
+Place = Annotated[str | None, typer.Argument(metavar="LAYER", help="As --layer.")]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
 ]

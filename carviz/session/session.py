@@ -238,10 +238,7 @@ class Session:
             self._jobs.compute(scope)
 
     def prune(self, count: int | None = None, *, held_out: float | None = None) -> None:
-        """Prune greedily by CAR in the background, beside random orders; a job that runs is ended.
-
-        Ten random orders are drawn, since somebody waits for them: one more lies in their band with
-        82%. `carviz.measure_cumulative` draws 20 for its 90%.
+        """Prune greedily by CAR in the background, beside ten random orders; a job that runs is ended.
 
         Parameters
         ----------
