@@ -272,6 +272,14 @@ def names_words(banks: Sequence[str]) -> str:
     return " and ".join(banks) if len(banks) <= 2 else f"{len(banks)} banks"
 
 
+def other_classes_words(found: Sequence[str], expected: Sequence[str]) -> str:
+    """Write where two lists of classes part: "label 3 is 'cat' there, and 'dog' here"."""
+    for label, (there, here) in enumerate(zip(found, expected, strict=False)):
+        if there != here:
+            return f"label {label} is {there!r} there, and {here!r} here"
+    return f"found {len(found):,} classes beside {len(expected):,}"
+
+
 def whole_words(path: PruningPath) -> str:
     """Write the accuracy of the whole network, and on what."""
     n = len(path.targets)

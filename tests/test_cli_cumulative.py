@@ -76,7 +76,9 @@ def test_the_random_criterion_has_a_seed(tmp_path):
         (["cumulative", "--criterion", "l3"], "car, car-once"),
         (["cumulative", "--draws", "1"], "2 to 1000"),
         (["cumulative", "--held-out", "shapes"], "other images than data"),
-        (["cumulative", "--save", "no/where.npz"], "does not"),
+        (["cumulative", "--save", "no/where.npz"], "The table of curves is saved"),
+        (["cumulative", "--figure", "curves.xyz"], "A figure is a .png"),
+        (["cumulative", "--seed", 2**63], "what a saved record can hold"),
         (["prune", "--held-out", "shapes", "--criterion", "l1", "--count", "1"], "found the same"),
         (["prune", "--draws", "1", "--criterion", "l1", "--count", "1"], "2 to 1000"),
     ],
@@ -85,3 +87,32 @@ def test_errors_are_told_in_words(words, told):
     out = run(*words, "--limit", 1, code=2)
     assert told in out.replace("\n", " ")
     assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--held-out", "shapes"], "found the same"),
+        (["--held-out", "no/where"], "no/where"),
+        (["--draws", 1], "2 to 1000"),
+    ],
+)
+def test_prune_refuses_what_stands_beside_it_before_anything_is_pruned(words, told, monkeypatch):
+    def prune_filters(*_, **__):
+        raise AssertionError("pruned")
+
+    monkeypatch.setattr("carviz.pruning.prune_filters", prune_filters)
+    assert told in run("prune", *words, "--limit", 1, code=2)
+
+
+def test_the_path_is_saved_before_what_stands_beside_it(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("no room")
+
+    monkeypatch.setattr("carviz.pruning.measure_band", fail)
+    file = tmp_path / "path.npz"
+    run(
+        "prune", "--limit", 1, "--criterion", "l1", "--count", 2, "--draws", 2, "--save", file,
+        code=2,
+    )  # fmt: skip
+    assert len(carviz.PruningPath.load(file)) == 2

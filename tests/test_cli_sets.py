@@ -14,7 +14,7 @@ def flat(out):
 def test_joint_tells_sets_beside_their_sums(tmp_path):
     path, figure = tmp_path / "table.npz", tmp_path / "figure.png"
     out = run(
-        "joint", "shapes", "shapes", "features.0", "--sets", "1,2;16,17,28", "--limit", 4,
+        "joint", "--layer", "features.0", "--sets", "1,2;16,17,28", "--limit", 4,
         "--save", path, "--figure", figure, "--checkpoint", tmp_path / "kept",
     )  # fmt: skip
     table = JointTable.load(path)
@@ -41,7 +41,7 @@ def test_joint_of_several_banks(tmp_path):
 
 def test_pairs_tell_what_is_beyond_chance_and_what_all_of_them_cost(tmp_path, monkeypatch):
     path = tmp_path / "pairs.npz"
-    out = run("pairs", "shapes", "shapes", "features.0", "--limit", 1, "--save", path, "--shown", 3)
+    out = run("pairs", "--limit", 1, "--save", path, "--shown", 3)  # of the first bank
     table = PairTable.load(path)
     assert table.passport["chosen"] == "siblings"
     assert f"of {len(table)} pairs are redundant" in flat(out)
@@ -66,4 +66,6 @@ def test_what_is_no_set_is_told():
     assert "name each bank once" in told("joint", "shapes", "shapes", "all", "--sets", "1,2")
     assert "A figure is a .png" in told("joint", *shapes, "--sets", "1", "--figure", "a.xyz")
     assert "A pair has two filters; found [1, 2, 3]" in told("pairs", *shapes, "--pairs", "1,2,3")
+    twice = told("joint", *shapes, "--layer", "features.3", "--sets", "1")
+    assert "The bank is named once; found 'features.0', and --layer features.3" in twice
     assert "there is no 'conv'" in told("pairs", "shapes", "shapes", "conv")

@@ -74,6 +74,23 @@ def test_three_lines_and_the_band_are_the_table_s():
     assert "chosen" not in blind
 
 
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_axis_of_curves_that_are_flat_spans_a_point_and_its_name_is_whole(share):
+    table = cumulative_of(random_path(sizes=(6,)), steps=3)
+    flat = np.full_like(table.right_up, round(share * len(table.targets)))
+    drawn = np.tile(flat, (len(table.right_random), 1))
+    flat = dataclasses.replace(table, right_up=flat, right_down=flat, right_random=drawn)
+    figure = plot_cumulative(flat)
+    low, high = figure.axes[0].get_ylim()
+    assert 1 <= high - low <= 1.1 + 1e-9
+    assert low <= 100 * flat.up[0] <= high
+    check_legible(figure)
+    ticks = [round(tick, 6) for tick in figure.axes[0].get_yticks() if low <= tick <= high]
+    assert max(ticks) <= 100
+    assert all(round(tick, 1) == tick for tick in ticks)
+    assert figure.axes[0].yaxis.label.get_window_extent().x0 >= 0
+
+
 def test_held_out_lines_are_dashed_in_the_same_colours():
     table = cumulative_of(held=60)
     found = lines(plot_cumulative(table))
@@ -122,6 +139,12 @@ def test_what_does_not_belong_together_is_refused():
         plot_paths(PATH, held_out=random_path(n=9, seed=9))
     with pytest.raises(ValueError, match="follows the orders"):
         plot_paths(PATH, held_out=held_out(random_path("l1")))
+    others = dataclasses.replace(held_out(PATH), classes=PATH.classes[::-1])
+    with pytest.raises(ValueError, match=r"labels mean the same; label 0 is '.*' there"):
+        plot_paths(PATH, held_out=others)
+    for twice in ({"paths": [PATH, PATH]}, {"paths": PATH, "held_out": [held_out(PATH)] * 2}):
+        with pytest.raises(ValueError, match=r"named once each; found one by CAR, greedy twice"):
+            plot_paths(**twice)
     same = dataclasses.replace(PATH, passport={"data": "abc"})
     with pytest.raises(ValueError, match="other images"):
         plot_paths(same, held_out=same)

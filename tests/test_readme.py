@@ -1,5 +1,7 @@
 """README and CONTRIBUTING say what is so, and stay short."""
 
+import ast
+import builtins
 import re
 import shutil
 import subprocess
@@ -59,6 +61,22 @@ def test_pages_name_files_that_are_there(name):
     assert [m for m in links if not (ROOT / name).parent.joinpath(m).exists()] == []
     written = re.findall(r"`((?:carviz|tests|docs|notebooks|binder)/[\w./-]+)`", text)
     assert [m for m in written if not (ROOT / m).exists()] == []
+
+
+def test_the_guide_s_blocks_use_only_names_that_it_has_defined():
+    known, unknown = set(dir(builtins)), []
+    for block in re.findall(r"^```python\n(.*?)^```", text_of("docs/guide.md"), re.M | re.S):
+        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name)]
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                known |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                known.add(node.name)
+            elif isinstance(node, ast.arg):
+                known.add(node.arg)
+        unknown += [node.id for node in names if node.id not in known]
+    assert unknown == []
 
 
 def test_contributing_tells_each_target_of_make_with_its_minutes():

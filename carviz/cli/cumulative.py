@@ -18,6 +18,7 @@ from carviz.cli.shell import (
     Unreadable,
     Weights,
     app,
+    check_figure,
     check_folder,
     console,
     errors,
@@ -42,7 +43,7 @@ def cumulative(
     criterion: Annotated[
         str, typer.Option(help="car-once, log-prob, l1, l2, taylor, apoz, random, or car (greedy).")
     ] = "car-once",
-    draws: Annotated[int, typer.Option(help="Random orders beside it, 2 or more.")] = 20,
+    draws: Annotated[int, typer.Option(help="Random orders beside it, 2 to 1,000.")] = 20,
     count: Annotated[int | None, typer.Option(help="How many filters go; else all.")] = None,
     held_out: Annotated[
         str | None,
@@ -65,8 +66,8 @@ def cumulative(
     import carviz
 
     with errors():
-        check_folder(save, "The curves")
-        check_folder(figure, "The figure")
+        check_folder(save, "The table of curves")
+        check_figure(figure)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = images_of(data, network, limit, unreadable, root, download)
         others = None

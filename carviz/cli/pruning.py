@@ -67,7 +67,8 @@ def prune(
         Path | None, typer.Option(help="A saved path whose order is followed on these images.")
     ] = None,
     draws: Annotated[
-        int, typer.Option(min=0, help="Random orders beside it, e.g. 20; they fill a band.")
+        int,
+        typer.Option(min=0, help="Random orders in a band beside it, 2 to 1,000; 0: none."),
     ] = 0,
     held_out: Annotated[
         str | None, typer.Option(help="Other images, as DATA, on which its order is followed too.")
@@ -94,13 +95,20 @@ def prune(
 ) -> None:
     """Prune filters one by one, greedily by CAR or by another criterion, and tell the order."""
     import carviz
-    from carviz.pruning import measure_band, prune_filters
+    from carviz.evaluate import Images
+    from carviz.pruning import check_draws, check_held_out, measure_band, prune_filters
 
     with errors():
         check_folder(save, "The path")
         check_figure(figure)
+        if draws:
+            check_draws(draws)
         network = carviz.load_model(model, weights=weights_of(weights))
         images = images_of(data, network, limit, unreadable, root, download)
+        others = None
+        if held_out is not None:
+            others = images_of(held_out, network, limit, unreadable, root, download)
+            check_held_out(Images(images), Images(others))
         given = None if order is None else _load(order, network, None, None)
         chosen = layer or ([first_bank(network)] if given is None else list(given.banks))
         total = len(images)
@@ -109,19 +117,16 @@ def prune(
             network, images, chosen, count=count, floor=floor, criterion=criterion,
             order=given, seed=seed, device=device, run=carviz.Run(checkpoint=checkpoint),
         )  # fmt: skip
+        if save is not None:
+            console.print(f"Saved the path: [bold]{path.save(save)}[/]")
         beside: dict[str, Any] = {}
         if draws:
             beside["band"] = measure_band(
                 network, images, chosen, count=len(path), draws=draws, seed=seed, device=device,
                 run=carviz.Run(checkpoint=checkpoint),
             )  # fmt: skip
-        if held_out is not None:
-            others = images_of(held_out, network, limit, unreadable, root, download)
-            followed = prune_filters(network, others, chosen, order=path, device=device)
-            _check_others(path, followed)
-            beside["held_out"] = followed
-        if save is not None:
-            console.print(f"Saved the path: [bold]{path.save(save)}[/]")
+        if others is not None:
+            beside["held_out"] = prune_filters(network, others, chosen, order=path, device=device)
         kinds = _kinds(network, path)
         _print_path(path, kinds)
         _print_beside(path, **beside)
@@ -175,14 +180,6 @@ def compress(
 
 
 # -- arguments
-
-
-def _check_others(path: PruningPath, followed: PruningPath) -> None:
-    """Refuse held-out images that are those that chose the order."""
-    if path.passport["data"] == followed.passport["data"]:
-        raise ValueError(
-            "--held-out are other images than DATA, which chose the order; found the same ones."
-        )
 
 
 def _kinds(model: nn.Module, path: PruningPath) -> dict[str, SelectivityTable]:

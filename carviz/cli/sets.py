@@ -24,6 +24,7 @@ from carviz.cli.shell import (
     check_folder,
     console,
     errors,
+    first_bank,
     images_of,
     save_figure,
     weights_of,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 ALL = "all"
 """Stands for every pair of a bank, and for sets of several banks."""
 
-Layer = Annotated[str, typer.Argument(help="The bank; `carviz banks` lists them.")]
+Place = Annotated[str | None, typer.Argument(metavar="LAYER", help="As --layer.")]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
 ]
@@ -53,9 +54,13 @@ FigurePath = Annotated[Path | None, typer.Option(help="Draw it there.")]
 
 @app.command()
 def joint(
-    model: Model,
-    data: Data,
-    layer: Annotated[str, typer.Argument(help="The bank, or 'all' for sets of several banks.")],
+    *,
+    model: Model = "shapes",
+    data: Data = "shapes",
+    place: Place = None,
+    layer: Annotated[
+        str | None, typer.Option(help="The bank, else the first; 'all' for sets of several banks.")
+    ] = None,
     sets: Annotated[
         str,
         typer.Option(
@@ -78,10 +83,12 @@ def joint(
     with errors():
         check_folder(save, "The table")
         check_figure(figure)
+        layer = _bank(place, layer)
         several = layer == ALL
         given: Any = _mappings(sets) if several else _sets(sets, "--sets")
         network = carviz.load_model(model, weights=weights_of(weights))
         images = images_of(data, network, limit, unreadable, root, download)
+        layer = layer or first_bank(network)
         bank = "several banks" if several else layer
         console.print(f"[bold]{model}[/] {escape(bank)}, {len(images):,} images of {data}")
         table = carviz.measure_joint(
@@ -98,9 +105,10 @@ def joint(
 
 @app.command()
 def pairs(
-    model: Model,
-    data: Data,
-    layer: Layer,
+    model: Model = "shapes",
+    data: Data = "shapes",
+    place: Place = None,
+    layer: Annotated[str | None, typer.Option(help="The bank, else the first.")] = None,
     pairs: Annotated[
         str | None,
         typer.Option(help="Pairs of filters, e.g. '1,2;3,4', or 'all'; else each with siblings."),
@@ -123,7 +131,9 @@ def pairs(
         check_folder(save, "The table")
         check_figure(figure)
         given: Any = pairs if pairs in (None, ALL) else _sets(str(pairs), "--pairs")
+        layer = _bank(place, layer)
         network = carviz.load_model(model, weights=weights_of(weights))
+        layer = layer or first_bank(network)
         images = images_of(data, network, limit, unreadable, root, download)
         console.print(f"[bold]{model}[/] {escape(layer)}, {len(images):,} images of {data}")
         if given == ALL:
@@ -140,7 +150,14 @@ def pairs(
             console.print(f"Figure: [bold]{figure}[/]")
 
 
-# -- sets in words
+# -- banks and sets in words
+
+
+def _bank(place: str | None, layer: str | None) -> str | None:
+    """Return the bank that is named, by its place or by the option; None for the first."""
+    if place is not None and layer is not None and place != layer:
+        raise ValueError(f"The bank is named once; found {place!r}, and --layer {layer}.")
+    return place if layer is None else layer
 
 
 def _sets(text: str, option: str) -> list[list[int]]:

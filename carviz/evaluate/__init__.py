@@ -3,7 +3,12 @@
 from carviz.evaluate.arithmetic import arithmetic, in_float32
 from carviz.evaluate.batch_checks import check_kept_labels, check_labels
 from carviz.evaluate.class_names import layers
-from carviz.evaluate.fingerprints import fingerprint_images, fingerprint_model, versions
+from carviz.evaluate.fingerprints import (
+    digest_images,
+    fingerprint_images,
+    fingerprint_model,
+    versions,
+)
 from carviz.evaluate.forward import misfit, quiet_call, sets_attributes
 from carviz.evaluate.free_memory import free_device_memory, free_memory, return_memory
 from carviz.evaluate.hooks import foreign_hooks, hooks_remark
@@ -73,6 +78,7 @@ __all__ = [
     "cloned",
     "copy_structure",
     "device_of",
+    "digest_images",
     "digest_of",
     "drive",
     "enable_grad",

@@ -11,7 +11,7 @@ import hashlib
 import platform
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from carviz.version import __version__
 
 SAMPLE = 16
 """Images that enter a data fingerprint; reading all would cost as much as measuring."""
+BATCH = 32
+"""Images that are read at once where all of them are compared."""
 SMALL = 2**15
 """Bytes up to which a tensor is told by its content alone: a copy made for each bank (the
 statistics of a batch normalisation) is then the same tensor."""
@@ -166,6 +168,17 @@ def fingerprint_images(images: Images) -> str:
     for tensor in images.read(numbers):
         _add(digest, tensor)
     return digest.hexdigest()[:16]
+
+
+def digest_images(images: Images, tick: Callable[[], None] | None = None) -> Iterator[bytes]:
+    """Yield a digest of every image, its label left out; `tick` is called after each batch."""
+    for _, batch, _ in images.in_batches(BATCH):
+        for image in batch:
+            digest = hashlib.blake2b(_head(image), digest_size=16)
+            digest.update(_bytes(image.cpu()).numpy().data)
+            yield digest.digest()
+        if tick is not None:
+            tick()
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,8 @@ BAND = 0.22
 """How much of its colour a band has."""
 MARKS = 8
 """Marks along a line, which tell it from the others without its colour."""
+LEAST = 1.0
+"""Points that an axis spans at least: less would make much of what is next to nothing."""
 NOT_FROM_ZERO = "The axis of the accuracy does not start at 0."
 
 
@@ -52,7 +54,10 @@ def accuracy_axes(
     of = f"of {filters}" + (f" in {banks} banks" if banks > 1 else "")
     axes.set_xlabel(f"filters pruned {of}, and their share", fontsize=BODY, color=INK)
     bottom = 0.0 if from_zero else low
-    room = 0.05 * max(high - bottom, 1.0)
+    if (lacks := LEAST - (high - bottom)) > 0:
+        high = min(100.0, max(high + lacks / 2, LEAST))
+        bottom = high - LEAST
+    room = 0.05 * (high - bottom)
     axes.set_ylim(max(0.0, bottom - room), min(100.0, high) + room)
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}%"))

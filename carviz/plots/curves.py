@@ -13,7 +13,14 @@ from carviz.plots.accuracy import held_out_look
 from carviz.plots.pruned import check_path
 from carviz.plots.style import EDGE, PAPER
 from carviz.results import CumulativeTable, PruningPath, RandomBand
-from carviz.wording import CRITERIA, NONE, banks_words, criterion_words, percent
+from carviz.wording import (
+    CRITERIA,
+    NONE,
+    banks_words,
+    criterion_words,
+    other_classes_words,
+    percent,
+)
 
 Floats = NDArray[np.float64]
 
@@ -130,7 +137,12 @@ def check_paths(paths: Any) -> list[PruningPath]:
     if not shown:
         raise ValueError("A figure of paths shows one or several; found none.")
     first = shown[0]
-    for path in shown[1:]:
+    for place, path in enumerate(shown[1:], 1):
+        if any(path is other or path == other for other in shown[:place]):
+            raise ValueError(
+                f"Paths in one figure are named once each; found one by {criterion_words(path)} "
+                "twice. Leave one of them out."
+            )
         same = path.banks == first.banks and np.array_equal(path.bank_sizes, first.bank_sizes)
         if not same:
             raise ValueError(
@@ -207,6 +219,11 @@ def check_held_out(held_out: Any, shown: list[PruningPath]) -> list[PruningPath]
                 "held_out follows the orders that are shown, on other images; found another order "
                 f"by {criterion_words(path)}. carviz.prune_filters(model, held_out, layer, "
                 "order=path) follows one."
+            )
+        if path.classes != shown[0].classes:
+            raise ValueError(
+                "held_out has the classes of the paths, so that labels mean the same; "
+                f"{other_classes_words(path.classes, shown[0].classes)}."
             )
         data = path.passport.get("data")
         if data is not None and data == shown[0].passport.get("data"):

@@ -204,7 +204,7 @@ def _notes(curves: list[Curve]) -> list[str]:
         notes.append("Band: the lowest to the highest of the paths that a line is the mean of.")
     notes += [band_words(curve.band) for curve in curves if curve.band is not None]
     if any(curve.held for curve in curves):
-        notes.append("Dashed, hollow marks: the same order on held-out images.")
+        notes.append("Dashed, hollow marks: the same order on images that are given as held out.")
     greedy = next((curve for curve in curves if curve.prominent), None)
     if greedy is not None and greedy.steps:
         share = np.mean([path.tie_share for path in greedy.paths])

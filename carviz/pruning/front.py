@@ -21,6 +21,7 @@ from carviz.pruning.given import read_order
 from carviz.pruning.pruning import Pruning
 from carviz.results import PruningPath
 
+MOST_SEED = 2**63 - 1
 Layers = str | nn.Module | Sequence[str | nn.Module]
 
 
@@ -140,7 +141,7 @@ def prepare_pruning(
     raises ends it.
     """
     _check_criterion(criterion)
-    seed = check_whole(seed, "seed", 0)
+    seed = check_seed(seed)
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
     run = run or Run()
@@ -203,6 +204,11 @@ def check_count(count: Any, filters: int) -> int:
         return filters
     what, note = "how many filters go", "all of them"
     return check_whole(count, "count", 0, filters, what=what, note=note, or_none=True)
+
+
+def check_seed(seed: Any) -> int:
+    """Return a seed; TypeError or ValueError if it is no such number, or no record holds it."""
+    return check_whole(seed, "seed", 0, MOST_SEED, note="what a saved record can hold")
 
 
 def _check_floor(floor: Any) -> float | None:

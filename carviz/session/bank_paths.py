@@ -14,7 +14,8 @@ RIVALS = ("l1", "l2", "apoz", "taylor", "car-once")
 RANDOM = "random"
 """What a band of seeded orders tells of."""
 DRAWS, SEED = 10, 0
-"""How many random orders, and what they are drawn by."""
+"""How many random orders, and what they are drawn by: half as many as `measure_cumulative` draws,
+since somebody waits for them."""
 GOOD = 0.01
 """Accuracy that a place on the path may cost, to be the one that is shown first."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Subset
 
-from carviz.checks import check_fraction
+from carviz.checks import found_words, is_number
 from carviz.evaluate import Images, stratified_order
 
 SEED = 0
@@ -18,11 +18,17 @@ def check_share(share: Any) -> float:
     """Return the share of the images that is held out; 0.0 for None."""
     if share is None:
         return 0.0
-    rule = "the share of the images that is held out, below 1"
-    found = check_fraction(share, "held_out", rule, or_none=True)
-    if found >= 1:
-        raise ValueError(f"held_out is {rule}; found {share}: none would be left to choose on.")
-    return found
+    if not is_number(share):
+        raise TypeError(
+            "held_out is a number, the share of the images that is held out, or None; found "
+            f"{found_words(share)}."
+        )
+    if not 0 <= share < 1:  # NaN too
+        raise ValueError(
+            "held_out is the share of the images that is held out, 0 or more and below 1; found "
+            f"{share!r}."
+        )
+    return float(share)
 
 
 def split_images(images: Images, share: float) -> tuple[Images, Images | None]:

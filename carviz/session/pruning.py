@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from carviz.evaluate import Images, fingerprint_model, return_memory
-from carviz.pruning import Pruning, iter_bands, prepare_pruning
+from carviz.pruning import Pruning, check_held_out, iter_bands, prepare_pruning
 from carviz.session.bank_paths import DRAWS, GREEDY, RANDOM, SEED, good_place
 from carviz.session.exporting import export_network
 from carviz.session.holding_out import split_images
@@ -40,6 +40,8 @@ def prune(state: State, job: Job, layer: str, total: int, share: float) -> None:
         return pruning_words(layer, steps, total, done, job.seconds)
 
     images, held_out = split_images(state.subject.images, share)
+    if held_out is not None:  # the data may hold an image twice
+        check_held_out(images, held_out, job.check)
     pruning = _prepare(state, job, layer, GREEDY, total, images)
     tick = ticker(state, job, words)
     _follow(state, job, layer, pruning, lambda done: tick(GREEDILY * done), share)
@@ -109,7 +111,9 @@ def pruning_ended(state: State, job: Job, layer: str, total: int) -> None:
         if path is not None and done == total and done and job.error is None:
             good = good_place(path)
         drawn = 0 if band is None else len(band)
-        state.end(job, done / max(total, 1), how_pruning_ended(job, done, good, drawn))
+        held_out = state.paths_of(layer).held_out
+        words = how_pruning_ended(job, done, good, drawn, held_out)
+        state.end(job, done / max(total, 1), words)
 
 
 def compare(state: State, job: Job, layer: str, count: int) -> None:

@@ -238,7 +238,7 @@ class Session:
             self._jobs.compute(scope)
 
     def prune(self, count: int | None = None, *, held_out: float | None = None) -> None:
-        """Prune greedily by CAR in the background, beside random orders; a job that runs is ended.
+        """Prune greedily by CAR in the background, beside ten random orders; a job that runs ends.
 
         Parameters
         ----------

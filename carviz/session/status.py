@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from carviz.results import CarTable
+from carviz.results import CarTable, PruningPath
 from carviz.session.subject import Subject
 from carviz.session.worker import Job
-from carviz.wording import counted, seen_words
+from carviz.wording import counted, points, seen_words
 
 READY = "Nothing measured yet: press “Compute the bank”."
 
@@ -50,15 +50,21 @@ def pruning_words(layer: str, done: int, total: int, share: float, seconds: floa
     return f"{layer}: {done} of {total} filters pruned" + (f", {left}" if left else "")
 
 
-def how_pruning_ended(job: Job, done: int, good: int | None, drawn: int = 0) -> str:
+def how_pruning_ended(
+    job: Job, done: int, good: int | None, drawn: int = 0, held_out: PruningPath | None = None
+) -> str:
     """Say how a pruning ended that found so many steps, `good` of them at a small cost.
 
+    The cost is that on the images that chose; what `held_out` images lose there is told beside it.
     `drawn` random orders stand beside it; one that is stopped when all steps are there lacks some.
     """
     if job.error is not None:
         return _failure(job)
     found = f"{counted(done, 'filter')} pruned"
     cost = "" if good is None else f"; {good} of them at the cost of a point of accuracy at most"
+    if good is not None and held_out is not None and len(held_out) >= good:
+        change = float(held_out.accuracy[good] - held_out.accuracy[0])
+        cost += f" on the images that chose them, and {points(change)} on those held out"
     if job.stopped and good is not None:
         return f"{found}{cost}. Cancelled then: {counted(drawn, 'random order')} beside it."
     if job.stopped:

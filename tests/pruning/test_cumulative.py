@@ -15,6 +15,8 @@ from carviz.pruning.state import PruningState
 
 IMAGES, LABELS = random_images(60)
 DATA, OTHERS = (IMAGES[:36], LABELS[:36]), (IMAGES[36:], LABELS[36:])
+PART = IMAGES[10:16], LABELS[10:16]
+MIXED = IMAGES[35:], LABELS[35:]
 
 
 @pytest.fixture(scope="module")
@@ -247,12 +249,15 @@ def test_it_is_saved_whole(model, tmp_path):
         ({"draws": 1}, ValueError, "2 to 1000"),
         ({"draws": 2000}, ValueError, "up to 432,432 filters × images"),
         ({"draws": 2.5}, TypeError, "draws"),
-        ({"seed": -1}, ValueError, "seed is 0 or more"),
+        ({"seed": -1}, ValueError, "seed is 0 to 9223372036854775807"),
+        ({"seed": 2**63}, ValueError, "what a saved record can hold"),
         ({"count": 9}, ValueError, "0 to 6"),
         ({"criterion": "l3"}, ValueError, "criterion is one of"),
         ({"order": [0, 1]}, ValueError, "every filter of the banks.*found 2 of 6"),
         ({"order": [0] * 6}, ValueError, "repetition"),
         ({"held_out": DATA}, ValueError, "other images than data"),
+        ({"held_out": PART}, ValueError, "found 6 images of 6 in both"),
+        ({"held_out": MIXED}, ValueError, "found 1 image of 25 in both"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_words(model, options, error, words):

@@ -13,6 +13,7 @@ from support.waiting import WAIT
 from carviz import Run, measure_cumulative, open_session
 from carviz.pruning import CRITERIA
 from carviz.session.bank_paths import GOOD, RIVALS, good_place
+from carviz.wording import points
 
 SMALL = Run(batch_size=16)
 
@@ -284,6 +285,12 @@ def test_a_share_of_the_images_is_held_out_of_the_order(session):
     path, held = shown.path, shown.held_out
     assert (len(path.targets), len(held.targets), shown.band.images) == (60, 20, 60)
     assert held.order.tolist() == path.order.tolist()
+    good = good_place(path)
+    change = points(held.accuracy[good] - held.accuracy[0])
+    assert session.status.endswith(
+        f"{good} of them at the cost of a point of accuracy at most on the images that chose them, "
+        f"and {change} on those held out."
+    )
     everything = np.bincount(data()[1], minlength=5)
     both = np.bincount(path.targets, minlength=5) + np.bincount(held.targets, minlength=5)
     assert both.tolist() == everything.tolist()
@@ -299,8 +306,21 @@ def test_a_share_of_the_images_is_held_out_of_the_order(session):
     assert (len(shown.path.targets), shown.held_out, len(shown.paths)) == (80, None, 1)
 
 
+def test_an_image_that_the_data_holds_twice_is_not_held_out_of_itself():
+    images, labels = data()
+    session = open_session(network(), (images.repeat(2, 1, 1, 1), labels.repeat(2)), layer="first")
+    session.prune(held_out=0.5)
+    with pytest.raises(ValueError, match=r"held_out are other images than data.*in both"):
+        session.wait(WAIT)
+
+
 @pytest.mark.parametrize(
-    ("share", "error", "told"), [(1.0, ValueError, "below 1"), ("half", TypeError, "half")]
+    ("share", "error", "told"),
+    [
+        (1.0, ValueError, "held out, 0 or more and below 1; found 1.0"),
+        (float("nan"), ValueError, "below 1; found nan"),
+        ("half", TypeError, "half"),
+    ],
 )
 def test_what_cannot_be_held_out_is_refused_at_once(session, share, error, told):
     with pytest.raises(error, match=told):
