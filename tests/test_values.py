@@ -19,7 +19,12 @@ from carviz.wording import accuracy_words
 
 IMAGES = smooth_images(37, SIZE)
 LABELS = torch.arange(37) % CLASSES
-HOW = {"hooks": "hooks", "one by one": "hooks", "out of hooks' reach": "reference"}
+HOW = {
+    "hooks": "hooks",
+    "by name, hooks": "hooks",
+    "one by one": "hooks",
+    "out of hooks' reach": "reference",
+}
 
 
 def network(name):
@@ -75,6 +80,12 @@ def test_a_value_does_what_a_loop_of_hooks_does(name, value):
     assert table.passport["value"]["set"] == value
     if value == "mean":
         np.testing.assert_allclose(table.values, constants.T, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["conv-relu", "by name", "by name, hooks"])
+def test_the_passport_tells_the_activation(name):
+    model, bank, place, _ = network(name)
+    assert f"{place!r}" in measured(model, bank, 0.7).passport["value"]["where"]
 
 
 def test_a_negative_mean_before_a_relu_is_zero_again():

@@ -20,7 +20,11 @@ def test_sets_come_in_one_form():
         ([1, 2], TypeError, r"lists of lists; found \[1, 2\]. Did you mean \[\[1, 2\]\]\?"),
         (3, TypeError, "a list of sets of filters; found 3"),
         ("1,2", TypeError, "a list of sets of filters; found '1,2'"),
-        ({"conv": [1]}, TypeError, r"found \{'conv': \[1\]\}. Did you mean a list of it, \[\{'conv': \[1\]\}\]"),
+        (
+            {"conv": [1]},
+            TypeError,
+            r"found \{'conv': \[1\]\}. Did you mean a list of it, \[\{'conv': \[1\]\}\]",
+        ),
         ([], ValueError, "one set at least; found an empty list"),
         ([[0], []], ValueError, r"A set has a filter at least; sets\[1\] is empty"),
         ([[0, 0]], ValueError, "in a set once; found 0 twice"),
