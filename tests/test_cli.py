@@ -60,6 +60,14 @@ def test_car_with_another_value(tmp_path, value, kept):
     assert CarTable.load(path).passport["value"]["set"] == kept
 
 
+@pytest.mark.parametrize("layer", ["features.3", "all"])
+def test_car_keeps_parts(tmp_path, layer):
+    kept = tmp_path / "kept"
+    for _ in range(2):  # the second is read
+        run("car", "--limit", 1, "--layer", layer, "--shown", 0, "--checkpoint", kept)
+    assert list(kept.rglob("*.npz"))
+
+
 def test_car_of_all_banks_is_a_table_of_them_and_a_folder(tmp_path):
     folder = tmp_path / "all"
     out = run("car", "--limit", 2, "--layer", "all", "--save", folder)

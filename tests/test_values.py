@@ -1,5 +1,6 @@
 """Other values than zero in a channel's place: against a naive loop, end to end."""
 
+import copy
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +20,12 @@ from carviz.wording import accuracy_words
 
 IMAGES = smooth_images(37, SIZE)
 LABELS = torch.arange(37) % CLASSES
-HOW = {"hooks": "hooks", "one by one": "hooks", "out of hooks' reach": "reference"}
+HOW = {
+    "hooks": "hooks",
+    "by name, hooks": "hooks",
+    "one by one": "hooks",
+    "out of hooks' reach": "reference",
+}
 
 
 def network(name):
@@ -75,6 +81,12 @@ def test_a_value_does_what_a_loop_of_hooks_does(name, value):
     assert table.passport["value"]["set"] == value
     if value == "mean":
         np.testing.assert_allclose(table.values, constants.T, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["conv-relu", "by name", "by name, hooks"])
+def test_the_passport_tells_the_activation(name):
+    model, bank, place, _ = network(name)
+    assert f"{place!r}" in measured(model, bank, 0.7).passport["value"]["where"]
 
 
 def test_a_negative_mean_before_a_relu_is_zero_again():
@@ -260,9 +272,40 @@ def test_what_cannot_be_measured_is_refused_in_words():
     gated = Gate()
     gate = carviz.list_banks(gated).query("gate").layer.tolist()
     assert gate == ["gate"]
-    with pytest.raises(ValueError, match="'gate' is a gate, whose channels multiply"):
+    with pytest.raises(
+        ValueError,
+        match=r"'gate' is a gate, whose channels lead to a gate or multiply",
+    ):
         measured(gated, "gate", "mean")
     assert "gate" not in measured(wake(gated, IMAGES), None, "mean")
+
+
+def test_a_number_that_is_too_large_is_refused_in_words():
+    model, bank, *_ = network("conv-relu")
+    half = copy.deepcopy(model).half()
+    with pytest.raises(
+        ValueError, match=r"found 100000, and float16 ends at 65504\. Give a smaller"
+    ):
+        measured(half, bank, 1e5, (IMAGES.half(), LABELS))
+    with pytest.raises(ValueError, match=r"float16 ends"):
+        measured(half, bank, -1e5, (IMAGES.half(), LABELS))
+    with pytest.raises(ValueError, match=r"and bfloat16 ends"):
+        measured(model, bank, 3.4e38, run=carviz.Run(precision="bf16"))
+    with pytest.raises(
+        ValueError, match=r"with value=3e\+38 in the place of filter 0\. Give a num"
+    ):
+        measured(model, bank, 3e38)
+    rows = torch.ones(37, CLASSES).long()
+    with pytest.raises(ValueError, match=r"with value=3e\+38 in the place of filter 0"):
+        measured(model, bank, 3e38, (IMAGES, rows))
+
+
+def test_without_a_graph_gates_are_not_known_and_that_is_told():
+    model, bank, *_ = network("hooks")
+    assert "not known which banks are gates" in measured(model, bank, 0.5).passport["remark"]
+    assert "gates" not in measured(model, bank, "zero").passport["remark"]
+    traced, bank, *_ = network("conv-relu")
+    assert "gates" not in measured(traced, bank, 0.5).passport["remark"]
 
 
 def test_a_value_among_the_answers_is_refused():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from carviz.ablation.batches import Batch
 from carviz.ablation.plan import Plan, Values
-from carviz.ablation.values import Partners
+from carviz.ablation.values import QUANTILES, Partners
 from carviz.banks import Network
 from carviz.evaluate import inference_mode
 from carviz.interrupts import whole
@@ -43,6 +43,11 @@ class CarPlan:
         its place, of a few images.
     cached
         Bytes that the head keeps of an image.
+    finding
+        What looks at the channels beforehand, for their means or quantiles, spread over `images`.
+    chosen_on
+        Other images, on which each constant is chosen: there each of the nine quantiles is
+        measured.
     """
 
     layer: str
@@ -55,21 +60,48 @@ class CarPlan:
     tail: float
     active: float
     cached: int
+    finding: float = 0.0
+    chosen_on: int = 0
 
     @property
     def loop_cost(self) -> float:
-        """Multiply-adds of a loop that runs the network for every filter."""
-        return self.network * (self.filters + 1)
+        """Multiply-adds of a loop that runs the network for every filter, with what it sets."""
+        return self.finding + self.network * (self.filters + 1) * self._times
 
     @property
     def plan_cost(self) -> float:
         """Multiply-adds of this plan."""
+        return self.finding + self._once * self._times
+
+    @property
+    def _once(self) -> float:
+        """Multiply-adds of measuring all filters once on an image."""
         return self.head + self.tail * (1 + self.active * self.filters)
+
+    @property
+    def _times(self) -> float:
+        """How often that is done for each image that is told of."""
+        return 1 + len(QUANTILES) * self.chosen_on / self.images
 
     @property
     def _place(self) -> str:
         """What stands in the channel's place, in a word."""
         return "zero" if self.where.startswith("zero") else "what is set"
+
+    @property
+    def _beforehand(self) -> list[str]:
+        """What finds the numbers that are set, in lines."""
+        if self.chosen_on:
+            choosing = in_short(self._once * (self._times - 1))
+            return [
+                f"  to choose       {choosing} an image: each filter {len(QUANTILES)} times "
+                f"on {self.chosen_on:,} other images",
+                f"  once            {in_short(self.finding)} an image: one pass over some of these "
+                "for the quantiles",
+            ]
+        if self.finding:
+            return [f"  once            {in_short(self.finding)} an image: one pass for the means"]
+        return []
 
     def __str__(self) -> str:
         ratio = self.loop_cost / self.plan_cost if self.plan_cost else float("inf")
@@ -81,6 +113,7 @@ class CarPlan:
                 f"{self.cached / 1024:,.0f} KiB are kept",
                 f"  once a filter   {in_short(self.tail)}, on the {self.active:.0%} of images "
                 f"where its channel is not {self._place}",
+                *self._beforehand,
                 f"  in all          {in_short(self.plan_cost)} an image, where a loop over the "
                 f"whole network ({in_short(self.network)}) does {in_short(self.loop_cost)}: "
                 f"{ratio:.1f} times as much",
@@ -97,8 +130,18 @@ def count_costs(
     layer: str,
     filters: list[int],
     images: int,
+    looked_at: int = 0,
+    chosen_on: int = 0,
 ) -> CarPlan:
-    """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``."""
+    """Count a plan's multiply-adds on a few images ``(image, channel, height, width)``.
+
+    Parameters
+    ----------
+    looked_at
+        Images of which the channels are looked at beforehand, for what is set.
+    chosen_on
+        Images on which constants are chosen.
+    """
     one = sample[:1]
     first = Batch.together(filters[:1], sample.device)
     whole = count_multiply_adds(lambda: network.model(one.contiguous()))
@@ -117,6 +160,10 @@ def count_costs(
         tail=count_multiply_adds(lambda: plan.tail(alone, first)),
         active=share,
         cached=sum(v.nbytes for v in alone if isinstance(v, Tensor)),
+        finding=count_multiply_adds(lambda: plan.place_maps(one)) * looked_at / images
+        if looked_at
+        else 0.0,
+        chosen_on=chosen_on,
     )
 
 

@@ -54,7 +54,7 @@ class LabelReading(AnswerReading):
 
         tail.run(pairs.rows, pairs.sets, read, tick)
         found = LabelPredictions(*(x.cpu().numpy() for x in (predicted, log_p, finite)))
-        pairs.check_finite(found.finite)
+        pairs.check_finite(found.finite, tail.value)
         return found
 
     def facts(

@@ -316,7 +316,9 @@ class _Block:
         which = self._exactly(places, rows, read)
         of = slice(None) if which is None else which
         found = [each.cpu().numpy()[of] for each in (best, tied, finite)]
-        check_finite(found[2], np.asarray(self.numbers)[rows], self.sets[places, 0])
+        check_finite(
+            found[2], np.asarray(self.numbers)[rows], self.sets[places, 0], self.plan.value
+        )
         return found[0], found[1]
 
     def noise(self, precision: str) -> Noise:

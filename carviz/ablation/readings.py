@@ -16,6 +16,7 @@ from torch import Tensor
 
 from carviz.ablation.facts import Facts, Tick
 from carviz.ablation.tails import PairPredictions, Tail, check_finite, read_logits
+from carviz.ablation.values import Value
 from carviz.ablation.verifying import TIES, Claim
 from carviz.evaluate import check_labels
 
@@ -37,10 +38,10 @@ class Pairs(NamedTuple):
     sets: Numbers
     numbers: Numbers
 
-    def check_finite(self, finite: NDArray[np.bool_]) -> None:
+    def check_finite(self, finite: NDArray[np.bool_], value: Value) -> None:
         """Raise ValueError where logits are not finite; the first pair is named."""
         whole = self.sets.size == 0 or bool((self.sets < 0).all())
-        check_finite(finite, self.numbers, None if whole else self.sets[:, 0])
+        check_finite(finite, self.numbers, None if whole else self.sets[:, 0], value)
 
 
 class AnswerReading:
@@ -67,7 +68,7 @@ class AnswerReading:
             If an answer cannot be read; the first pair is named.
         """
         found = tail.ask(pairs.rows, pairs.sets, tick)
-        pairs.check_finite(found.finite)
+        pairs.check_finite(found.finite, tail.value)
         return found
 
     def facts(
@@ -192,7 +193,7 @@ class TopClasses(AnswerReading):
 
         tail.run(pairs.rows, pairs.sets, read, tick)
         found = PairPredictions(predicted.cpu().numpy(), log_p.cpu().numpy(), finite.cpu().numpy())
-        pairs.check_finite(found.finite)
+        pairs.check_finite(found.finite, tail.value)
         return TopPredictions(found, hit.cpu().numpy())
 
     def facts(

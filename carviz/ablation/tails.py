@@ -14,6 +14,7 @@ from torch import Tensor
 from carviz.ablation.batches import Batch, cut_into_batches, needed
 from carviz.ablation.facts import Tick
 from carviz.ablation.plan import GraphPlan, Plan, Values
+from carviz.ablation.values import ZERO, Value
 from carviz.ablation.workers import even_size, side_by_side
 from carviz.evaluate import arithmetic, inference_mode
 
@@ -90,6 +91,11 @@ class Tail:
         self._device = targets.device
         self._workers = workers_of(plan, targets.device)
         self._size = max(1, batch_size // self._workers)
+
+    @property
+    def value(self) -> Value:
+        """What stands in a channel's place."""
+        return self._plan.value
 
     def ask(
         self, rows: NDArray[np.int64], sets: NDArray[np.int64], tick: Tick | None
@@ -168,7 +174,7 @@ def read_logits(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 def check_finite(
     finite: NDArray[np.bool_], numbers: NDArray[np.int64],
-    filters: NDArray[np.int64] | None = None,
+    filters: NDArray[np.int64] | None = None, value: Value = ZERO,
 ) -> None:  # fmt: skip
     """Raise ValueError where logits are not finite; the first pair is named.
 
@@ -180,12 +186,19 @@ def check_finite(
         (pair,) the images' numbers in the data.
     filters
         (pair,) what was removed, where anything was.
+    value
+        What stands in its place.
     """
     if finite.all():
         return
     bad = int(np.argmin(finite))
-    without = "" if filters is None else f" without filter {int(filters[bad])}"
+    without, look = "", "Look at the image, and at the weights' range (half precision overflows)."
+    if filters is not None and value.is_zero:
+        without = f" without filter {int(filters[bad])}"
+    elif filters is not None:
+        without = f" with value={value.given!r} in the place of filter {int(filters[bad])}"
+    if filters is not None and value.kind == "number":
+        look = "Give a number nearer to what the channel has."
     raise ValueError(
-        f"Logits must be finite; image {int(numbers[bad])} has NaN or infinity"
-        f"{without}. Look at the image, and at the weights' range (half precision overflows)."
+        f"Logits must be finite; image {int(numbers[bad])} has NaN or infinity{without}. {look}"
     )

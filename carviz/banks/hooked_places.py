@@ -51,7 +51,7 @@ def hooked_places(
         for name, module in model.named_modules():
             if type(module) in ACTIVATIONS:
                 for handle in (
-                    module.register_forward_pre_hook(lambda _m, a, n=name: watcher.enter(n, a)),
+                    module.register_forward_pre_hook(_entering(watcher, name), with_kwargs=True),
                     module.register_forward_hook(_leaving(watcher, name)),
                 ):
                     hooks.callback(handle.remove)
@@ -62,6 +62,13 @@ def hooked_places(
     found = dict(zip(units, watcher.readers, strict=True))
     places = tuple(_place(call, found.get(call, []), norms) for call in ends.ends)
     return HookedEnds(ends.layer, places, dict(counts))
+
+
+def _entering(watcher: ReaderWatcher, name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def enter(_module: nn.Module, args: Any, kwargs: Any) -> None:
+        watcher.enter(name, args or (kwargs.get("input"),))
+
+    return enter
 
 
 def _leaving(watcher: ReaderWatcher, name: str) -> Callable[[nn.Module, Any, Any], None]:

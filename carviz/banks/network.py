@@ -174,8 +174,8 @@ def copy_network(network: Network) -> Network:
     return dataclasses.replace(network, model=shadow(network.model), graph=graph)
 
 
-def find_layer(network: Network, model: Any, layer: Any) -> str:
-    """Return the name of a bank given by name or as the module itself.
+def find_layer(network: Network, model: Any, layer: Any, given: str = "layer") -> str:
+    """Return the name of a bank given by name or as the module itself; errors say where, `given`.
 
     Raises
     ------
@@ -187,13 +187,13 @@ def find_layer(network: Network, model: Any, layer: Any) -> str:
     """
     if not isinstance(layer, (str, nn.Module)):
         raise TypeError(
-            f"layer is a bank's name or the module itself; found {type(layer).__name__}."
+            f"{given} is a bank's name or the module itself; found {type(layer).__name__}."
         )
     # Names of the model as it was given, with its wrappers, are accepted as well.
     name = name_in_copy(network.model if isinstance(model, Network) else model, layer)
     if name is None:
         raise ValueError(
-            f"layer is one of the model's own modules; this {type(layer).__name__} is not "
+            f"{given} is one of the model's own modules; this {type(layer).__name__} is not "
             "among them. Give its name, e.g. " + _some(network.layers()) + "."
         )
     layer = name
@@ -207,18 +207,18 @@ def find_layer(network: Network, model: Any, layer: Any) -> str:
     if layer not in known:
         near = near_names(layer, banks, 0.4) or banks[:3]
         raise ValueError(
-            f"layer names a convolution of the model; there is no {layer!r}. "
+            f"{given} names a convolution of the model; there is no {layer!r}. "
             f"Nearest: {_some(near)}. carviz.list_banks(model) lists them all."
         )
     if not isinstance(known[layer], nn.Conv2d):
         near = [b for b in banks if b.startswith(f"{layer}.")] or near_names(layer, banks, 0.4)
         raise ValueError(
-            f"layer names a convolution (torch.nn.Conv2d); {layer!r} is a "
+            f"{given} names a convolution (torch.nn.Conv2d); {layer!r} is a "
             f"{type(known[layer]).__name__}. Nearest: {_some(near or banks)}."
         )
     if layer not in banks:
         raise ValueError(
-            f"layer names a convolution that the forward pass uses; {layer!r} is in the model, "
+            f"{given} names a convolution that the forward pass uses; {layer!r} is in the model, "
             f"but never called in evaluation mode. Used ones: {_some(banks)}."
         )
     return str(layer)

@@ -7,6 +7,8 @@ activation is a function of each number by itself; the table is closed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
@@ -44,12 +46,17 @@ def place_of(graph: fx.GraphModule, end: fx.Node, norms: dict[str, BatchNorm]) -
     node = end
     while len(readers := readers_of(node)) == 1:
         reader = readers[0]
-        if activates(graph, reader) and reader.args[:1] == (node,):
+        if activates(graph, reader) and _first(reader) is node:
             return reader
         if not hands_on(reader, graph):
             break
         node = reader
     return end
+
+
+def _first(reader: fx.Node) -> Any:
+    """Return what a call reads first, with or without its name, `input`."""
+    return reader.args[0] if reader.args else reader.kwargs.get("input")
 
 
 def activates(graph: fx.GraphModule, node: fx.Node) -> bool:

@@ -73,6 +73,17 @@ def find_constants(banks: Sequence[Measurement], progress: Progress | None) -> P
     return told and (lambda share: told(CHOOSING + (1 - CHOOSING) * share))
 
 
+def looked_at(bank: Measurement) -> list[int]:
+    """Return the images whose channels are looked at beforehand, for means or quantiles."""
+    kind = bank.plan.value.kind
+    if kind == "mean":
+        return [int(number) for number in bank.order]
+    if kind == "optimal":
+        first = chunked(bank.choosing.tolist())[:QUANTILE_CHUNKS]
+        return [number for chunk in first for number in chunk]
+    return []
+
+
 def _find_means(banks: Sequence[Measurement], tick: Callable[[], None]) -> None:
     chunks = chunked(banks[0].order.tolist())
 
@@ -136,7 +147,7 @@ def _find_best(banks: Sequence[Measurement], progress: Progress) -> None:
             total.append(bank.work().run(chunk, tick).drop.sum(1))
         return Falls(np.stack(total))
 
-    candidates = _candidates(banks, chunks, tick)
+    candidates = _candidates(banks, tick)
     found = _each_chunk(banks, chunks, Falls, "choice", falls)
     for bank, values, parts in zip(banks, candidates, found, strict=True):
         best = np.argmin(np.sum([part.total for part in parts], axis=0), axis=0)
@@ -146,11 +157,9 @@ def _find_best(banks: Sequence[Measurement], progress: Progress) -> None:
         bank.set_constants(torch.from_numpy(constants))
 
 
-def _candidates(
-    banks: Sequence[Measurement], chunks: list[list[int]], tick: Callable[[], None]
-) -> list[Floats]:
+def _candidates(banks: Sequence[Measurement], tick: Callable[[], None]) -> list[Floats]:
     """Return (quantile, call, filter) of each bank's channels, on some images and places."""
-    first = [number for chunk in chunks[:QUANTILE_CHUNKS] for number in chunk]
+    first = looked_at(banks[0])
 
     def quantiles(bank: Measurement, chunk: Chunk) -> Candidates:
         seen: list[list[Floats]] = []

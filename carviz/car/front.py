@@ -20,6 +20,7 @@ from carviz.ablation import (
     layout_of,
 )
 from carviz.banks import Model
+from carviz.car.constants import looked_at
 from carviz.car.measurement import FIRST_CHUNK, Measurement
 from carviz.car.preparing import Layers, prepare_banks, prepare_car
 from carviz.car.questions import Question
@@ -367,4 +368,6 @@ def plan_car(
         layer=measurement.layer,
         filters=measurement.filters,
         images=len(measurement.order),
+        looked_at=len(looked_at(measurement)),
+        chosen_on=len(measurement.choosing),
     )

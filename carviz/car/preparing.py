@@ -23,7 +23,7 @@ from carviz.ablation import (
 from carviz.banks import DEFINITION, Network, banks_of, find_layer, open_network
 from carviz.car.measurement import FEW_FILTERS, FEW_IMAGES, SEED, Measurement
 from carviz.car.questions import PLAIN, Question
-from carviz.car.valuing import check_measurable, halves, value_passport
+from carviz.car.valuing import check_measurable, halves, value_passport, value_remark
 from carviz.checks import check_filters
 from carviz.evaluate import (
     Images,
@@ -170,7 +170,8 @@ def _prepare(
         one = sample[:1].contiguous(memory_format=layout_of(plan))
         needs = find_needs(plan, one, filters[0])
         alike = alike or _alike(network, images, data, run)
-        passport = _passport(plan, audit, alike, coarse) | asking.passport()
+        words = (audit.remark, coarse, value_remark(network, question.value))
+        passport = _passport(plan, audit, alike, words) | asking.passport()
         passport |= value_passport(plan, len(choosing), len(order))
         prepared += [
             Measurement(
@@ -247,7 +248,9 @@ def _on_device(run: Run, device: torch.device) -> tuple[Run, str]:
     return dataclasses.replace(run, precision="float32"), words
 
 
-def _passport(plan: Plan, audit: Audit, alike: dict[str, Any], coarse: str) -> dict[str, Any]:
+def _passport(
+    plan: Plan, audit: Audit, alike: dict[str, Any], words: Sequence[str]
+) -> dict[str, Any]:
     # Only what is not plain is told: parts kept by an earlier carviz say nothing of it.
     answers = plan.pick.answers
     return {
@@ -255,6 +258,6 @@ def _passport(plan: Plan, audit: Audit, alike: dict[str, Any], coarse: str) -> d
         "ablation": plan.where,
         **({} if answers == "logits" else {"answers": answers}),
         "engine": plan.how,
-        "remark": " ".join(filter(None, [audit.remark, coarse])),
+        "remark": " ".join(filter(None, words)),
         "audit": audit.passport(),
     }

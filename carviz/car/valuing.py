@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from carviz.ablation import QUANTILES, Plan, Run, Value
 from carviz.banks import Network, banks_of
 from carviz.car.measurement import SEED
+from carviz.evaluate import placement
 
 
 def check_measurable(
@@ -21,18 +23,27 @@ def check_measurable(
     Raises
     ------
     ValueError
-        If a bank is a gate, there is one image only, or low precision is asked to choose.
+        If a bank is a gate, a number is beyond the network's type, there is one image only, or low
+        precision is asked to choose.
     """
     if value.is_zero:
         return
     gates = [] if network.graph is None else [b.layer for b in banks_of(network) if b.gate]
+    if value.kind == "number":
+        dtype = torch.bfloat16 if run.precision == "bf16" else placement(network.model)[1]
+        if abs(value.number) > (most := torch.finfo(dtype).max):
+            kind = str(dtype).removeprefix("torch.")
+            raise ValueError(
+                f"value is a number that the network's type holds; found {value.number:g}, and "
+                f"{kind} ends at {most:g}. Give a smaller number."
+            )
     for layer in layers:
         if layer in gates:
             raise ValueError(
                 f"value={value.given!r} stands in the place of a channel that a later layer reads; "
-                f"{layer!r} is a gate, whose channels multiply those of another bank. Measure "
-                "that bank, or the gate with value='zero'; carviz.list_banks tells which banks "
-                "are gates."
+                f"{layer!r} is a gate, whose channels lead to a gate or multiply those of another "
+                "bank. Measure that bank, or the gate with value='zero'; carviz.list_banks tells "
+                "which banks are gates."
             )
     if images < 2 and value.kind == "resample":
         raise ValueError(
@@ -49,6 +60,16 @@ def check_measurable(
             "value='optimal' is chosen by small changes of log p, which wants float32; found "
             f"precision={run.precision!r}. Leave `precision` out, or take another value."
         )
+
+
+def value_remark(network: Network, value: Value) -> str:
+    """Return what a reader should know of a value in this network; "" for nothing."""
+    if value.is_zero or network.graph is not None:
+        return ""
+    return (
+        "Without a graph it is not known which banks are gates, whose channels multiply those of "
+        f"another bank; there value={value.given!r} stands in a factor's place."
+    )
 
 
 def halves(

@@ -11,6 +11,7 @@ from rich.markup import escape
 from carviz.checks import check_no_file
 from carviz.cli.printing import print_all_banks, print_bank, print_banks, print_filter, print_models
 from carviz.cli.shell import (
+    Checkpoint,
     Data,
     Device,
     Download,
@@ -124,6 +125,7 @@ def car(
     top: Annotated[
         int, typer.Option(min=1, help="Tell also whether the class is among so many first ones.")
     ] = 1,
+    checkpoint: Checkpoint = None,
     save: Annotated[
         Path | None,
         typer.Option(help="Save the table there (.npz); of all banks a folder, a file a bank."),
@@ -145,7 +147,7 @@ def car(
             console.print(f"[bold]{model}[/] all banks, {len(images):,} images of {data}")
             options: dict[str, Any] = {
                 "filters": numbers(filters), "device": device, "answers": answers,
-                "value": _value(value), "top": top,
+                "value": _value(value), "top": top, "run": carviz.Run(checkpoint=checkpoint),
             }  # fmt: skip
             _all_banks(network, images, save, options)
             return
@@ -155,7 +157,7 @@ def car(
         table = carviz.measure_car(
             network, images, chosen,
             filters=numbers(filters), device=device, answers=check_answers(answers),
-            value=_value(value), top=top,
+            value=_value(value), top=top, run=carviz.Run(checkpoint=checkpoint),
         )  # fmt: skip
         if table.passport["remark"]:
             console.print(f"[yellow]Note:[/] {escape(table.passport['remark'])}")

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from carviz.cli.shell import (
+    Checkpoint,
     Data,
     Device,
     Download,
@@ -45,9 +46,6 @@ ALL = "all"
 """Stands for every pair of a bank, and for sets of several banks."""
 
 Place = Annotated[str | None, typer.Argument(metavar="LAYER", help="As --layer.")]
-Checkpoint = Annotated[
-    Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
-]
 Save = Annotated[Path | None, typer.Option(help="Save the table there (.npz).")]
 FigurePath = Annotated[Path | None, typer.Option(help="Draw it there.")]
 

@@ -41,6 +41,9 @@ Data = Annotated[
 Weights = Annotated[
     str, typer.Option(help="'default', 'none' (random), a torchvision entry, or a file.")
 ]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Images a class at most.")]
 Unreadable = Annotated[str, typer.Option(help="'skip' leaves out files that are no images.")]
 Root = Annotated[Path | None, typer.Option(help="Where torchvision's data sets are.")]

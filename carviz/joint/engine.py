@@ -10,8 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.ablation import Removed, Run, count_costs, in_short, layout_of
-from carviz.car import FIRST_CHUNK, Measurement, measure_together
-from carviz.evaluate import Progress, free_memory, placed, telling
+from carviz.banks import Network
+from carviz.car import FIRST_CHUNK, Measurement, Question, measure_together
+from carviz.evaluate import (
+    LabelTargets,
+    Progress,
+    free_memory,
+    is_coarser,
+    placed,
+    placement,
+    telling,
+)
 from carviz.joint.given import Members
 from carviz.joint.measurement import AcrossBanks, SetMeasurement
 from carviz.results import CarTable
@@ -22,9 +31,23 @@ COPIES = 3
 """How often all facts are in memory at the end: chunk by chunk, as a table, and as the record."""
 
 
-def check_run(run: Any) -> None:
-    """Refuse low precision: what is beyond a sum is a small difference."""
-    if isinstance(run, Run) and run.precision != "float32":
+def check_classes(data: Any) -> None:
+    """Refuse data with a row of labels an image."""
+    if isinstance(Question().images(data).targets, LabelTargets):
+        raise ValueError(
+            "Sets of filters are measured on data with one class an image; this data has a row of "
+            "labels an image. carviz.measure_car(model, data, layer) measures the labels of single "
+            "filters."
+        )
+
+
+def check_run(run: Any, network: Network) -> None:
+    """Refuse low precision: what is beyond a sum is a small difference.
+
+    What a device does not know is float32 there, as in `carviz.measure_car`.
+    """
+    device = placement(network.model)[0]
+    if isinstance(run, Run) and is_coarser(run.precision, device.type):
         raise ValueError(
             "Sets are measured in float32, for what they do beyond their members is a small "
             f"difference; found Run(precision={run.precision!r}). Leave precision out."

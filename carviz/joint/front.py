@@ -12,10 +12,12 @@ from torch import nn
 from carviz.ablation import Run
 from carviz.banks import Model, Network, find_layer, open_network
 from carviz.car import Measurement, prepare_banks
+from carviz.checks import found_words
 from carviz.evaluate import Data, OutputKind, Progress
-from carviz.joint.engine import check_run, measure_sets
-from carviz.joint.given import Members, bank_names, check_mappings, check_sets
+from carviz.joint.engine import check_classes, check_run, measure_sets
+from carviz.joint.given import Members, bank_names, check_mappings, check_sets, listed
 from carviz.results import JointTable
+from carviz.wording import counted
 
 
 def measure_joint(
@@ -57,8 +59,8 @@ def measure_joint(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, sets are empty, repeat or leave the bank, or take more
-        memory than there is; then the cost is told.
+        If an argument is of the wrong kind, data has no one class an image, sets are empty, repeat
+        or leave the bank, or take more memory than there is; then the cost is told.
 
     Examples
     --------
@@ -75,18 +77,25 @@ def measure_joint(
     >>> table.car.tolist(), table.sum_of_cars.tolist(), table.excess.tolist()
     ([0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0])
     """
-    check_run(run)
+    if isinstance(layer, (list, tuple)):
+        raise TypeError(
+            "layer is one bank's name or module, or None for sets of several banks, which "
+            f"then name them: [{{'conv1': [0], 'conv2': [1, 2]}}]; found {found_words(layer)}."
+        )
+    sets = listed(sets)
     if layer is None:
         bank_names(sets)  # a mistake that needs no network is told before one is opened
+    check_classes(data)
     network = open_network(model, device, watch=True)
+    check_run(run, network)
     if layer is None:
         names, chosen = _across(network, model, sets)
-        what = f"{len(chosen)} sets of {len(names)} banks"
+        what = f"{counted(len(chosen), 'set')} of {counted(len(names), 'bank')}"
     else:
         name = find_layer(network, model, layer)
         count = network.convolution(name).out_channels
         chosen = [tuple((name, f) for f in one) for one in check_sets(sets, name, count)]
-        names, what = [name], f"{len(chosen)} sets in {name}"
+        names, what = [name], f"{counted(len(chosen), 'set')} in {name}"
     banks = prepare_banks(network, data, names, run=run, answers=answers)
     warn_of(banks)
     of = "" if layer is None else names[0]
@@ -95,7 +104,9 @@ def measure_joint(
 
 def _across(network: Network, model: Any, sets: Any) -> tuple[list[str], list[Members]]:
     """Return the banks of mappings, in the network's order, and the sets."""
-    known = {name: find_layer(network, model, name) for name in bank_names(sets)}
+    known = {
+        name: find_layer(network, model, name, "A mapping in sets") for name in bank_names(sets)
+    }
     order = [name for name in network.layers() if name in known.values()]
     counts = {name: network.convolution(name).out_channels for name in order}
     renamed: list[Any] = []

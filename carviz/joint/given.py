@@ -31,11 +31,11 @@ def check_sets(sets: Any, layer: str, count: int, name: str = "sets") -> list[Fi
         set comes twice.
     """
     found: list[Filters] = []
-    for place, one in enumerate(_each(sets, name)):
+    for place, one in enumerate(listed(sets, name)):
         if isinstance(one, Mapping):
             raise TypeError(
-                f"{name} of one bank are lists of filters' numbers; found a mapping. Give "
-                "layer=None for sets of several banks."
+                f"{name} of one bank are lists of filters' numbers; found a mapping. Sets of "
+                "several banks are measured by carviz.measure_joint with layer=None."
             )
         found.append(_members(one, layer, count, f"{name}[{place}]"))
     _check_once(found, name)
@@ -49,7 +49,7 @@ def check_mappings(sets: Any, banks: Mapping[str, int]) -> list[Members]:
     """
     order = list(banks)
     found: list[Members] = []
-    for place, one in enumerate(_each(sets, "sets")):
+    for place, one in enumerate(listed(sets)):
         if not isinstance(one, Mapping):
             raise TypeError(
                 "With layer=None sets are mappings from a bank's name to its filters, e.g. "
@@ -70,7 +70,7 @@ def check_mappings(sets: Any, banks: Mapping[str, int]) -> list[Members]:
 
 def bank_names(sets: Any) -> list[str]:
     """Return the names of the banks that mappings have, whether or not there are such banks."""
-    each = [one for one in _each(sets, "sets") if isinstance(one, Mapping)]
+    each = [one for one in listed(sets) if isinstance(one, Mapping)]
     names = list(dict.fromkeys(name for one in each for name in one))
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise TypeError(
@@ -80,12 +80,19 @@ def bank_names(sets: Any) -> list[str]:
     return names
 
 
-def _each(sets: Any, name: str) -> Sequence[Any]:
+def listed(sets: Any, name: str = "sets") -> list[Any]:
+    """Return what was given as a list, which is run through more than once.
+
+    Errors are those of `check_sets`.
+    """
     if not isinstance(sets, Iterable) or isinstance(sets, (str, bytes, Mapping)):
-        raise TypeError(f"{name} are a list of {name} of filters; found {found_words(sets)}.")
+        words = found_words(sets)
+        one = name == "sets" and isinstance(sets, Mapping)
+        meant = f" Did you mean a list of it, [{words}]?" if one else ""
+        raise TypeError(f"{name} are a list of {name} of filters; found {words}.{meant}")
     given = list(sets)
     if not given:
-        raise ValueError(f"{name} have a {name.removesuffix('s')} at least; found an empty list.")
+        raise ValueError(f"{name} are one {_one(name)} at least; found an empty list.")
     if all(is_whole(one) for one in given):
         raise TypeError(
             f"{name} are lists of lists; found {found_words(sets)}. Did you mean "
@@ -98,7 +105,8 @@ def _members(one: Any, layer: str, count: int, name: str) -> Filters:
     if isinstance(one, Iterable) and not isinstance(one, (str, bytes, Mapping)):
         one = list(one)
         if not one:
-            raise ValueError(f"A set has a filter at least; {name} is empty.")
+            least = "two filters" if name.startswith("pairs") else "a filter at least"
+            raise ValueError(f"A {_one(name.partition('[')[0])} has {least}; {name} is empty.")
     once = "in a pair" if name.startswith("pairs") else "in a set"
     return tuple(sorted(check_filters(one, count, layer, name, once=once)))
 
@@ -108,7 +116,12 @@ def _check_once(found: Sequence[Any], name: str) -> None:
     for place, one in enumerate(found):
         if one in seen:
             raise ValueError(
-                f"Each {name.removesuffix('s')} is measured once, in whatever order its filters "
-                f"stand; {name}[{place}] is {name}[{seen[one]}] again. Leave one out."
+                f"Each {_one(name)} is measured once, in whatever order its filters stand; "
+                f"{name}[{place}] is {name}[{seen[one]}] again. Leave one out."
             )
         seen[one] = place
+
+
+def _one(name: str) -> str:
+    """Return what one of them is called: a set or a pair."""
+    return name.removesuffix("s")

@@ -13,11 +13,12 @@ from carviz.ablation import Filters, Run
 from carviz.banks import Model, find_layer, open_network
 from carviz.car import prepare_banks
 from carviz.evaluate import Data, Images, OutputKind, Progress, drive, telling
-from carviz.joint.engine import check_run, measure_sets
+from carviz.joint.engine import check_classes, check_run, measure_sets
 from carviz.joint.front import warn_of
 from carviz.joint.given import check_sets
 from carviz.results import PairTable, SiblingTable
 from carviz.siblings import iter_siblings
+from carviz.wording import counted
 
 NEAREST = 1
 """Siblings of each filter that are proposed, by each measure."""
@@ -61,8 +62,9 @@ def measure_pairs(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, a pair is none, or the bank has none to propose; or if
-        all pairs take more memory than there is: then their cost is told.
+        If an argument is of the wrong kind, data has no one class an image, a pair is none, or the
+        bank has none to propose; or if all pairs take more memory than there is: then their cost
+        is told.
 
     Examples
     --------
@@ -72,8 +74,9 @@ def measure_pairs(
     >>> table
     <PairTable of 'features.0': 1 pair of 2 filters, 16 images, accuracy 1.000>
     """
-    check_run(run)
+    check_classes(data)
     network = open_network(model, device, watch=True)
+    check_run(run, network)
     name = find_layer(network, model, layer)
     count = network.convolution(name).out_channels
     if count < 2:
@@ -94,7 +97,8 @@ def measure_pairs(
                 f"pairs are lists of two filters, 'all', or None for siblings; found {pairs!r}."
             )
         chosen, how = all_pairs(count), ALL
-        what = f"{len(chosen):,} pairs, {len(chosen) / count:.0f} times the filters, in {name}"
+        times = f"{len(chosen) / count:.0f} times the filters"
+        what = f"{counted(len(chosen), 'pair')}, {times}, in {name}"
     else:
         chosen = check_sets(pairs, name, count, "pairs")
         if wrong := next((one for one in chosen if len(one) != 2), None):
@@ -103,7 +107,7 @@ def measure_pairs(
                 "of any size."
             )
     if how != ALL:
-        what = f"{len(chosen):,} pairs in {name}"
+        what = f"{counted(len(chosen), 'pair')} in {name}"
     banks = prepare_banks(network, data, [name], run=run, answers=answers)
     warn_of(banks)
     sets = [tuple((name, filter) for filter in pair) for pair in chosen]

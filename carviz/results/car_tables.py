@@ -244,6 +244,8 @@ def _apart(first: CarTable, table: CarTable) -> str:
     for name, problem in ALIKE.items():
         if first.passport.get(name) != table.passport.get(name):
             return problem
+    if _value_of(first) != _value_of(table):
+        return "another value in a filter's place"
     if first.classes != table.classes:
         return "other classes"
     same = (
@@ -252,6 +254,12 @@ def _apart(first: CarTable, table: CarTable) -> str:
         and np.array_equal(first.targets, table.targets)
     )
     return "" if same else "other images"
+
+
+def _value_of(table: CarTable) -> str | float:
+    """Return what stands in a filter's place; where it is set is another place in each bank."""
+    given: str | float = table.passport.get("value", {}).get("set", "zero")
+    return given
 
 
 def _file_name(layer: str) -> str:

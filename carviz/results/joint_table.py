@@ -141,7 +141,8 @@ class JointTable(Record):
         return (
             f"<{type(self).__name__} of {of}: {len(self):,} set{'s' * (len(self) > 1)} of "
             f"{len(self.filters)} filter{'s' * (len(self.filters) > 1)}, "
-            f"{len(self.images):,} images, accuracy {self.accuracy:.3f}>"
+            f"{len(self.images):,} image{'s' * (len(self.images) != 1)}, "
+            f"accuracy {self.accuracy:.3f}>"
         )
 
     def __len__(self) -> int:

@@ -54,7 +54,8 @@ class PairTable(JointTable):
         return (
             f"<PairTable of {self.layer!r}: {len(self):,} pair{'s' * (len(self) > 1)} of "
             f"{len(self.filters)} filters, "
-            f"{len(self.images):,} images, accuracy {self.accuracy:.3f}>"
+            f"{len(self.images):,} image{'s' * (len(self.images) != 1)}, "
+            f"accuracy {self.accuracy:.3f}>"
         )
 
     @cached_property

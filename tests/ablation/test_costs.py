@@ -44,6 +44,24 @@ def test_it_reads_well():
     assert max(len(line) for line in told.splitlines()) <= 120
 
 
+def test_means_and_choosing_are_counted():
+    data = IMAGES, LABELS
+    half, mean, best = (
+        carviz.plan_car(network(), data, "0", value=v) for v in (5.0, "mean", "optimal")
+    )
+    first = 4 * 16 * 27
+    assert (half.finding, mean.finding) == (0, first)  # up to the ReLU, which the mean is behind
+    assert mean.plan_cost == half.plan_cost + first
+    assert mean.loop_cost == half.loop_cost + first
+    assert "one pass for the means" in str(mean)
+    assert half.chosen_on == mean.chosen_on == 0
+    assert (best.images, best.chosen_on) == (4, 4)
+    assert best.plan_cost == first + 10 * (best.head + best.tail * (1 + best.active * 4))
+    assert best.loop_cost == first + 10 * 5 * best.network
+    assert "each filter 9 times on 4 other images" in str(best)
+    assert "once  " not in str(half)
+
+
 def test_a_network_without_a_graph_saves_nothing():
     plan = carviz.plan_car(Stubborn(), (IMAGES, LABELS), "conv")
     assert plan.how == "hooks"

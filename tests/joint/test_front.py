@@ -1,5 +1,6 @@
 """Sets of filters against a loop that zeroes all of their channels, and CAR planted by hand."""
 
+import contextlib
 import functools
 import random
 import warnings
@@ -265,8 +266,11 @@ def test_of_a_single_bank_mappings_find_what_lists_find():
 
 def test_what_banks_are_wrong_is_told():
     model = woken(Residual)
-    with pytest.raises(ValueError, match=r"there is no 'frist'\. Nearest: 'first'"):
+    words = r"^A mapping in sets names a convolution.*there is no 'frist'\. Nearest: 'first'"
+    with pytest.raises(ValueError, match=words):
         joint(model, None, [{"frist": [0]}])
+    with pytest.raises(TypeError, match=r"None for sets of several banks.*found \['first'\]"):
+        joint(model, ["first"], [[0, 1]])
     with pytest.raises(TypeError, match=r"layer=None sets are mappings.*'first'"):
         joint(model, None, [[0, 1]])
     with pytest.raises(ValueError, match=r"'first' has filters 0 to 5; found 6"):
@@ -443,8 +447,8 @@ def test_a_wrong_answer_is_noticed(monkeypatch):
 
 def test_low_precision_and_too_many_sets_are_refused(monkeypatch):
     model = woken(Residual)
-    with pytest.raises(ValueError, match=r"found Run\(precision='tf32'\)"):
-        joint(model, "first", [[0, 1]], run=carviz.Run(precision="tf32"))
+    with pytest.raises(ValueError, match=r"found Run\(precision='bf16'\)"):
+        joint(model, "first", [[0, 1]], run=carviz.Run(precision="bf16"))
     monkeypatch.setattr(engine, "free_memory", lambda: 2000)
     with pytest.raises(ValueError, match=r"multiply-adds at most.*\. Measure fewer images"):
         joint(model, "first", [[0, 1], [2, 3]])
@@ -465,3 +469,63 @@ def test_the_model_is_left_as_it_was():
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
     assert not any(module._forward_hooks for module in model.modules())
+
+
+# -- what is refused before anything runs
+
+
+def test_rows_of_labels_are_refused_in_words():
+    rows = torch.randint(0, 2, (70, 5), generator=torch.Generator().manual_seed(0))
+    one_each = torch.utils.data.TensorDataset(IMAGES, torch.eye(5).long()[LABELS])
+    one_each.multi_label = True
+    model = woken(Residual)
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        for data in [(IMAGES, rows), one_each]:
+            for ask in [
+                lambda data: joint(model, "first", [[0, 1]], data=data),
+                lambda data: joint(model, None, [{"first": [0], "third": [1]}], data=data),
+                lambda data: carviz.measure_pairs(model, data, "first", progress=False),
+            ]:
+                with pytest.raises(ValueError, match=r"one class an image.*carviz\.measure_car"):
+                    ask(data)
+    finally:
+        model._forward_hooks.clear()
+    assert not calls
+
+
+def test_sets_may_come_one_by_one():
+    model = woken(Residual)
+    table = joint(model, None, ({"first": [i], "third": [i]} for i in range(2)))
+    assert table.sets == [{"first": [i], "third": [i]} for i in range(2)]
+    assert joint(model, "first", ([i, 2] for i in range(2))).sets == [[0, 2], [1, 2]]
+
+
+def test_tf32_is_float32_on_a_device_without_it():
+    model = woken(Residual)
+    table = joint(model, "first", [[0, 1]], run=carviz.Run(precision="tf32"))
+    assert table.passport["precision"] == "float32"
+    assert "TF32 is for NVIDIA's GPUs" in table.passport["remark"]
+    np.testing.assert_array_equal(
+        table.image_log_prob_drop, joint(model, "first", [[0, 1]]).image_log_prob_drop
+    )
+
+
+def test_what_is_measured_is_counted_in_words(monkeypatch):
+    told = []
+    monkeypatch.setattr(engine, "telling", _noting(told))
+    model = woken(Residual)
+    one = joint(model, None, [{"first": [0]}], data=(IMAGES[:1], LABELS[:1]))
+    joint(model, "first", [[0], [1]])
+    assert told == ["CAR of 1 set of 1 bank", "CAR of 2 sets in first"]
+    assert "1 image, accuracy" in repr(one)
+
+
+def _noting(told):
+    @contextlib.contextmanager
+    def telling(_progress, what):
+        told.append(what)
+        yield lambda *_: None
+
+    return telling

@@ -56,11 +56,14 @@ def test_all_pairs_of_a_bank():
     [
         ([[0, 1, 2]], ValueError, r"two filters; found \[0, 1, 2\]. carviz.measure_joint"),
         ([[0, 0]], ValueError, "in a pair once; found 0 twice"),
-        ([[0, 1], [1, 0]], ValueError, r"Each pair is .*pairs\[1\] is pairs\[0\] again"),
+        ([[0, 1], [1, 0]], ValueError, r"Each pair is.*pairs\[1\] is pairs\[0\] again"),
         ([0, 1], TypeError, r"Did you mean \[\[0, 1\]\]"),
         ([[0, 6]], ValueError, "filters 0 to 5; found 6"),
         ("every", ValueError, "'all', or None for siblings; found 'every'"),
-        ([], ValueError, "pairs have a pair at least"),
+        ([], ValueError, "pairs are one pair at least"),
+        ([[]], ValueError, r"A pair has two filters; pairs\[0\] is empty"),
+        (3, TypeError, "a list of pairs of filters"),
+        ([{"first": [0, 1]}], TypeError, r"carviz\.measure_joint with layer=None"),
     ],
 )
 def test_what_is_no_pair_is_told(pairs, error, words):

@@ -63,6 +63,10 @@ def test_it_is_a_mapping_that_cannot_be_changed():
             {"passport": {"model": "m", "data": "d", "definition": 1}},
             "another definition of removing a filter",
         ),
+        (
+            {"passport": {"model": "m", "data": "d", "definition": 2, "value": {"set": "mean"}}},
+            "another value in a filter's place",
+        ),
         ({"total": 41}, "other images"),
         ({"images": np.arange(1, 41), "total": 50}, "other images"),
         ({"targets": np.repeat([1, 0], 20)}, "other images"),
@@ -77,6 +81,16 @@ def test_tables_of_others_are_refused_and_so_are_their_files(changes, words, tmp
     stranger.save(tmp_path / "b.npz")
     with pytest.raises(ValueError, match=rf"b\.npz in .* is of {words}.* than a\.npz"):
         CarTables.load(tmp_path)
+
+
+def test_where_a_value_is_set_may_differ_and_what_is_set_may_not():
+    def of(layer, given):
+        passport = {"model": "m", "value": {"set": given, "where": f"the output of {layer!r}"}}
+        return table(layer, passport=passport)
+
+    assert list(CarTables([of("a", 0.5), of("b", 0.5)])) == ["a", "b"]
+    with pytest.raises(ValueError, match="another value in a filter's place"):
+        CarTables([of("a", "mean"), of("b", 0.5)])
 
 
 def test_other_wrong_tables_are_refused():

@@ -200,6 +200,22 @@ class Hooked(nn.Module):
         return self.last(maps)
 
 
+class Named(nn.Module):
+    """An activation that is told its input by name; torch.fx can trace it or not."""
+
+    def __init__(self, *, hooked: bool = False) -> None:
+        super().__init__()
+        self.hooked = hooked
+        self.conv, self.relu = nn.Conv2d(3, 6, 3, padding=1), nn.ReLU()
+        self.last = chain(nn.Conv2d(6, 5, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.conv(images)
+        if self.hooked and not bool(torch.isfinite(images).all()):
+            return maps
+        return self.last(self.relu(input=maps))
+
+
 class OneByOne(nn.Module):
     """A loop over the images: as many calls as there are, and one number for all of them."""
 
@@ -280,6 +296,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str, Sequence[int] | Non
     "crops": (Crops, "conv", "relu", None),
     "hooks": (Hooked, "conv", "relu", None),
     "out of hooks' reach": (lambda: Hooked(function=True), "conv", "place", None),
+    "by name": (Named, "conv", "relu", None),
+    "by name, hooks": (lambda: Named(hooked=True), "conv", "relu", None),
     "one by one": (OneByOne, "conv", "relu", None),
     "sum": (Branches, "a + b", "relu", None),
 }  # fmt: skip
