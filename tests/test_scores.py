@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -18,7 +19,6 @@ from torchvision.ops import box_iou
 import carviz
 from carviz import Run, ScoreTable
 from carviz.ablation import GraphPlan
-from carviz.car.questions import identity_of
 
 IMAGES = torch.randn(40, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(40) % 5
@@ -283,19 +283,17 @@ def test_a_checkpoint_and_an_executor_find_the_same(tmp_path):
         measure(model, (IMAGES, others), "third", share, run=run)
 
 
-def test_a_function_is_told_by_its_code_and_what_it_holds():
-    def made(power):
-        return lambda outputs, target: outputs[target] ** power
+def test_a_score_that_cannot_be_told_from_another_keeps_no_checkpoint(tmp_path):
+    lock = threading.Lock()
 
-    def same(a, b):
-        return identity_of(a)["code"] == identity_of(b)["code"]
+    def locked(outputs, target):
+        with lock:
+            return share(outputs, target)
 
-    assert same(made(2), made(2))
-    assert not same(made(2), made(3))
-    assert not same(right, share)
-    assert not same(functools.partial(pow, 2), functools.partial(pow, 3))
-    assert identity_of(right)["name"].endswith("test_scores.right")
-    assert identity_of(made(i for i in ()))["code"] == "unknown"
+    model, data = wake(Residual(), IMAGES), (IMAGES, LABELS)
+    with pytest.raises(ValueError, match=r"cannot be told from another.*leave checkpoint out"):
+        measure(model, data, "third", locked, run=Run(checkpoint=tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 # -- what is refused

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import hashlib
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +28,7 @@ from carviz.ablation import (
     score_of,
 )
 from carviz.banks import Network
+from carviz.car.score_identity import UNKNOWN, identity_of
 from carviz.checks import check_whole
 from carviz.evaluate import (
     MULTI_LABEL,
@@ -41,7 +39,6 @@ from carviz.evaluate import (
     Layout,
     OutputKind,
     cloned,
-    digest_of,
     find_label_logits,
     layers,
     paired,
@@ -51,8 +48,6 @@ ONE_BANK = (
     "is measured of one bank in a call; found a list of banks, or None for all of them. Measure "
     "one after the other: {name: measure_car(model, data, name, …) for name in names}."
 )
-UNKNOWN = "unknown"
-"""Stands for the digest of code that cannot be read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +209,12 @@ class Asked:
         score = self.question.score
         if score is None:
             return
+        if self.run.checkpoint is not None and identity_of(score)["code"] == UNKNOWN:
+            raise ValueError(
+                "Run(checkpoint=…) keeps parts by what score is; this one cannot be told from "
+                "another, since it, or something that it uses, holds what pickle does not take (a "
+                "lock, a generator, an open file). Hold that elsewhere, or leave checkpoint out."
+            )
         _check_travels(score, self.run)
         (target,) = images.targets.objects(images.read([number])[1]) or [None]
         first, again = (score_of(score, cloned(self.answer), target, number) for _ in range(2))
@@ -252,64 +253,3 @@ def _check_travels(score: Score, run: Run) -> None:
             f"({type(error).__name__}: {error}). Define it by def in a module, without what "
             "cannot be sent, install cloudpickle, or leave executor out."
         ) from error
-
-
-def identity_of(score: Any) -> dict[str, str]:
-    """Return by what a function goes, and a digest of its code and of what it holds.
-
-    What it takes from elsewhere, other functions and global values, is not looked at. Where its
-    code or what it holds cannot be read, the digest is "unknown".
-    """
-    try:
-        code = _code_of(score)
-    except Exception:  # whatever pickle raises of what it cannot take
-        code = UNKNOWN
-    return {"name": _name_of(score), "code": code}
-
-
-def _name_of(score: Any) -> str:
-    if isinstance(score, functools.partial):
-        return f"partial of {_name_of(score.func)}"
-    kind = score if hasattr(score, "__qualname__") else type(score)
-    return f"{getattr(kind, '__module__', '')}.{kind.__qualname__}"
-
-
-def _code_of(score: Any) -> str:
-    found = hashlib.blake2b(digest_size=8)
-    for part in _parts_of(score):
-        found.update(part)
-    return found.hexdigest()
-
-
-def _parts_of(score: Any) -> list[bytes]:
-    if isinstance(score, functools.partial):
-        return [*_parts_of(score.func), digest_of([score.args, score.keywords])]
-    if isinstance(score, types.MethodType):
-        return [*_parts_of(score.__func__), digest_of(vars(score.__self__))]
-    if isinstance(score, types.FunctionType):
-        cells = [cell.cell_contents for cell in score.__closure__ or ()]
-        held = [*cells, score.__defaults__, score.__kwdefaults__]
-        return [*_code_parts(score.__code__), *(part for x in held for part in _held(x))]
-    if isinstance(score, types.BuiltinFunctionType):
-        return [_name_of(score).encode()]
-    return [*_parts_of(type(score).__call__), digest_of(vars(score))]
-
-
-def _held(value: Any) -> list[bytes]:
-    if isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-        return _parts_of(value)
-    if isinstance(value, (types.ModuleType, type)):
-        return [value.__name__.encode()]
-    if isinstance(value, Mapping):
-        return [part for key, x in value.items() for part in (digest_of(key), *_held(x))]
-    return [digest_of(value)]
-
-
-def _code_parts(code: types.CodeType) -> list[bytes]:
-    parts = [code.co_code, repr(code.co_names).encode()]
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            parts += _code_parts(constant)
-        else:
-            parts.append(repr(constant).encode())
-    return parts
