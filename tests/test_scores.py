@@ -389,6 +389,41 @@ def test_a_score_may_write_into_what_it_is_given():
     assert np.allclose(found.scores, measure(model, (IMAGES, LABELS), "third", share).scores)
 
 
+@pytest.mark.filterwarnings("ignore:carviz")
+@pytest.mark.parametrize("what", ["the output", "an expanded output", "the target"])
+def test_what_a_score_writes_reaches_no_other_image(what):
+    class Scaled(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+            self.register_buffer("scale", torch.ones(5))
+
+        def forward(self, images):
+            rows = (len(images), 5) if what == "an expanded output" else (5,)
+            return {"logits": self.network(images), "scale": self.scale.expand(rows)}
+
+    def pure(outputs, target):
+        return share(outputs["logits"] * outputs["scale"], target["class"])
+
+    def writing(outputs, target):
+        found = pure(outputs, target)
+        if what == "the target":
+            target["class"] = 0
+            target["row"].zero_()
+        elif target["class"] == 1:
+            outputs["scale"][1] = 0.3
+        return found
+
+    model = Scaled(wake(Residual(), IMAGES)).eval()
+    targets = [{"class": int(y), "row": torch.ones(2)} for y in LABELS]
+    data = list(zip(IMAGES, targets, strict=True))
+    expected = measure(model, data, "network.third", pure)
+    found = measure(model, data, "network.third", writing)
+    assert np.array_equal(found.scores, expected.scores)
+    assert model.scale.tolist() == [1] * 5
+    assert all(t["row"].sum() == 2 for t in targets)
+
+
 def test_images_of_several_sizes_are_told():
     data = [(IMAGES[0], "a"), (IMAGES[1, :, :6], "b"), (IMAGES[2], "c")]
     with pytest.raises(ValueError, match="one size"):

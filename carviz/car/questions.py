@@ -38,7 +38,6 @@ from carviz.evaluate import (
     LabelTargets,
     Layout,
     OutputKind,
-    cloned,
     find_label_logits,
     layers,
     paired,
@@ -217,7 +216,7 @@ class Asked:
             )
         _check_travels(score, self.run)
         (target,) = images.targets.objects(images.read([number])[1]) or [None]
-        first, again = (score_of(score, cloned(self.answer), target, number) for _ in range(2))
+        first, again = (score_of(score, self.answer, target, number) for _ in range(2))
         if first != again:
             raise ValueError(
                 "score gives the same number whenever it is asked of the same answer; of image "
