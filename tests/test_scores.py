@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -370,6 +370,35 @@ def test_a_function_that_cannot_be_sent_is_told(monkeypatch):
             wake(Residual(), IMAGES), (IMAGES, LABELS), "third", lambda o, t: 0.5,
             run=Run(executor=executor),
         )  # fmt: skip
+
+
+LIMIT = 0.3
+
+
+def above(outputs, target):
+    return float(outputs.softmax(0)[target] > LIMIT)
+
+
+class Elsewhere(Executor):
+    """Runs all here, as a process would whose module has a value of its own."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def submit(self, do, *args):
+        future = Future()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(globals(), "LIMIT", self.limit)
+            future.set_result(do(*args))
+        return future
+
+
+def test_processes_whose_module_has_other_values_are_told():
+    model, data = wake(Residual(), IMAGES), (IMAGES, LABELS)
+    with pytest.raises(ValueError, match=r"other values of its module.*functools\.partial"):
+        measure(model, data, "third", above, run=Run(executor=Elsewhere(0.31)))
+    found = measure(model, data, "third", above, run=Run(executor=Elsewhere(0.3)))
+    assert found == measure(model, data, "third", above)
 
 
 def test_a_detector_s_collate_fn_may_give_lists():

@@ -28,7 +28,7 @@ from carviz.ablation import (
     score_of,
 )
 from carviz.banks import Network
-from carviz.car.score_identity import UNKNOWN, identity_of
+from carviz.car.score_identity import UNKNOWN, code_of_sent, identity_of
 from carviz.checks import check_whole
 from carviz.evaluate import (
     MULTI_LABEL,
@@ -237,7 +237,10 @@ PLAIN = Question()
 
 
 def _check_travels(score: Score, run: Run) -> None:
-    """Refuse a function that cannot be sent to the processes of an executor."""
+    """Refuse a function that cannot be sent to the processes of an executor, or is another there.
+
+    What a module defines is sent by its name: a process has its own values of the module.
+    """
     if run.executor is None or isinstance(run.executor, ThreadPoolExecutor):
         return
     try:
@@ -245,10 +248,21 @@ def _check_travels(score: Score, run: Run) -> None:
     except ImportError:
         from pickle import dumps
     try:
-        dumps(score)
+        packed = dumps(score)
     except Exception as error:
         raise ValueError(
             "Run(executor=…) sends score to other processes, so pickle must take it; it does not "
             f"({type(error).__name__}: {error}). Define it by def in a module, without what "
             "cannot be sent, install cloudpickle, or leave executor out."
         ) from error
+    try:
+        here, there = code_of_sent(packed), run.executor.submit(code_of_sent, packed).result()
+    except Exception:  # a pool that is broken is told, and done without, when chunks are sent
+        return
+    if isinstance(there, str) and here != there:
+        raise ValueError(
+            "Run(executor=…) has score asked in other processes, where it must be the same; a "
+            "process of this executor finds other code, or other values of its module, than there "
+            "are here. Give score what was set meanwhile by functools.partial or as an object's "
+            "attribute, start the executor again, or leave it out."
+        )
