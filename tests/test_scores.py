@@ -345,6 +345,7 @@ def test_a_score_that_keeps_something_is_found_out():
 BAD = {
     "no function": ({"score": 3}, TypeError, "score is a function"),
     "top": ({"top": 2}, ValueError, "found top as well"),
+    "top True": ({"top": True}, TypeError, "a whole number; found True"),
     "answers": ({"answers": "logits"}, ValueError, "Leave answers out"),
     "several banks": ({"layer": None}, ValueError, "one bank in a call"),
     "low precision": ({"run": Run(precision="bf16")}, ValueError, "measured in float32"),
