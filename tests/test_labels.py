@@ -174,7 +174,38 @@ def test_a_dataset_whose_first_images_have_one_label_says_so():
     assert table.positives.sum() == 201
 
 
+@pytest.mark.parametrize("value", [np.True_, True])
+def test_data_may_say_that_they_are_rows(value):
+    data = [(x, y) for x, y in zip(IMAGES, torch.eye(5)[torch.arange(40) % 5], strict=True)]
+    rows = _Said(data, value)
+    assert isinstance(measure(woken(Residual()), "third", rows, filters=[0]), LabelTable)
+
+
+@pytest.mark.parametrize("value", [1, "yes"])
+def test_what_says_neither_yes_nor_no_is_told(value):
+    rows = _Said([(x, 0) for x in IMAGES], value)
+    with pytest.raises(TypeError, match=r"multi_label is True where.*found (1|'yes')"):
+        measure(woken(Residual()), "third", rows, filters=[0])
+
+
+class _Said(list):
+    def __init__(self, data, value):
+        super().__init__(data)
+        self.multi_label = value
+
+
+def _with(value):
+    rows = torch.eye(5)[torch.arange(40) % 5]
+    rows[:, 3] = value
+    return IMAGES, rows
+
+
 BAD = {
+    "unknown": (_with(-1), {}, ValueError, r"row of labels.*-1 to 1\. Leave unlabelled images out"),
+    "two": (_with(2), {}, ValueError, r"row of labels.*0 to 2\. Leave unlabelled"),
+    "NaN": (_with(float("nan")), {}, ValueError, "row of labels.*0 to 1, some of them NaN. Leave"),
+    "a share more": (_with(0.5), {}, ValueError, "row of labels.*let shares be 0 or 1"),
+    "top True": ((IMAGES, ROWS), {"top": True}, TypeError, "a whole number; found True"),
     "another length": ((IMAGES, ROWS[:, :4]), {}, ValueError, "4 labels, the network 5 logits"),
     "shares": ((IMAGES, ROWS * 0.5), {}, ValueError, "a row of 5 values, 0 to 0.5"),
     "several banks": (

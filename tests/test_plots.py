@@ -301,7 +301,7 @@ def test_figures_can_be_made_in_several_threads():
 
 def test_bad_arguments_say_rule_and_found():
     table = known_table()
-    with pytest.raises(TypeError, match=r"shows a CarTable.*found DataFrame"):
+    with pytest.raises(TypeError, match=r"shows a CarTable.*one class an.*found DataFrame"):
         plot_filter(table.to_frame(), 0)
     with pytest.raises(ValueError, match="not 7"):
         plot_filter(table, 7)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -345,6 +345,7 @@ def test_a_score_that_keeps_something_is_found_out():
 BAD = {
     "no function": ({"score": 3}, TypeError, "score is a function"),
     "top": ({"top": 2}, ValueError, "found top as well"),
+    "top True": ({"top": True}, TypeError, "a whole number; found True"),
     "answers": ({"answers": "logits"}, ValueError, "Leave answers out"),
     "several banks": ({"layer": None}, ValueError, "one bank in a call"),
     "low precision": ({"run": Run(precision="bf16")}, ValueError, "measured in float32"),
@@ -372,6 +373,35 @@ def test_a_function_that_cannot_be_sent_is_told(monkeypatch):
         )  # fmt: skip
 
 
+LIMIT = 0.3
+
+
+def above(outputs, target):
+    return float(outputs.softmax(0)[target] > LIMIT)
+
+
+class Elsewhere(Executor):
+    """Runs all here, as a process would whose module has a value of its own."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def submit(self, do, *args):
+        future = Future()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(globals(), "LIMIT", self.limit)
+            future.set_result(do(*args))
+        return future
+
+
+def test_processes_whose_module_has_other_values_are_told():
+    model, data = wake(Residual(), IMAGES), (IMAGES, LABELS)
+    with pytest.raises(ValueError, match=r"other values of its module.*functools\.partial"):
+        measure(model, data, "third", above, run=Run(executor=Elsewhere(0.31)))
+    found = measure(model, data, "third", above, run=Run(executor=Elsewhere(0.3)))
+    assert found == measure(model, data, "third", above)
+
+
 def test_a_detector_s_collate_fn_may_give_lists():
     data = [(x, {"class": int(y)}) for x, y in zip(IMAGES, LABELS, strict=True)]
     loader = torch.utils.data.DataLoader(data, 8, collate_fn=lambda b: tuple(zip(*b, strict=True)))
@@ -387,6 +417,41 @@ def test_a_score_may_write_into_what_it_is_given():
     model = wake(Residual(), IMAGES)
     found = measure(model, (IMAGES, LABELS), "third", writing)
     assert np.allclose(found.scores, measure(model, (IMAGES, LABELS), "third", share).scores)
+
+
+@pytest.mark.filterwarnings("ignore:carviz")
+@pytest.mark.parametrize("what", ["the output", "an expanded output", "the target"])
+def test_what_a_score_writes_reaches_no_other_image(what):
+    class Scaled(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+            self.register_buffer("scale", torch.ones(5))
+
+        def forward(self, images):
+            rows = (len(images), 5) if what == "an expanded output" else (5,)
+            return {"logits": self.network(images), "scale": self.scale.expand(rows)}
+
+    def pure(outputs, target):
+        return share(outputs["logits"] * outputs["scale"], target["class"])
+
+    def writing(outputs, target):
+        found = pure(outputs, target)
+        if what == "the target":
+            target["class"] = 0
+            target["row"].zero_()
+        elif target["class"] == 1:
+            outputs["scale"][1] = 0.3
+        return found
+
+    model = Scaled(wake(Residual(), IMAGES)).eval()
+    targets = [{"class": int(y), "row": torch.ones(2)} for y in LABELS]
+    data = list(zip(IMAGES, targets, strict=True))
+    expected = measure(model, data, "network.third", pure)
+    found = measure(model, data, "network.third", writing)
+    assert np.array_equal(found.scores, expected.scores)
+    assert model.scale.tolist() == [1] * 5
+    assert all(t["row"].sum() == 2 for t in targets)
 
 
 def test_images_of_several_sizes_are_told():

@@ -151,7 +151,8 @@ def measure_car(
         the model gives for one image, on the CPU: the image's row of every tensor, its member of a
         list. ``target`` is what the data gives with the image, anything. The function must give the
         same whenever it is asked the same; it is called once for each filter and image that it
-        changes. Images are of one size.
+        changes. Images are of one size. The processes of ``Run(executor=…)`` have the values that
+        its module sets, not those that were set since: hand these by `functools.partial`.
 
     Returns
     -------

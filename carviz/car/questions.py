@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from carviz.ablation import (
@@ -28,8 +29,8 @@ from carviz.ablation import (
     score_of,
 )
 from carviz.banks import Network
-from carviz.car.score_identity import UNKNOWN, identity_of
-from carviz.checks import check_whole
+from carviz.car.score_identity import UNKNOWN, code_of_sent, identity_of
+from carviz.checks import check_whole, found_words
 from carviz.evaluate import (
     MULTI_LABEL,
     AnyTargets,
@@ -38,7 +39,6 @@ from carviz.evaluate import (
     LabelTargets,
     Layout,
     OutputKind,
-    cloned,
     find_label_logits,
     layers,
     paired,
@@ -48,6 +48,7 @@ ONE_BANK = (
     "is measured of one bank in a call; found a list of banks, or None for all of them. Measure "
     "one after the other: {name: measure_car(model, data, name, …) for name in names}."
 )
+TOP = "how many of the highest logits count as right"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Question:
             if isinstance(data, Images):
                 data = data.source
             return Images(paired(data), AnyTargets())
-        if any(getattr(layer, MULTI_LABEL, None) is True for layer in layers(data)):
+        if _says_rows(data):
             return Images(data, LabelTargets())
         try:
             return Images(data)
@@ -108,7 +109,7 @@ class Question:
             self._check_float32(run, "score= is")
             if self.several:
                 raise ValueError(f"score= {ONE_BANK}")
-            if self.top != 1:
+            if check_whole(self.top, "top", what=TOP) != 1:
                 raise ValueError(
                     "score= judges answers in place of classes; found top as well. Leave it out."
                 )
@@ -123,7 +124,7 @@ class Question:
             self._check_float32(run, "Labels are")
             if self.several:
                 raise ValueError(f"Data with a row of labels an image {ONE_BANK}")
-            if self.top != 1:
+            if check_whole(self.top, "top", what=TOP) != 1:
                 raise ValueError(
                     "top is for data with one class an image; this data has a row of labels an "
                     "image, each of which is there or not. Leave top out."
@@ -196,9 +197,14 @@ class Asked:
             return ScoreReading(self.question.score, self.layout, self.layout.ragged)
         if self.kind == "labels":
             return LabelReading()
+        if classes <= 2 and check_whole(self.question.top, "top", what=TOP) > 1:
+            raise ValueError(
+                f"top is {TOP}, fewer than there are classes; found {self.question.top}, and this "
+                "network tells two classes apart. Leave top out."
+            )
         note = f"fewer than the network's {classes} logits"
-        what = "how many of the highest logits count as right"
-        top = check_whole(self.question.top, "top", 1, max(1, classes - 1), what=what, note=note)
+        most = max(1, classes - 1)
+        top = check_whole(self.question.top, "top", 1, most, what=TOP, note=note)
         if top == 1:
             return CLASSES
         self.question._check_float32(self.run, "top above 1 is")
@@ -217,7 +223,7 @@ class Asked:
             )
         _check_travels(score, self.run)
         (target,) = images.targets.objects(images.read([number])[1]) or [None]
-        first, again = (score_of(score, cloned(self.answer), target, number) for _ in range(2))
+        first, again = (score_of(score, self.answer, target, number) for _ in range(2))
         if first != again:
             raise ValueError(
                 "score gives the same number whenever it is asked of the same answer; of image "
@@ -237,8 +243,25 @@ class Asked:
 PLAIN = Question()
 
 
+def _says_rows(data: Any) -> bool:
+    """Return whether data say that an image has a row of labels."""
+    said = False
+    for layer in layers(data):
+        value = getattr(layer, MULTI_LABEL, None)
+        if value is not None and not isinstance(value, (bool, np.bool_)):
+            raise TypeError(
+                f"data.{MULTI_LABEL} is True where an image has a row of labels, else False; found "
+                f"{found_words(value)}."
+            )
+        said = said or bool(value)
+    return said
+
+
 def _check_travels(score: Score, run: Run) -> None:
-    """Refuse a function that cannot be sent to the processes of an executor."""
+    """Refuse a function that cannot be sent to the processes of an executor, or is another there.
+
+    What a module defines is sent by its name: a process has its own values of the module.
+    """
     if run.executor is None or isinstance(run.executor, ThreadPoolExecutor):
         return
     try:
@@ -246,10 +269,21 @@ def _check_travels(score: Score, run: Run) -> None:
     except ImportError:
         from pickle import dumps
     try:
-        dumps(score)
+        packed = dumps(score)
     except Exception as error:
         raise ValueError(
             "Run(executor=…) sends score to other processes, so pickle must take it; it does not "
             f"({type(error).__name__}: {error}). Define it by def in a module, without what "
             "cannot be sent, install cloudpickle, or leave executor out."
         ) from error
+    try:
+        here, there = code_of_sent(packed), run.executor.submit(code_of_sent, packed).result()
+    except Exception:  # a pool that is broken is told, and done without, when chunks are sent
+        return
+    if isinstance(there, str) and here != there:
+        raise ValueError(
+            "Run(executor=…) has score asked in other processes, where it must be the same; a "
+            "process of this executor finds other code, or other values of its module, than there "
+            "are here. Give score what was set meanwhile by functools.partial or as an object's "
+            "attribute, start the executor again, or leave it out."
+        )

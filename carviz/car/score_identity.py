@@ -6,6 +6,7 @@ import collections
 import dis
 import functools
 import hashlib
+import pickle
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,11 @@ def identity_of(score: Any) -> dict[str, str]:
     except Exception:  # whatever pickle raises of what it cannot take, and RecursionError
         code = UNKNOWN
     return {"name": name_of(score), "code": code}
+
+
+def code_of_sent(packed: bytes) -> str:
+    """Return the digest of a function that was packed for a process, in that process."""
+    return identity_of(pickle.loads(packed))["code"]
 
 
 def name_of(score: Any) -> str:

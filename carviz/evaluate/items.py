@@ -107,7 +107,7 @@ def whole_label(label: Any, number: int) -> int:
     TypeError
         If it is no number.
     ValueError
-        If it is no whole number, or a row with several ones, with none, or of shares.
+        If it is no whole number, or a row that is no class's 1 among 0.
     """
     if isinstance(label, (Tensor, np.ndarray, np.generic, list, tuple)):
         try:
@@ -166,11 +166,17 @@ def _hot(rows: Tensor, numbers: Sequence[int]) -> Tensor:
     """Return the places of the only ones in rows ``(image, class)``."""
     bits = ((rows == 0) | (rows == 1)).all(1)
     for place in torch.nonzero(~bits).flatten()[:1].tolist():
-        row = rows[place]
-        raise ValueError(
-            f"{ONE_LABEL}; image {_at(numbers, place)} has a row of {len(row)} values, "
-            f"{float(row.min()):.3g} to {float(row.max()):.3g}, that is no class's 1 among 0 "
-            "(shares of classes, as mixing images makes them?). Give the class's number."
+        row = rows[place].double()
+        found = f"{ONE_LABEL}; image {_at(numbers, place)} has a row of {spread(row)}"
+        if bool((row >= 0).all()) and abs(float(row.sum()) - 1) < 1e-3:
+            raise ValueError(
+                f"{found}, that is no class's 1 among 0 (shares of classes, as mixing images makes "
+                "them?). Give the class's number."
+            )
+        raise LabelRowsError(
+            f"{found}. Rows of multi-label data, which carviz.measure_car(model, data, layer) of "
+            "one bank measures, are 0 or 1 each; -1, NaN and shares are not taken. Leave "
+            "unlabelled images out."
         )
     ones = (rows == 1).sum(1)
     for place in torch.nonzero(ones != 1).flatten()[:1].tolist():
@@ -183,6 +189,14 @@ def _hot(rows: Tensor, numbers: Sequence[int]) -> Tensor:
         )
     places: Tensor = (rows == 1).to(torch.int64).argmax(1)
     return places
+
+
+def spread(row: Tensor) -> str:
+    """Return in words how many values a row has, and from what to what they are."""
+    known = row[~torch.isnan(row)]
+    reach = f"{float(known.min()):.3g} to {float(known.max()):.3g}" if len(known) else "all NaN"
+    more = ", some of them NaN" if 0 < len(known) < len(row) else ""
+    return f"{len(row)} values, {reach}{more}"
 
 
 def _at(numbers: Sequence[int], place: int) -> int:

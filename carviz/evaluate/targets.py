@@ -19,6 +19,7 @@ from carviz.evaluate.items import (
     LabelRowsError,
     check_image,
     check_size,
+    spread,
     whole_label,
     whole_labels,
 )
@@ -98,9 +99,8 @@ class LabelTargets(ClassTargets):
         for place in torch.nonzero(~((rows == 0) | (rows == 1)).all(1)).flatten()[:1].tolist():
             row = rows[place].double()
             raise ValueError(
-                f"{ONE_ROW}; image {numbers[place]} has a row of {len(row)} values, "
-                f"{float(row.min()):.3g} to {float(row.max()):.3g}. Leave unlabelled images out, "
-                "and let shares be 0 or 1."
+                f"{ONE_ROW}; image {numbers[place]} has a row of {spread(row)}. Leave unlabelled "
+                "images out (-1 and NaN are not taken), and let shares be 0 or 1."
             )
         return rows.to(torch.int64)
 

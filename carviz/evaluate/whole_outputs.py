@@ -68,8 +68,10 @@ def find_layout(many: Any, one: Any, rows: int) -> Layout:
     Raises
     ------
     ValueError
-        If nothing follows the images, or it cannot be told what does.
+        If nothing follows the images, it cannot be told what does, or a tensor is sparse.
     """
+    for output in (many, one):
+        _check_strided(output)
     found = _layout(many, one, rows)
     if found is None or not found.leaves & {"row", "each"}:
         raise ValueError(
@@ -80,6 +82,20 @@ def find_layout(many: Any, one: Any, rows: int) -> Layout:
         )
     fractions = any(not _is_whole(tensor) for tensor in tensors_of(many, found))
     return dataclasses.replace(found, fractions=fractions)
+
+
+def _check_strided(output: Any) -> None:
+    """Refuse tensors that are sparse or nested, in words."""
+    if isinstance(output, Tensor):
+        if output.layout != torch.strided or output.is_nested:
+            kind = "nested" if output.is_nested else str(output.layout).removeprefix("torch.")
+            raise ValueError(
+                f"A score is taken of dense tensors; the model gives one that is {kind}. Wrap it "
+                "in a module that returns it dense (to_dense(), or to_padded_tensor(0.0))."
+            )
+        return
+    for key in _keys(output) or ():
+        _check_strided(_part(output, key))
 
 
 def _layout(many: Any, one: Any, rows: int) -> Layout | None:

@@ -175,7 +175,8 @@ def check_table(table: Any) -> CarTable:
     """Return `table` if it is a CarTable; TypeError otherwise."""
     if not isinstance(table, CarTable):
         raise TypeError(
-            "A plot shows a CarTable, which carviz.measure_car returns or CarTable.load reads; "
+            "A plot shows a CarTable, which carviz.measure_car returns of data with one class an "
+            "image, or CarTable.load reads; "
             f"found {type(table).__name__}."
         )
     return table

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.reference import baseline, reference_logits
 from support.small import Residual, Stubborn
 from support.woken import wake
+from torch import nn
 
 import carviz
 from carviz import Run
@@ -116,6 +117,14 @@ def test_a_checkpoint_keeps_the_first_classes_and_is_of_so_many(tmp_path):
 def test_a_number_of_first_classes_that_cannot_be_is_told(top, error, words):
     with pytest.raises(error, match=words):
         carviz.measure_car(Residual(), (IMAGES, LABELS), "third", progress=False, top=top)
+
+
+def test_of_two_classes_only_one_is_first():
+    model = nn.Sequential(
+        nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 1)
+    )
+    with pytest.raises(ValueError, match=r"fewer than there are classes; found 2.*two classes"):
+        carviz.measure_car(model, (IMAGES, LABELS % 2), "0", progress=False, top=2)
 
 
 def test_low_precision_has_no_first_classes():

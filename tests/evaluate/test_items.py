@@ -101,6 +101,8 @@ def test_the_labels_of_a_pair_are_taken_whole(labels, classes):
     [
         (torch.tensor([0.0, 1, 2, 0.5, 0, 1]), ValueError, r"image 3 has 0\.5"),
         (torch.eye(3)[CLASSES] * 0.5, ValueError, "image 0 has a row of 3 values, 0 to 0.5"),
+        (torch.eye(3)[CLASSES] * 2 - 1, ValueError, "-1 to 1. Rows of multi-label .* -1, NaN"),
+        (torch.full((6, 3), 1 / 3), ValueError, "shares of classes, as mixing"),
         (torch.ones(6, 3), ValueError, "with 3 ones, as multi-label data has"),
         (torch.zeros(6, 3, 3), TypeError, r"\(6, 3, 3\)"),
     ],

@@ -121,3 +121,19 @@ def test_whole_numbers_count_where_there_are_no_others():
 def test_what_follows_no_image_is_refused(many, one):
     with pytest.raises(ValueError, match="A score is taken of what the model gives for one image"):
         find_layout(many, one, 3)
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (lambda rows: {"out": torch.eye(3)[:rows].to_sparse()}, "sparse_coo"),
+        (
+            lambda rows: torch.nested.nested_tensor([torch.ones(2)] * rows, layout=torch.jagged),
+            "nested",
+        ),
+    ],
+    ids=["sparse", "nested"],
+)
+def test_tensors_that_are_not_dense_are_refused(made, kind):
+    with pytest.raises(ValueError, match=f"dense tensors.*gives one that is {kind}"):
+        find_layout(made(3), made(1), 3)
