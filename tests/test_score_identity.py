@@ -151,6 +151,7 @@ def test_what_holds_itself_is_read_once():
     assert code(metric) == code(metric)
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same(tmp_path):
     """Sets of words are in another order there."""
     (tmp_path / "scored.py").write_text(

@@ -39,9 +39,17 @@ PARTS = [
     next(row for row in ROWS if row.family == name and not row.bank.endswith(GATES))
     for name in NAMES
 ]
+SMALL = ("alexnet", "resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+"""Families that are tried also where there is little time."""
 
 
-@pytest.mark.parametrize("row", PARTS, ids=lambda row: row.id)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row.id, marks=() if row.family in SMALL else pytest.mark.slow)
+        for row in PARTS
+    ],
+)
 def test_families_are_measured_by_their_graph(row):
     """The audit judges each, strictly; where one may be wrong the graph is not used."""
     model, images, targets = family(row.family)
