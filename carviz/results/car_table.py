@@ -119,23 +119,15 @@ class CarTable(OrderedFilters, TopAblations):
         F, M, K = len(self.filters), len(self.images), len(self.classes)
         self._check_shapes(
             {
-                "filters": (F,), "images": (M,), "targets": (M,), "baseline": (M,),
-                "predictions": (F, M), "log_prob_drop": (F, K),
+                "targets": (M,), "baseline": (M,), "predictions": (F, M),
+                "log_prob_drop": (F, K),
             }
         )  # fmt: skip
         if self.image_log_prob_drop.size:
             self._check_shapes({"image_log_prob_drop": (F, M)})
         if self.values.size and (self.values.ndim != 2 or len(self.values) != F):
             raise self._reject(f"`values` has shape ({F}, calls)", str(self.values.shape))
-        if M == 0 or F == 0:
-            raise self._reject("a table holds an image and a filter at least", f"{M} and {F}")
-        self._check_within("are numbers of filters,", "filters", 0)
-        if len(np.unique(self.filters)) != F:
-            raise self._reject("each filter appears once", str(self.filters.tolist()))
-        if (np.diff(self.images) <= 0).any():
-            raise self._reject("`images` ascend, each of them once", "another order")
-        self._check_within("counts the images of the data,", "total", M)
-        self._check_within("are images of the data,", "images", 0, self.total - 1)
+        self._check_rows()
         for name in ("targets", "baseline", "predictions"):
             self._check_within("are classes", name, 0, K - 1)
         self._check_top(F)

@@ -49,7 +49,10 @@ class FilterRows(Record):
         return seen if self.complete else f"{seen} of {self.total:,}"
 
     def rank(self, filter: int) -> int:
-        """Return the filter's place in `order`: 1 for what costs most."""
+        """Return the filter's place in `order`: 1 for what costs most.
+
+        Of CAR, `agreement` tells what such a place is worth, and `ranks` between which it may lie.
+        """
         self.row(filter)
         return int(np.flatnonzero(self.order == filter)[0]) + 1
 

@@ -11,23 +11,18 @@ from numpy.typing import NDArray
 from carviz.results.ablations import Ablations, Floats, Integers
 from carviz.results.agreement import Agreement, Order, check_order, measure_agreement, tells_apart
 from carviz.results.difference_test import difference_p_value
+from carviz.results.filter_rows import FilterRows
 from carviz.results.rank_intervals import rank_intervals, surely_higher
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class OrderedFilters(Ablations):
+class OrderedFilters(FilterRows, Ablations):
     """The answers without each of F filters of a bank, and what order that puts the filters in.
 
     Attributes
     ----------
-    layer
-        The bank's name.
-    filters
-        (F,) numbers of the filters, as rows of `predictions`.
-    images
-        (M,) numbers of the images.
     log_prob_drop
         (F, K) mean fall of log p(true class | image) over the images of a class.
     image_log_prob_drop
@@ -35,9 +30,6 @@ class OrderedFilters(Ablations):
     """
 
     # Fields are those of the record, as in `Ablations`.
-    layer: str
-    filters: Integers
-    images: Integers
     log_prob_drop: Floats
     image_log_prob_drop: NDArray[np.float32]
 
@@ -63,31 +55,6 @@ class OrderedFilters(Ablations):
         All go by the number where the fall of log p was left out.
         """
         return self.filters[np.lexsort((self.filters, -self.log_prob_drop_all))]
-
-    def rank(self, filter: int) -> int:
-        """Return the filter's place in `order`: 1 for the highest CAR.
-
-        `agreement` tells what such a place is worth, and `ranks` between which it may lie.
-        """
-        self.row(filter)
-        return int(np.flatnonzero(self.order == filter)[0]) + 1
-
-    def row(self, filter: int) -> int:
-        """Return the row of filter number `filter`.
-
-        Raises
-        ------
-        ValueError
-            If the table does not hold that filter.
-        """
-        found = np.flatnonzero(self.filters == filter)
-        if len(found) == 0:
-            held = f"{self.filters.min()} to {self.filters.max()}"
-            raise ValueError(
-                f"A filter is asked for by its number in its bank; this table of {self.layer!r} "
-                f"holds {len(self.filters)} filters ({held}), not {filter!r}."
-            )
-        return int(found[0])
 
     # -- how sure the order is
 
