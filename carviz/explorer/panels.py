@@ -114,6 +114,7 @@ def _rank(found: FilterSummary, count: int) -> str:
     if not found.told_apart:
         return escape(place_words(found, count))
     place, rest = rank_words(found, count).split(" ", 1)
+    rest = rest.replace(" to ", "&nbsp;to&nbsp;")  # an interval is not broken at a line's end
     return f"rank <b>{place}</b> {rest}"
 
 
