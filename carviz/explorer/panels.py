@@ -33,12 +33,15 @@ def header(
     path: PruningPath | None = None,
 ) -> str:
     """Return what was measured on what, and how good the whole network is."""
-    if path is not None:
-        accuracy = f"whole network <b>{percent(path.accuracy[0])}</b> right"
+    measured = table is not None and table.complete
+    if path is not None and not measured:
+        chosen = len(path.targets)  # fewer where images are held out
+        on = "" if chosen == images else f" on {counted(chosen, 'image')}"
+        accuracy = f"whole network <b>{percent(path.accuracy[0])}</b> right{on}"
     elif table is None:
         accuracy = "accuracy: <b>not measured yet</b>"
     else:
-        so_far = "" if table.complete else f" on {len(table.images):,} images so far"
+        so_far = "" if measured else f" on {len(table.images):,} images so far"
         accuracy = f"whole network <b>{percent(table.accuracy)}</b> right{so_far}"
     facts = [
         f"model <b>{escape(model)}</b>",
@@ -114,6 +117,7 @@ def _rank(found: FilterSummary, count: int) -> str:
     if not found.told_apart:
         return escape(place_words(found, count))
     place, rest = rank_words(found, count).split(" ", 1)
+    rest = rest.replace(" to ", "&nbsp;to&nbsp;")  # an interval is not broken at a line's end
     return f"rank <b>{place}</b> {rest}"
 
 

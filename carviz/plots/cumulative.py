@@ -147,8 +147,7 @@ def _labels(curves: Curves, more: str) -> list[Label]:
     """Return what stands at the ends of the lines of one set of images."""
     labels = []
     for name, line in _lines(curves).items():
-        look = held_out_look(LOOKS[name]) if more else LOOKS[name]
-        look = {"markeredgecolor": PAPER, "markeredgewidth": 0.8, **look}
+        look = _look(name, bool(more))
         area = float(line.mean())
         drawn = len(curves.band)
         words = f"{name}{more}" if more else NAMES.get(name, f"random (mean of {drawn})")
@@ -160,12 +159,16 @@ def _labels(curves: Curves, more: str) -> list[Label]:
 
 def _draw(axes: Axes, lines: dict[str, Any], held: bool) -> None:
     for place, name in enumerate(("random", "down", "up")):  # what matters most on top
-        line, look = lines[name], LOOKS[name]
-        look = held_out_look(look) if held else look
+        line = lines[name]
         every = max(1, math.ceil((len(line) - 1) / MARKS))
         marks = (int(place / 3 * every), every)
-        look = {"markeredgecolor": PAPER, "markeredgewidth": 0.8, **look}
+        look = _look(name, held)
         axes.plot(np.arange(len(line)), 100 * line, markevery=marks, clip_on=False, **look)
+
+
+def _look(name: str, held: bool) -> dict[str, Any]:
+    look = held_out_look(LOOKS[name]) if held else LOOKS[name]
+    return {"markeredgecolor": PAPER, "markeredgewidth": 0.8, **look}
 
 
 def _level(words: str, accuracy: float) -> str:

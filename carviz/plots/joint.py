@@ -94,9 +94,7 @@ def plot_joint(table: JointTable) -> CarvizFigure:
     told = table.q_value[:shown] <= SIGNIFICANT
     if (told & (table.low[:shown] <= 0) & (table.high[:shown] >= 0)).any():
         lines.append(WIDER)
-    write_at(
-        figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold",
-    )  # fmt: skip
+    write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     for i, line in enumerate(lines):
         write_at(figure, MARGIN, 0.85 + 0.31 * i, fit(figure, line, room, BODY), color=SOFT)
     names = fit_names(figure, [_name(one) for one in table.sets[:shown]], BOLD * NAME, BODY)

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from carviz.plots.classes import MARGIN
 from carviz.plots.cluster_map import ALIKE, OPPOSITE, diverging
-from carviz.plots.set_rows import AXIS, HEADS, ROW, WIDER, SetRow, Sign, draw_legend, draw_rows
+from carviz.plots.set_rows import (
+    AXIS,
+    HEADS,
+    ROW,
+    WIDER,
+    SetRow,
+    Sign,
+    draw_legend,
+    draw_rows,
+    write_heads,
+)
 from carviz.plots.style import (
     BODY,
     FAINT,
@@ -258,10 +268,8 @@ def _draw_map(figure: CarvizFigure, table: PairTable, told: _Told, side: float) 
 def _write_list(
     figure: CarvizFigure, table: PairTable, told: _Told, listed: NDArray[np.int64], left: float
 ) -> None:
-    rights = [left + 0.75 + sum(w for _, w in COLUMNS[: i + 1]) for i in range(len(COLUMNS))]
     write_at(figure, left, TOP + HEADS / 2, "pair", weight="bold")
-    for (head, _), right in zip(COLUMNS, rights, strict=True):
-        write_at(figure, right, TOP + HEADS / 2, head, weight="bold", ha="right")
+    rights = write_heads(figure, COLUMNS, left + 0.75, TOP + HEADS / 2)
     for place, row in enumerate(listed.tolist()):
         middle = TOP + HEADS + (place + 0.5) * ROW
         color = COLORS.get(str(told.kind[row]), SOFT)

@@ -79,16 +79,15 @@ def draw_rows(
     """
     (left, top), (name, strip) = place, widths
     top += HEADS
-    rights = [left + name + strip + sum(w for _, w in heads[: i + 1]) for i in range(len(heads))]
-    for (head, _), right in zip(heads, rights, strict=True):
-        write_at(figure, right, top - HEADS / 2 - 0.05, head, weight="bold", ha="right")
+    rights = write_heads(figure, heads, left + name + strip, top - HEADS / 2 - 0.05)
+    scale = 100.0 if as_points else 1.0
     for number, row in enumerate(rows):
         middle, weight = top + (number + 0.5) * ROW, "bold" if row.bold else "normal"
         write_at(figure, left, middle, row.name, weight=weight)
         for cell, right in zip(row.cells, rights, strict=True):
             write_at(figure, right, middle, cell, weight=weight, ha="right")
     axes = bare(box(figure, left + name, top, strip, len(rows) * ROW), keep="bottom")
-    _set_axis(axes, rows, as_points)
+    _set_axis(axes, rows, scale)
     axes.set_xlabel(words, fontsize=BODY)
     axes.set_ylim(len(rows), 0)
     axes.set_yticks([])
@@ -97,14 +96,20 @@ def draw_rows(
         axes.axhline(number, color=LINE, linewidth=0.8, zorder=0)
     for number, row in enumerate(rows):
         for sign in row.signs:
-            _draw(axes, sign, number + 0.5 + sign.off, 100.0 if as_points else 1.0)
+            _draw(axes, sign, number + 0.5 + sign.off, scale)
 
 
-def _set_axis(axes: Axes, rows: Sequence[SetRow], as_points: bool) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def write_heads(
+    figure: CarvizFigure, heads: Sequence[tuple[str, float]], left: float, middle: float
+) -> list[float]:
+    """Write the heads of columns of numbers, and return the columns' right ends, in inches."""
+    rights = [left + sum(width for _, width in heads[: i + 1]) for i in range(len(heads))]
+    for (head, _), right in zip(heads, rights, strict=True):
+        write_at(figure, right, middle, head, weight="bold", ha="right")
+    return rights
 
-    from carviz.wording import tick_words
 
+def _set_axis(axes: Axes, rows: Sequence[SetRow], scale: float) -> None:
     ends = [0.0]
     for row in rows:
         for sign in row.signs:
@@ -112,13 +117,7 @@ def _set_axis(axes: Axes, rows: Sequence[SetRow], as_points: bool) -> None:
     low, high = min(ends), max(ends)
     if high - low <= 0:
         low, high = -0.01, 0.01
-    if as_points:
-        set_points_axis(axes, low, high)
-        return
-    room = 0.04 * (high - low)
-    axes.set_xlim(low - room, high + room)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick_words(v)))
+    set_points_axis(axes, low, high, scale=scale)
 
 
 def _draw(axes: Axes, sign: Sign, y: float, scale: float) -> None:

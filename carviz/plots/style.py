@@ -157,13 +157,18 @@ def _shortened(words: str, kept: int, keep: str) -> str:
     return words[: kept - end].rstrip() + "…" + words[len(words) - end :].lstrip()
 
 
-def set_points_axis(axes: Axes, low: float, high: float, *, on: str = "x") -> None:
-    """Give an axis of CAR (fractions in, percentage points shown) few, signed ticks."""
+def set_points_axis(
+    axes: Axes, low: float, high: float, *, on: str = "x", scale: float = 100.0
+) -> None:
+    """Give an axis of CAR (fractions in, percentage points shown) few, signed ticks.
+
+    Of differences of another unit `scale` is what turns them into what is shown.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     room = 0.04 * max(high - low, 1e-6)
     axis = axes.xaxis if on == "x" else axes.yaxis
-    (axes.set_xlim if on == "x" else axes.set_ylim)(100 * (low - room), 100 * (high + room))
+    (axes.set_xlim if on == "x" else axes.set_ylim)(scale * (low - room), scale * (high + room))
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
     axis.set_major_formatter(FuncFormatter(lambda v, _: tick_words(v)))
 

@@ -14,6 +14,7 @@ from support.waiting import WAIT
 
 from carviz import Run
 from carviz.explorer import explore
+from carviz.wording import counted, percent
 
 
 @pytest.fixture
@@ -122,6 +123,12 @@ def test_the_curve_has_the_band_the_held_out_line_and_says_what_they_are(explore
     explorer.prune(held_out=0.5)
     explorer.wait(WAIT)
     shown, view = explorer.results(), explorer.panels.pruning
+    chosen = counted(len(shown.path.targets), "image")
+    assert f"</b> right on {chosen}<" in explorer.panels.header.value
+    explorer.compute()
+    explorer.wait(WAIT)
+    whole = percent(explorer.results().table.accuracy)
+    assert f"whole network <b>{whole}</b> right<" in explorer.panels.header.value
     points = re.search(r'cv-band" points="([^"]*)"', view.curve.value)[1].split()
     assert len(points) == 2 * shown.band.accuracy.shape[1]
     assert view.curve.value.count("cv-held") == 1
