@@ -23,7 +23,8 @@ FLOORS = {
     "pruning": 4, "compression": 4, "joint": 4,
     "plots": 5, "claims": 5,
     "cards": 6, "session": 6,
-    "cli": 7, "explorer": 7,
+    "screen": 7,
+    "cli": 8, "explorer": 8,
 }  # fmt: skip
 """Floor of each room; `carviz/__init__.py` is the door."""
 MADE_BY = {"Explorer": "explore", "Session": "open_session", "Snapshot": "snapshot"}

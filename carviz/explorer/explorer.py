@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import ipywidgets as w
+import anywidget
 import traitlets as t
 
 from carviz.banks import Model
 from carviz.evaluate import Data
-from carviz.explorer.listener import Listener
-from carviz.explorer.paper import Paper, page
-from carviz.explorer.screen import Screen
-from carviz.explorer.view import View, every_widget
+from carviz.explorer.asking import Listener
+from carviz.explorer.notebook import SavedPicture, show_in_notebook
+from carviz.explorer.painting import Painter
 from carviz.results import CarTable, PruningPath
+from carviz.screen import SCRIPT, STYLE
 from carviz.session import Exported, News, Session, Snapshot
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 VIEWS = ("filter", "bank", "pruning")
 
 
-class Explorer(w.VBox):  # type: ignore[misc]
+class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
-    It shows a `carviz.Session`, and has its values as traits, to be observed and linked.
+    It shows a `carviz.Session`, and has its values as traits, to be observed and linked. What the
+    browser shows stands in the traits ``shown_…``, one a section of `carviz.screen`: Python alone
+    writes them, and what somebody presses comes as a message.
 
     Attributes
     ----------
@@ -53,10 +55,6 @@ class Explorer(w.VBox):  # type: ignore[misc]
         How many of its filters are taken as pruned: the slider's place.
     exported : Exported or None
         The last smaller network that was saved, and what became smaller.
-    panels : View
-        The widgets that it is made of.
-    listener : Listener
-        What hears them.
 
     Examples
     --------
@@ -81,21 +79,38 @@ class Explorer(w.VBox):  # type: ignore[misc]
     count = t.Int(0)
     exported = t.Instance(Exported, allow_none=True)
 
+    _esm = SCRIPT
+    _css = STYLE
+
+    shown_head = t.Dict({}).tag(sync=True)
+    shown_choice = t.Dict({}).tag(sync=True)
+    shown_work = t.Dict({}).tag(sync=True)
+    shown_chooser = t.Dict({}).tag(sync=True)
+    shown_bank = t.Dict({}).tag(sync=True)
+    shown_numbers = t.Dict({}).tag(sync=True)
+    shown_gallery = t.Dict({}).tag(sync=True)
+    shown_chosen = t.Dict({}).tag(sync=True)
+    shown_classes = t.Dict({}).tag(sync=True)
+    shown_changed = t.Dict({}).tag(sync=True)
+    shown_sight = t.Dict({}).tag(sync=True)
+    shown_siblings = t.Dict({}).tag(sync=True)
+    shown_pruning = t.Dict({}).tag(sync=True)
+    shown_place = t.Dict({}).tag(sync=True)
+    shown_report = t.Dict({}).tag(sync=True)
+    shown_models = t.List([]).tag(sync=True)
+
     _gone = True
 
     def __init__(self, session: Session) -> None:
         self.session = session
         super().__init__()
-        self.add_class("carviz")
-        self._paper = Paper()
-        self.panels = View(list(session.subject.networks))
-        self._screen = Screen(self.panels, session)
-        self.listener = Listener(self.panels, session)
-        self.listener.connect()
-        self._screen.show()
+        self._saved_picture = SavedPicture()
+        self._painter = Painter(self, session)
+        self._listener = Listener(self, session, self._painter.send_pictures)
         self._mirror()
-        self.children = self.panels.children
+        self._painter.paint()
         self._gone = False
+        self.on_msg(self._asked)
         session.listen(self._hear, self._draw)
         session.look()
 
@@ -147,18 +162,16 @@ class Explorer(w.VBox):  # type: ignore[misc]
         return self.session.snapshot()
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write what is shown as a static page that opens anywhere and prints; return its path.
+        """Write what is known as one file that is the same screen, without a kernel.
 
         Raises
         ------
-        ValueError
-            While the chosen filter is not measured, and the bank not pruned.
         FileNotFoundError
             If the folder of `path` is not there.
         """
-        from carviz.cards import save_page  # here, for it takes matplotlib along
+        from carviz.screen import save_page
 
-        return save_page(page(self.session), path)
+        return save_page(self.session, path)
 
     def close(self) -> None:
         """End for good: the job within its batch, and what a browser shows.
@@ -177,9 +190,6 @@ class Explorer(w.VBox):  # type: ignore[misc]
             return False
         self._gone = True
         self.session.close(words, wait=False)
-        for widget in [*self.panels.widgets(), *every_widget([self.layout])]:
-            widget.close()
-        self.panels.forget()
         super().close()
         return True
 
@@ -188,7 +198,11 @@ class Explorer(w.VBox):  # type: ignore[misc]
     def _hear(self, news: News) -> None:
         self._mirror()
         if not self._gone:
-            self._screen.hear(news)
+            self._painter.hear(news)
+
+    def _asked(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        if not self._gone:
+            self._listener.hear(message)
 
     def _mirror(self) -> None:
         session = self.session
@@ -218,10 +232,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
     # -- in a notebook
 
     def _draw(self) -> None:
-        """Draw the plain figure that stays without a kernel."""
-        shown = self.results()
-        if self._paper.laid and shown.drawable:
-            self._paper.draw(shown.figure())
+        self._saved_picture.draw(self.results())
 
     def _ipython_display_(self) -> None:
-        self._paper.display(self.results(), self.model_id)
+        show_in_notebook(self, self.results(), self._saved_picture)

@@ -1,7 +1,6 @@
 """Floor 6: a model on its data, explained in the background; it names no widget library."""
 
 from carviz.session.bank_tables import car_of
-from carviz.session.class_rows import NOTHING
 from carviz.session.exporting import Exported
 from carviz.session.front import open_session
 from carviz.session.loading import BUNDLED, by_name
@@ -11,12 +10,13 @@ from carviz.session.session import Session
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import News
 from carviz.session.subject import Subject
-from carviz.session.thumbnails import as_bytes, png, png_uri, raw_pictures
+from carviz.session.worker import Throttle
+from carviz.session.thumbnails import SIDE, as_bytes, png, reduced, rgb_image
 
 __all__ = [
     "BUNDLED",
     "LARGE",
-    "NOTHING",
+    "SIDE",
     "SIGHTS",
     "Exported",
     "News",
@@ -25,12 +25,13 @@ __all__ = [
     "Sight",
     "Snapshot",
     "Subject",
+    "Throttle",
     "as_bytes",
     "by_name",
     "car_of",
     "open_session",
     "png",
-    "png_uri",
-    "raw_pictures",
+    "reduced",
+    "rgb_image",
     "small",
 ]

@@ -42,15 +42,13 @@ class Jobs:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._opening: Job | None = None
         self.shelf: Shelf = {}
         self.afterwards: list[Callable[[], None]] = []
 
     @property
     def opening(self) -> bool:
         """Whether another model or other data is being opened."""
-        state = self._state
-        return state.busy and self._opening is not None and self._opening is state.job
+        return self._state.opening
 
     def compute(self, scope: str) -> None:
         """See `Session.compute`."""
@@ -126,7 +124,7 @@ class Jobs:
             lambda job: opening_ended(state, job),
             "Looking for what was asked for",
         )
-        self._opening = state.job
+        state.opening_job = state.job
         state.tell("work")
 
     def refuse(self, error: Exception) -> None:
@@ -169,7 +167,6 @@ class Jobs:
         # Somebody may hold a session that ended; nobody sees its pictures any more.
         for findings in (state.findings, *self.shelf.values()):
             findings.seen.clear()
-        state.face_pictures, state.changed = {}, {}
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until the job is over, and raise what failed in it; return whether it is over."""

@@ -14,7 +14,7 @@ from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.session import choosing
 from carviz.session.exporting import Exported
 from carviz.session.jobs import Jobs
-from carviz.session.looks import Order, View
+from carviz.session.looks import Looks, Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
 from carviz.session.snapshot import Snapshot
@@ -117,6 +117,11 @@ class Session:
     def view(self) -> str:
         """What is looked at: "filter", "bank" or "pruning"."""
         return self._state.looks.view
+
+    @property
+    def looks(self) -> Looks:
+        """What is looked at."""
+        return self._state.looks
 
     @property
     def device(self) -> str:

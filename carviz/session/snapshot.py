@@ -12,16 +12,16 @@ from carviz.evaluate import Images, Normalization
 from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
-from carviz.session.class_rows import NOTHING, class_content, classes_shown
 from carviz.session.exporting import Exported
 from carviz.session.looks import Looks
-from carviz.session.seeing.class_images import choose_faces
 from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
     CRITERIA,
     KIND_LETTERS,
     apart_words,
     band_words,
+    class_lists,
+    counts_words,
     flips_words,
     index_words,
     interval_words,
@@ -35,7 +35,8 @@ from carviz.wording import (
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure
 
-NOT_MEASURED = "Classes appear here once the filter is measured."
+CLASSES = 5
+"""Classes at each end of a filter's list."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,10 +85,15 @@ class Snapshot:
         The bank's filters as they are sorted.
     seen
         Pictures of what the filters see, as far as they are made.
-    face_pictures
-        Image's number → picture for an ``<img>``.
-    changed
-        The images of the opened class that changed, as far as they are read.
+    subject
+        The fingerprints of the model and of the data, in short.
+    devices
+        Where it can run.
+    data_asked, data_names, limit
+        How the data is named or where it lies, what was opened so before it, and how many images a
+        class were loaded at most.
+    opening
+        Whether another model or other data is being opened.
     has_colour
         Whether any bank of the network reads RGB.
     own_data
@@ -128,8 +134,12 @@ class Snapshot:
     banks: tuple[Bank, ...] = ()
     order: tuple[int, ...] = ()
     seen: Seen = dataclasses.field(default_factory=Seen)
-    face_pictures: dict[int, str] = dataclasses.field(default_factory=dict)
-    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    subject: str = ""
+    devices: tuple[str, ...] = ()
+    data_asked: str = ""
+    data_names: tuple[str, ...] = ()
+    limit: int | None = None
+    opening: bool = False
     has_colour: bool = True
     own_data: bool = False
     busy: bool = False
@@ -188,23 +198,6 @@ class Snapshot:
 
     # -- as a browser has it
 
-    def classes(self) -> dict[str, Any]:
-        """Return the rows of the classes that the chosen filter matters to most and least."""
-        if self.table is None or not self.measured:
-            return {**NOTHING, "empty": NOT_MEASURED}
-        return class_content(self.table, self.filter, faced=self.own_data)
-
-    def faces(self) -> dict[str, dict[str, str]]:
-        """Return an image of each class that is shown, as far as they are read."""
-        if self.table is None or not self.measured or not self.own_data:
-            return {}
-        faces = choose_faces(self.table, self.filter, classes_shown(self.classes()))
-        return {
-            str(number): {"src": self.face_pictures[face.image], "words": face.words}
-            for number, face in faces.items()
-            if self.face_pictures.get(face.image)
-        }
-
     def to_json(self) -> dict[str, Any]:
         """Return what is known and chosen as plain dictionaries, lists, numbers and strings.
 
@@ -216,7 +209,7 @@ class Snapshot:
         dict
             model, data, images, device, banks, layer, filter, count, what is looked at, busy,
             progress, status, filters (of the bank, as they are sorted), chosen (the filter),
-            classes, pruning (None before), pictures.
+            classes (of the chosen filter, at both ends), pruning (None before), pictures.
         """
         return {
             "model": self.model,
@@ -236,7 +229,7 @@ class Snapshot:
             "status": self.status,
             "filters": self._filters(),
             "chosen": self._chosen(),
-            "classes": self.classes(),
+            "classes": self._classes(),
             "pruning": self._pruning(),
             "pictures": {sight: sorted(self.seen.pictures(sight)) for sight in SIGHTS},
         }
@@ -287,6 +280,25 @@ class Snapshot:
                 "complete": self.table.complete,
             }
         return said
+
+    def _classes(self) -> list[dict[str, Any]]:
+        if self.table is None or not self.measured:
+            return []
+        return [
+            {
+                "title": title,
+                "rows": [
+                    {
+                        **dataclasses.asdict(row),
+                        "car_words": points(row.car, unit=False),
+                        "interval_words": interval_words(row.low, row.high, unit=False),
+                        "counts_words": counts_words(row.lost, row.gained, row.images),
+                    }
+                    for row in rows
+                ],
+            }
+            for title, rows in class_lists(self.table, self.filter, CLASSES)
+        ]
 
     def _pruning(self) -> dict[str, Any] | None:
         if self.path is None:

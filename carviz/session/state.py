@@ -16,6 +16,7 @@ from carviz.session.bank_tables import best, car_of
 from carviz.session.exporting import Exported
 from carviz.session.findings import Findings
 from carviz.session.home import Cancelled
+from carviz.session.loading import by_name
 from carviz.session.looks import Looks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
@@ -23,7 +24,10 @@ from carviz.session.status import READY, told
 from carviz.session.subject import Subject
 from carviz.session.worker import Job, Worker
 
-What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight", "classes"]
+NAMES = 12
+"""Names and folders of data that are remembered."""
+
+What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +40,7 @@ class News:
         "subject": another model or other data. "bank": another bank. "known": the chosen filter, or
         what is known of it and its bank. "place": how many filters are taken as pruned. "view":
         what is looked at. "work": busy, progress, status or traceback. "gallery": pictures came for
-        it. "sight": the chosen filter's picture, or its siblings, came or became better. "classes":
-        pictures of classes or of changed images came.
+        it. "sight": the chosen filter's picture, or its siblings, came or became better.
     sight, filters
         For "gallery": which pictures, of which filters.
     """
@@ -71,12 +74,14 @@ class State:
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     looks, looked
         What is looked at, and whether anybody has looked.
-    face_pictures, changed
-        Images of classes by their numbers, and those of the opened class that changed.
+    data_names
+        The names and folders of the data that was opened, the last one first.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
     job
         The job that may write; None when there was none.
+    opening_job
+        The last job that opens another model or other data.
     running
         The table that it is filling.
     """
@@ -92,10 +97,10 @@ class State:
         self.pictures: NDArray[Any] | None = None
         self.looked = False
         self.looks = Looks()
-        self.face_pictures: dict[int, str] = {}
-        self.changed: dict[str, Any] = {}
+        self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self.job: Job | None = None
+        self.opening_job: Job | None = None
         self.running: CarTable | None = None
         self.closed = False
         self.take(subject, Findings())
@@ -105,7 +110,10 @@ class State:
     def take(self, subject: Subject, findings: Findings) -> None:
         """Be about another subject, of which this much is known."""
         self.subject, self.findings = subject, findings
-        self.face_pictures, self.changed = {}, {}
+        if by_name(subject.origin):
+            asked = subject.data_asked
+            former = [name for name in self.data_names if name != asked]
+            self.data_names = [asked, *former][:NAMES]
         self.banks = {bank.layer: bank for bank in subject.banks()}
 
     def show_subject(self, layer: str) -> None:
@@ -126,7 +134,6 @@ class State:
         self.pictures = self.subject.pictures(self.bank)
         self.filter, self.exported = 0, None
         self.looks = self.looks.changed(opened=-1)
-        self.changed = {}
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self._refresh()
         if self.table is not None:
@@ -141,7 +148,6 @@ class State:
         if self.filter >= self.bank.filters:
             self.filter = 0
         self.pictures = self.subject.pictures(self.bank)
-        self.changed = {}
         self._refresh()
         self.tell("subject")
         self.tell("bank")
@@ -155,6 +161,11 @@ class State:
     def network(self) -> Network:
         """The network on the device that is chosen."""
         return self.subject.networks[self.device]
+
+    @property
+    def opening(self) -> bool:
+        """Whether another model or other data is being opened."""
+        return self.busy and self.opening_job is not None and self.opening_job is self.job
 
     @property
     def reads_rgb(self) -> bool:
@@ -256,8 +267,12 @@ class State:
             looks=self.looks,
             order=tuple(self.order()),
             seen=self.seen.copy(),
-            face_pictures=dict(self.face_pictures),
-            changed=self.changed,
+            subject="-".join(digest[:12] for digest in subject.digests),
+            devices=tuple(subject.networks),
+            data_asked=subject.data_asked,
+            data_names=tuple(self.data_names),
+            limit=subject.limit,
+            opening=self.opening,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
             busy=self.busy,

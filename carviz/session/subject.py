@@ -21,7 +21,7 @@ from carviz.evaluate import (
     inference_mode,
 )
 from carviz.pictures import rgb_weights
-from carviz.session.loading import Loaded, load, usual_limit
+from carviz.session.loading import Loaded, by_name, load, usual_limit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,6 +81,11 @@ class Subject:
     def network(self) -> Network:
         """The network where work begins."""
         return next(iter(self.networks.values()))
+
+    @property
+    def data_asked(self) -> str:
+        """How the data can be asked for again: its name or folder, else what it is called."""
+        return str(self.origin) if by_name(self.origin) else self.data_name
 
     def banks(self) -> list[Bank]:
         """Return the banks in forward order, gates among them."""

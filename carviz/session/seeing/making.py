@@ -18,9 +18,9 @@ from carviz.pictures import (
 )
 from carviz.results import SelectivityTable, SiblingTable, shown_names
 from carviz.selectivity import Reading, iter_judge, open_case, read_weights
-from carviz.session.seeing.kept import LARGE, TILE, Picture
+from carviz.session.seeing.kept import LARGE, TILE, Patch, Picture
 from carviz.session.subject import Subject
-from carviz.session.thumbnails import as_bytes, png_uri, reduced
+from carviz.session.thumbnails import as_bytes, png, reduced
 from carviz.siblings import iter_siblings
 
 IMAGES = 512
@@ -71,12 +71,12 @@ class Maker:
                 for number, picture in zip(block, pictures, strict=True)
             }
 
-    def sheet(self, filter: int, exciting: Exciting) -> list[dict[str, str]]:
+    def sheet(self, filter: int, exciting: Exciting) -> list[Patch]:
         """Return the patches of one filter, each with words for its class and response."""
         pictures, labels = cut_patches(self._images, exciting, [filter], self._normalization)
         numbers, responses = exciting.image[filter], exciting.response[filter]
         return [
-            {"src": png_uri(picture, PATCH), "words": self._words(number, label, response)}
+            Patch(png(reduced(as_bytes(picture), PATCH)), self._words(number, label, response))
             for picture, number, label, response in zip(
                 pictures[0], numbers, labels[0], responses, strict=True
             )

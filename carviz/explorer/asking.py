@@ -1,0 +1,98 @@
+"""What people do on the screen: each message becomes what it asks a session for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from carviz.screen import Choice, model_names, what_to_open
+from carviz.session import Session
+
+PRESSES: dict[str, Callable[[Session], None]] = {
+    "compute bank": lambda session: session.compute("bank"),
+    "compute filter": lambda session: session.compute("filter"),
+    "prune": lambda session: session.prune(),
+    "compare": lambda session: session.compare(),
+    "export": lambda session: session.export(),
+}
+"""Buttons that begin a job."""
+LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
+
+
+class Listener:
+    """Hears one widget, and asks its session."""
+
+    def __init__(
+        self, widget: Any, session: Session, send_pictures: Callable[[list[str]], None]
+    ) -> None:
+        self._widget, self._session = widget, session
+        self._send_pictures = send_pictures
+        self._named = False
+
+    def hear(self, message: Any) -> None:
+        """Do what a message asks for.
+
+        It may come late: the bank, or the path, may be another by now. What is no message of ours
+        is left.
+        """
+        session = self._session
+        match message:
+            case {"filter": int(filter)}:
+                with session.lock:
+                    if 0 <= filter < session.snapshot().bank.filters:
+                        session.filter = filter
+            case {"layer": str(layer)}:
+                with session.lock:
+                    if not session.opening and layer in [bank.layer for bank in session.banks]:
+                        session.layer = layer
+            case {"device": str(device)}:
+                self._do(lambda: setattr(session, "device", device))
+            case {"look": dict(looks)}:
+                self._look(looks)
+            case {"count": int(count)}:
+                with session.lock:
+                    most = 0 if session.path is None else len(session.path)
+                    session.count = max(0, min(count, most))
+            case {"press": "cancel"}:
+                session.cancel()
+            case {"press": str(name)} if name in PRESSES:
+                if not session.busy:  # a second click of a double click starts nothing anew
+                    self._do(lambda: PRESSES[name](session))
+            case {"models": True}:
+                self._name_models()
+            case {"load": dict(asked)}:
+                fields = (str(asked.get(f, "")).strip() for f in ("model", "data", "limit"))
+                self._open(Choice(*fields))
+            case {"want": list(keys)}:
+                self._send_pictures([key for key in keys if isinstance(key, str)])
+
+    def _look(self, looks: dict[str, Any]) -> None:
+        known = {name: value for name, value in looks.items() if name in LOOKS}
+        try:
+            self._session.look(**known)
+        except (TypeError, ValueError):  # no look of ours
+            return
+
+    def _open(self, choice: Choice) -> None:
+        """Open what was typed into the row, in the place of a measurement that runs."""
+        session = self._session
+        if not session.opening:
+            self._do(lambda: session.open_other(*what_to_open(choice, session.subject)))
+
+    def _name_models(self) -> None:
+        if not self._named:
+            self._named = True
+            self._session.aside(self._list_models)
+
+    def _list_models(self) -> None:
+        try:
+            self._widget.shown_models = model_names()
+        except Exception:  # the names are a help: what can be loaded is told by loading it
+            self._named = False
+
+    def _do(self, ask: Callable[[], None]) -> None:
+        """Do what somebody asked for in the browser; what is refused is told in the status."""
+        try:
+            ask()
+        except Exception as error:
+            self._session.refuse(error)

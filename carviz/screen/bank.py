@@ -1,0 +1,110 @@
+"""The bank: its filters by number, what is known of each, and their pictures in the gallery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from carviz.screen.keys import SHEET, key
+from carviz.screen.numbers import flags, floats
+from carviz.session import Snapshot, car_of
+from carviz.wording import KIND_LETTERS, SIGNIFICANT, apart_sentence, counted, seen_words
+
+NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."
+
+
+def bank(shown: Snapshot) -> dict[str, Any]:
+    """Return what does not change while the bank is measured.
+
+    Returns
+    -------
+    dict
+        layer, filters (how many), title, marks (a letter a filter, a space where its kind is not
+        known), index (bytes: their colour indices, NaN for none) and threshold; "" and None where
+        the filters are not told apart.
+    """
+    kinds, count = shown.selectivity, shown.bank.filters
+    told: dict[str, Any] = {"marks": "", "index": b"", "threshold": None}
+    if kinds is not None:
+        told = {
+            "marks": "".join(KIND_LETTERS.get(str(kind), " ") for kind in kinds.kind),
+            "index": floats(kinds.color_index),
+            "threshold": float(kinds.threshold),
+        }
+    title = f"{counted(count, 'filter')} of {shown.layer}"
+    return {"layer": shown.layer, "filters": count, "title": title, **told}
+
+
+def numbers(shown: Snapshot) -> dict[str, Any]:
+    """Return the CAR of the bank's filters as far as it is measured.
+
+    Returns
+    -------
+    dict
+        tiles: bytes, (F,) CAR of each filter by the table of most images, NaN for none. Where the
+        whole bank is looked at also bank: filters, car, low, high, sure (q), as bytes, of the
+        table of most filters; seen (its images, in words); doubt (a sentence where the images do
+        not tell the filters apart). None where nothing is measured.
+    """
+    found: dict[str, Any] = {"tiles": floats(car_of(shown.tables, shown.bank.filters))}
+    if shown.looks.view != "bank":
+        return {**found, "bank": None}
+    return {**found, "bank": bank_numbers(shown)}
+
+
+def bank_numbers(shown: Snapshot) -> dict[str, Any] | None:
+    """Return the numbers of the drawing of the whole bank; None where nothing is measured."""
+    table = max(shown.tables, key=lambda t: (len(t.filters), len(t.images)), default=None)
+    if table is None:
+        return None
+    low, high = table.interval_all
+    return {
+        "filters": floats(table.filters),
+        "car": floats(table.car),
+        "low": floats(low),
+        "high": floats(high),
+        "sure": flags(table.q_value_all <= SIGNIFICANT),
+        "seen": seen_words(table),
+        "doubt": apart_sentence(table),
+    }
+
+
+def gallery(shown: Snapshot) -> dict[str, Any]:
+    """Return which pictures stand in the gallery, on which sheets.
+
+    Returns
+    -------
+    dict
+        layer, sort, pictured (whether there are pictures, or are to come), note, sheets: a list of
+        [key, filters on it].
+    """
+    sort = shown.looks.gallery
+    own = sort == "weights" and shown.pictures is not None
+    none = sort == "weights" and not shown.has_colour and not own
+    return {
+        "layer": shown.layer,
+        "sort": sort,
+        "pictured": not none,
+        "note": NO_PICTURES if none else "",
+        "sheets": [] if none else sheets(shown, sort),
+    }
+
+
+def sheets(shown: Snapshot, sort: str) -> list[list[Any]]:
+    """Return the sheets of one sort of picture that hold any, each [key, filters on it].
+
+    A sheet holds `SHEET` filters that follow one another, so that of a large bank only what has
+    changed is sent again: the key is another where a picture on it is.
+    """
+    found = []
+    for first in range(0, shown.bank.filters, SHEET):
+        numbers = np.arange(first, min(first + SHEET, shown.bank.filters)).tolist()
+        if sort == "weights" and shown.pictures is not None:
+            version = 1
+        else:
+            numbers = [n for n in numbers if n in shown.seen.pictures(sort)]  # type: ignore[arg-type]
+            version = sum(shown.seen.version(sort, n) for n in numbers)
+        if numbers:
+            found.append([key(shown, "sheet", sort, first, version), numbers])
+    return found

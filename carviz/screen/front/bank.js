@@ -1,0 +1,154 @@
+// The whole bank as one drawing: CAR against the colour index, or by rank, each dot where its values
+// are. A dot is chosen by a click.
+import { make, svg } from "./dom.js";
+import { has } from "./has.js";
+import { flags, floats } from "./numbers.js";
+import { roundTicks, scale } from "./scale.js";
+import * as said from "./wording.js";
+
+const [WIDTH, HEIGHT] = [570, 470];
+const [LEFT, RIGHT, TOP, BOTTOM] = [62, 18, 44, 58];
+const DEAD = -0.15; // where filters without an index stand
+const NUMBERED = 4; // filters at each end that have their number beside them
+
+export function bank(store) {
+  const el = make("div", "cv-bank");
+
+  function show(changed) {
+    if (!has(changed, "numbers", "bank", "choice") || store.get("choice").view !== "bank") return;
+    const found = store.get("numbers").bank;
+    if (!found) {
+      el.replaceChildren(make("p", "cv-empty", "Nothing measured yet: press “Compute the bank”."));
+      return;
+    }
+    el.replaceChildren(...drawing(found));
+  }
+
+  function drawing(found) {
+    const { layer, index, marks, threshold } = store.get("bank");
+    const chosen = store.get("choice").filter;
+    const [filters, car, low, high] = ["filters", "car", "low", "high"].map((name) => floats(found[name]));
+    const sure = flags(found.sure);
+    const indices = floats(index);
+    const told = threshold !== null;
+    const dots = Array.from(filters, (filter, row) => ({
+      filter, car: car[row], low: low[row], high: high[row], sure: sure[row],
+      mark: told ? marks[filter] : "", index: told ? indices[filter] : NaN,
+    }));
+    const order = [...dots].sort((a, b) => b.car - a.car || a.filter - b.filter);
+    order.forEach((dot, place) => { dot.rank = place + 1; });
+    const dead = dots.some((dot) => told && Number.isNaN(dot.index));
+    const y = scale(100 * Math.min(0, ...low), 100 * Math.max(0, ...high), HEIGHT - BOTTOM, TOP);
+    const x = told
+      ? scale(dead ? -0.24 : -0.06, 1.06, LEFT, WIDTH - RIGHT)
+      : scale(0, dots.length + 1, LEFT, WIDTH - RIGHT);
+    const at = (dot) => x(told ? (Number.isNaN(dot.index) ? DEAD : dot.index) : dot.rank);
+    const ticks = told
+      ? [0, 0.25, 0.5, 0.75, 1].map((t) => [t, String(t)]).concat(dead ? [[DEAD, "dead"]] : [])
+      : roundTicks(1, dots.length).filter((t) => t >= 1 && t === Math.floor(t)).map((t) => [t, String(t)]);
+    const label = told ? "colour index: 0 grey, 1 opponent colours" : "rank, highest CAR first";
+    const describe = (dot) =>
+      [`Filter ${dot.filter}`, `CAR ${said.points(dot.car)}, 95% interval ${said.interval(dot.low, dot.high)}`,
+        told ? said.index(dot.index) : ""].filter(Boolean).join(", ");
+    const title = make("h3", "", `CAR of ${said.counted(dots.length, "filter")} of ${layer} `);
+    title.append(make("small", "", found.seen));
+    const best = order.slice(0, 3).map((dot) => `filter ${dot.filter} ${said.points(dot.car)}`).join(", ");
+    const picture = svg("svg", {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+      "aria-label": `CAR of the filters of ${layer}. Highest: ${best}.`,
+    });
+    picture.append(...axes(x, y, ticks, label));
+    if (told) picture.append(
+      svg("line", { class: "cv-threshold", x1: x(threshold), x2: x(threshold), y1: TOP, y2: HEIGHT - BOTTOM }),
+      ...legend(marks, dots),
+    );
+    // What is chosen stands above the rest.
+    for (const dot of [...dots].sort((a, b) => (a.filter === chosen) - (b.filter === chosen))) {
+      const [left, up] = [at(dot), y(100 * dot.car)];
+      const group = svg("g", { class: "cv-pick-dot" }, svg("title", {}, describe(dot)),
+        svg("line", { class: "cv-err", x1: left, x2: left, y1: y(100 * dot.low), y2: y(100 * dot.high) }),
+        ...(dot.filter === chosen ? [svg("circle", { class: "cv-ring", cx: left, cy: up, r: 12 })] : []),
+        mark(left, up, dot.mark, dot.sure));
+      group.addEventListener("click", () => store.send({ filter: dot.filter }));
+      picture.append(group);
+    }
+    const wanted = [dots.find((dot) => dot.filter === chosen), ...order.slice(0, NUMBERED),
+      ...order.slice(-NUMBERED).reverse()].filter(Boolean);
+    picture.append(...names([...new Set(wanted)], dots, chosen, (dot) => [at(dot), y(100 * dot.car)]));
+    return [title, ...(found.doubt ? [make("p", "cv-quiet", found.doubt)] : []), picture];
+  }
+  return { el, show };
+}
+
+function axes(x, y, ticks, label) {
+  const parts = [];
+  for (const value of roundTicks(y.low, y.high)) {
+    const [at, name] = [y(value), said.tick(value)];
+    parts.push(
+      svg("line", { class: name === "0" ? "cv-zero-line" : "cv-grid", x1: LEFT, x2: WIDTH - RIGHT, y1: at, y2: at }),
+      svg("text", { x: LEFT - 8, y: at + 4.5, "text-anchor": "end" }, name),
+    );
+  }
+  for (const [value, name] of ticks) parts.push(
+    svg("line", { class: "cv-tick", x1: x(value), x2: x(value), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 5 }),
+    svg("text", { x: x(value), y: HEIGHT - BOTTOM + 21, "text-anchor": "middle" }, name),
+  );
+  const height = (TOP + HEIGHT - BOTTOM) / 2;
+  parts.push(
+    svg("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 10, "text-anchor": "middle" }, label),
+    svg("text", { transform: `translate(16 ${height}) rotate(-90)`, "text-anchor": "middle" },
+      "CAR, percentage points (lines: 95% intervals)"),
+  );
+  return parts;
+}
+
+// A filter's mark: its shape says the kind, as its colour does; filled it is sure.
+function mark(x, y, letter, sure) {
+  const kind = said.KIND_OF[letter] ?? "plain";
+  const name = `cv-dot cv-dot-${kind}${sure ? "" : " cv-hollow"}`;
+  if (kind === "shape") return svg("rect", { class: name, x: x - 6, y: y - 6, width: 12, height: 12 });
+  if (kind === "dead") return svg("path", { class: name, d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12` });
+  return svg("circle", { class: name, cx: x, cy: y, r: 6.5 });
+}
+
+function legend(marks, dots) {
+  const parts = [];
+  let place = LEFT + 10;
+  for (const [letter, kind] of Object.entries(said.KIND_OF)) {
+    const count = dots.filter((dot) => dot.mark === letter).length;
+    if (!count && kind === "dead") continue;
+    parts.push(mark(place, 18, letter, true), svg("text", { x: place + 14, y: 23 }, `${said.kind(letter)}: ${count}`));
+    place += 110;
+  }
+  return [...parts, svg("text", { x: place, y: 23 }, "dashed: threshold")];
+}
+
+// Numbers beside dots, the chosen one's first, where they do not run together.
+function names(wanted, dots, chosen, at) {
+  const taken = [];
+  const parts = [];
+  for (const dot of wanted) {
+    const [x, y] = at(dot);
+    if (dot.filter === chosen) {
+      taken.push([x, y - 18]);
+      parts.push(name(dot.filter, x, y - 16, "middle", " cv-now"));
+      continue;
+    }
+    for (const [side, anchor] of [[1, "start"], [-1, "end"]]) {
+      const middle = x + side * 20;
+      const near = taken.some(([a, b]) => Math.abs(middle - a) < 24 && Math.abs(y - b) < 16);
+      const hidden = dots.some((other) => {
+        const [a, b] = at(other);
+        return other !== dot && Math.abs(middle - a) < 16 && Math.abs(y - b) < 10;
+      });
+      if (near || hidden) continue;
+      taken.push([middle, y]);
+      parts.push(name(dot.filter, x + side * 10, y + 5, anchor, ""));
+      break;
+    }
+  }
+  return parts;
+}
+
+const name = (filter, x, y, anchor, more) =>
+  svg("text", { class: `cv-dot-name${more}`, x, y, "text-anchor": anchor }, String(filter));

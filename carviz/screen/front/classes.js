@@ -1,0 +1,142 @@
+// Top and bottom classes as bars with intervals; each opens to the images that changed.
+import { focused, make } from "./dom.js";
+import { has } from "./has.js";
+import { paint } from "./pictures.js";
+import * as said from "./wording.js";
+
+const MOST = 12; // changed images that are shown
+
+function bar(row, scale) {
+  const at = (x) => (100 * (x - scale.low)) / (scale.high - scale.low);
+  const box = make("span", "cv-bar");
+  box.setAttribute("aria-hidden", "true");
+  const zero = make("span", "cv-zero");
+  zero.style.left = `${at(0)}%`;
+  const fill = make("span", row.sure ? "cv-fill cv-sure" : "cv-fill");
+  const [a, b] = [Math.min(0, row.car), Math.max(0, row.car)];
+  fill.style.left = `${at(a)}%`;
+  fill.style.width = `${at(b) - at(a)}%`;
+  const reach = make("span", "cv-reach");
+  reach.style.left = `${at(row.low)}%`;
+  reach.style.width = `${at(row.high) - at(row.low)}%`;
+  box.append(fill, zero, reach);
+  return box;
+}
+
+function axis({ low, high, ticks }) {
+  const box = make("div", "cv-axis");
+  box.setAttribute("aria-hidden", "true");
+  for (const { at, words } of ticks) {
+    const mark = make("span", "", words);
+    mark.style.left = `${(100 * (at - low)) / (high - low)}%`;
+    box.append(mark);
+  }
+  return box;
+}
+
+export function classes(store) {
+  const el = make("div", "cv-classes");
+
+  // A small picture of the class, or room for it until it is there.
+  function face(number, faces) {
+    const image = make("img", "cv-small");
+    image.alt = "";
+    image.dataset.face = number;
+    const [key, words] = faces[number] ?? [];
+    image.title = words ?? "";
+    paint(image, store, key, ({ url }) => image.classList.toggle("cv-there", Boolean(url)));
+    return image;
+  }
+
+  function thumb([key, number, before, after, change], name, names) {
+    const figure = make("figure", "cv-thumb");
+    const image = make("img");
+    image.alt = `Image ${number}, a ${name}`;
+    const words = make("figcaption");
+    words.append(make("span", "", `${names[before]} → ${names[after]}`), make("b", "", said.change(change)));
+    paint(image, store, key, ({ problem }) => problem && words.append(make("span", "", problem)));
+    figure.append(image, words);
+    return figure;
+  }
+
+  function pictures(number, name, filter, names) {
+    const box = make("div", "cv-changed");
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", `Images of ${name} that change without filter ${filter}`);
+    const found = store.get("changed");
+    if (found.filter !== filter || found.number !== number) {
+      box.append(make("p", "", "Loading the images…"));
+      return box;
+    }
+    if (found.problem) {
+      box.append(make("p", "", found.problem));
+      return box;
+    }
+    if (!found.items.length) box.append(make("p", "", "No image of this class changes."));
+    const list = make("div", "cv-thumbs");
+    list.append(...found.items.slice(0, MOST).map((item) => thumb(item, name, names)));
+    box.append(list);
+    const more = found.items.length - MOST;
+    const rest = [more > 0 ? `and ${more} more` : "", found.note].filter(Boolean).join(". ");
+    if (rest) box.append(make("p", "", rest));
+    return box;
+  }
+
+  function makeRow(row, { scale, faces, filter }, names, open) {
+    const name = names[row.number];
+    const counts = said.counts(row.lost, row.gained, row.images);
+    const button = make("button", "cv-class");
+    button.type = "button";
+    button.dataset.class = row.number;
+    button.setAttribute("aria-expanded", String(row.number === open));
+    button.setAttribute("aria-label",
+      `${name}: CAR ${said.points(row.car)}, 95% interval ${said.interval(row.low, row.high)}, ` +
+      `${counts} images. Show the images that change.`);
+    const label = make("span", "cv-name", name);
+    label.title = name;
+    const line = make("span", "cv-class-line");
+    line.append(label, make("span", "cv-counts", counts));
+    const value = said.points(row.car, false) + (row.tied ? "\u2009=" : "");
+    button.append(
+      make("span", "cv-arrow", row.number === open ? "▾" : "▸"),
+      ...(Object.keys(faces).length ? [face(row.number, faces)] : []),
+      line, bar(row, scale), make("span", "cv-value", value),
+    );
+    button.addEventListener("click", () =>
+      store.send({ look: { opened: row.number === store.get("choice").opened ? -1 : row.number } }));
+    if (row.number !== open) return [button];
+    const box = pictures(row.number, name, filter, names);
+    // Only the list scrolls, and only when the class is opened.
+    if (open !== last) requestAnimationFrame(() => {
+      const below = box.offsetTop + box.offsetHeight - el.offsetTop - el.clientHeight;
+      if (below > el.scrollTop) el.scrollTop = Math.min(below, button.offsetTop - el.offsetTop);
+    });
+    return [button, box];
+  }
+
+  let last = -1;
+  function show(changed) {
+    if (!has(changed, "classes", "changed", "head") &&
+        !(has(changed, "choice") && store.get("choice").opened !== last)) return;
+    const had = el.contains(focused(el)) ? focused(el).dataset.class : undefined;
+    const top = el.scrollTop;
+    const found = store.get("classes");
+    const names = store.get("head").classes;
+    const open = store.get("choice").opened;
+    el.classList.toggle("cv-faced", Object.keys(found.faces).length > 0);
+    if (found.empty) {
+      el.replaceChildren(make("p", "cv-empty", found.empty));
+      return;
+    }
+    el.replaceChildren(
+      ...found.blocks.flatMap(({ title, rows }) => [
+        make("h4", "", title), ...rows.flatMap((row) => makeRow(row, found, names, open)),
+      ]),
+      axis(found.scale), make("p", "cv-key", found.note),
+    );
+    last = open;
+    el.scrollTop = top;
+    if (had !== undefined) el.querySelector(`[data-class="${had}"]`)?.focus({ preventScroll: true });
+  }
+  return { el, show };
+}

@@ -1,0 +1,136 @@
+// The chosen filter: its pictures behind three tabs, its numbers, its nearest siblings.
+import { button, line, make } from "./dom.js";
+import { has } from "./has.js";
+import { paint } from "./pictures.js";
+
+export function filter(store) {
+  const el = make("div", "cv-about");
+  const parts = [sight(store), numbers(store), siblings(store)];
+  el.append(...parts.map((part) => part.el));
+  return { el, show: (changed) => parts.forEach((part) => part.show(changed)) };
+}
+
+function sight(store) {
+  const el = make("div", "cv-sight");
+  const tabs = make("div", "cv-tabs");
+  tabs.setAttribute("role", "group");
+  tabs.setAttribute("aria-label", "Picture of the filter");
+  const box = make("div", "cv-seen");
+  el.append(tabs, box);
+  const large = make("img", "cv-large");
+  const sheet = make("div", "cv-large cv-sheet");
+  const words = make("div", "cv-large cv-coming");
+
+  function fill({ items, picture, words: why }) {
+    if (items.length) {
+      while (sheet.children.length > items.length) sheet.lastChild.remove();
+      items.forEach(([key, words], place) => {
+        const image = sheet.children[place] ?? sheet.appendChild(make("img"));
+        image.alt = image.title = words;
+        paint(image, store, key);
+      });
+      return sheet;
+    }
+    if (!picture) {
+      words.textContent = why;
+      return words;
+    }
+    const [key, said, coarse] = picture;
+    large.alt = said;
+    paint(large, store, key, () => large.classList.toggle("cv-smooth", !coarse));
+    return large;
+  }
+
+  function face(place, small) {
+    if (!small) return place.replaceChildren();
+    const image = place.firstElementChild ?? place.appendChild(make("img"));
+    image.alt = "";
+    paint(image, store, small[0], () => image.classList.toggle("cv-coarse", small[2]));
+  }
+
+  function show(changed) {
+    if (!has(changed, "sight", "choice")) return;
+    const { tabs: given } = store.get("sight");
+    const look = store.get("choice").large;
+    if (tabs.children.length !== given.length) {
+      tabs.replaceChildren(...given.map(({ name }) => {
+        const node = button("", "cv-tab", () => store.send({ look: { large: name } }));
+        node.append(make("span", "cv-tab-face"), make("span"));
+        return node;
+      }));
+    }
+    given.forEach(({ name, words, small }, place) => {
+      const node = tabs.children[place];
+      node.setAttribute("aria-pressed", String(name === look));
+      node.lastChild.textContent = words;
+      face(node.firstChild, small);
+    });
+    const shown = fill(given.find(({ name }) => name === look).large);
+    if (box.firstChild !== shown) box.replaceChildren(shown);
+  }
+  return { el, show };
+}
+
+function numbers(store) {
+  const el = make("section", "cv-filter");
+
+  function show(changed) {
+    if (!has(changed, "chosen")) return;
+    const found = store.get("chosen");
+    el.setAttribute("aria-label", found.title);
+    const title = make("h3", "", `${found.title} `);
+    title.append(make("small", "", found.among));
+    el.replaceChildren(title);
+    if (found.kind) {
+      const row = make("div", "cv-kind");
+      const badge = make("span", `cv-badge cv-${found.kind}`);
+      badge.append(make("i", `cv-mark cv-${found.kind}`, found.mark), found.kind_words);
+      row.append(badge, line(found.index));
+      el.append(row, ...found.reading.map((said) => line(said, "div", "cv-reading")));
+    }
+    if (found.car) {
+      const car = make("div", "cv-car");
+      car.append(make("span", "", "CAR"), make("b", "", found.car), make("span", "", "points"));
+      el.append(car);
+      if (found.partial) el.append(make("div", "cv-partial", found.partial));
+    }
+    const facts = make("div", "cv-facts");
+    facts.append(...found.facts.map((said) => line(said, "div")));
+    el.append(facts);
+  }
+  return { el, show };
+}
+
+function siblings(store) {
+  const el = make("div", "cv-siblings");
+  const opener = button("", "cv-opener",
+    () => store.send({ look: { siblings: !store.get("choice").siblings } }),
+    "The filters of the bank that answer most alike, by the correlation of answers");
+  const box = make("div", "cv-near");
+  el.append(opener, box);
+
+  function sibling({ filter, words, picture }) {
+    const node = button("", "cv-sibling", () => store.send({ filter }));
+    node.setAttribute("aria-label", `Filter ${filter}, likeness ${words}. Choose it.`);
+    const face = make(picture ? "img" : "span", "cv-near-face");
+    if (picture) {
+      face.alt = "";
+      paint(face, store, picture[0]);
+    }
+    const said = make("span", "");
+    said.append(make("b", "", filter), make("span", "", words));
+    node.append(face, said);
+    return node;
+  }
+
+  function show(changed) {
+    if (!has(changed, "siblings", "choice")) return;
+    const open = Boolean(store.get("choice").siblings);
+    const { items, words } = store.get("siblings");
+    opener.textContent = `${open ? "▾" : "▸"} Siblings`;
+    opener.setAttribute("aria-expanded", String(open));
+    box.replaceChildren(...(open && words ? [make("p", "", words)] : []), ...items.map(sibling));
+    box.hidden = !open;
+  }
+  return { el, show };
+}

@@ -1,0 +1,53 @@
+// The whole screen: its panels, and which of them are shown. It returns its clean-up.
+import { bank } from "./bank.js";
+import { chooser } from "./chooser.js";
+import { classes } from "./classes.js";
+import { controls } from "./controls.js";
+import { make } from "./dom.js";
+import { filter } from "./filter.js";
+import { gallery } from "./gallery.js";
+import { header } from "./header.js";
+import { keepKeysFromLab } from "./keys.js";
+import { pruning } from "./pruning.js";
+import { status } from "./status.js";
+import { views } from "./views.js";
+
+// A panel is { el, show }: `show` is called with the names of the sections that have changed.
+export function screen(store, el) {
+  const root = make("section", "carviz");
+  root.setAttribute("aria-label", "carviz explorer");
+  const row = chooser(store);
+  const panels = {
+    header: header(store, row), row, controls: controls(store), status: status(store),
+    views: views(store), gallery: gallery(store), filter: filter(store), classes: classes(store),
+    bank: bank(store), pruning: pruning(store),
+  };
+  const part = (name, ...children) => {
+    const box = make("div", name);
+    box.append(...children.map((child) => child.el));
+    return { el: box };
+  };
+  const { header: top, status: words, filter: about } = panels;
+  const detail = part("cv-detail", about, panels.classes);
+  const body = part("cv-body", panels.gallery, detail, panels.bank, panels.pruning);
+  root.append(
+    top.el, row.el, panels.controls.el, part("cv-line", words, panels.views).el, body.el,
+  );
+  keepKeysFromLab(root);
+  el.append(root);
+
+  const show = (changed) => {
+    for (const panel of Object.values(panels)) panel.show(changed);
+    const { view } = store.get("choice");
+    for (const [box, shown] of [
+      [panels.gallery.el, view !== "pruning"], [detail.el, view === "filter"],
+      [panels.bank.el, view === "bank"], [panels.pruning.el, view === "pruning"],
+    ]) box.classList.toggle("cv-gone", !shown);
+  };
+  show(null); // all
+  const deaf = store.listen(show);
+  return () => {
+    deaf();
+    root.remove();
+  };
+}
