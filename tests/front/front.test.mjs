@@ -91,20 +91,22 @@ test("what comes together is shown together", async () => {
 
 test("a picture is asked for once, and shared by the views of a widget", async () => {
   const model = fakeModel();
-  const both = [storeOf(model).picture("a"), storeOf(model).picture("a"), storeOf(model).picture("b")];
+  const both = [storeOf(model).picture("a"), storeOf(model).picture("a"), storeOf(model).picture("b"), storeOf(model).picture("c")];
   await soon();
-  assert.deepEqual(model.sent, [{ want: ["a", "b"] }]);
+  assert.deepEqual(model.sent, [{ want: ["a", "b", "c"] }]);
   const buffers = [new DataView(Uint8Array.from([1, 2, 3]).buffer)];
   model.receive({ pictures: [
     { key: "a", mime: "image/png", about: {}, at: 0 }, { key: "b", problem: "it cannot be read" },
+    { key: "c", problem: "" },
   ] }, buffers);
   const [first, again, none] = await Promise.all(both);
   assert.equal(first, again);
   assert.equal(first.blob.size, 3);
   assert.equal(none.problem, "it cannot be read");
   storeOf(model).picture("b");
+  storeOf(model).picture("c");
   await soon();
-  assert.equal(model.sent.length, 2, "what was not there may be there by now");
+  assert.deepEqual(model.sent[1], { want: ["c"] }, "what was not there may be there by now");
 });
 
 test("messages that are not ours are left", () => {

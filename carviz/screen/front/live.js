@@ -79,7 +79,8 @@ class Live {
       if (!resolve) continue;
       this.#waiting.delete(key);
       if (mime === undefined) {
-        this.#pictures.delete(key); // asked for anew, it may be there
+        // What cannot be read stays so. What is of another bank by now is asked for anew, later.
+        if (!problem) this.#pictures.delete(key);
         resolve({ problem });
         continue;
       }
