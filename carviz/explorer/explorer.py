@@ -193,6 +193,7 @@ class Explorer(anywidget.AnyWidget):
             return False
         self._gone = True
         self.session.close(words, wait=False)
+        self.layout.close()  # a widget of its own
         super().close()
         self._painter.let_go()  # somebody may hold it
         return True

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from carviz.screen import SECTIONS, Made, make_picture, sections
+from carviz.screen import SECTIONS, Made, make_picture, sections, sendable
 from carviz.session import News, Session, Snapshot, Throttle
 
 MOST = 10
-"""Updates a second, beside a job, of what a browser shows: more make it lag behind."""
+"""Updates a second of what goes on: more make a browser lag behind."""
 
 
 def as_traits(shown: Snapshot) -> dict[str, Any]:
@@ -23,28 +23,24 @@ def as_traits(shown: Snapshot) -> dict[str, Any]:
 class Painter:
     """Of one widget, which shows one session.
 
-    A section is sent when it has changed. Beside a job there may be news some twenty times a
-    second; what comes too soon is left, for more will come, and the end of the job is never left.
+    A section is sent when it has changed. There may be news some twenty times a second: of what
+    more is sure to come of, what comes too soon is left.
     """
 
     def __init__(self, widget: Any, session: Session) -> None:
         self._widget, self._session = widget, session
         self._due = Throttle(1.0, MOST)
-        self._choice: object = None
 
     def hear(self, news: News) -> None:
         """Show what has changed, if it is to be shown now."""
         if news.what == "subject":
             return  # a bank comes next
-        # What somebody has just chosen, or that a job begins or ends, is shown at once.
-        due = self._due.due()
-        if due or not self._session.busy or self._chosen() != self._choice:
+        if not news.more or self._due.due():
             self.paint()
 
     def paint(self) -> None:
         """Show all that is known now."""
         with self._session.lock:
-            self._choice = self._chosen()
             self._show(as_traits(self._session.snapshot()))
 
     def let_go(self) -> None:
@@ -57,13 +53,6 @@ class Painter:
             for name, content in traits.items():
                 if getattr(self._widget, name) != content:
                     setattr(self._widget, name, content)
-
-    def _chosen(self) -> object:
-        session = self._session
-        return (
-            session.layer, session.filter, session.count, session.looks, session.device,
-            session.busy, session.opening,
-        )  # fmt: skip
 
     # -- pictures
 
@@ -82,7 +71,7 @@ class Painter:
                 continue
             told.append({"key": key, "mime": made.mime, "about": made.about, "at": len(buffers)})
             buffers.append(made.data)
-        self._widget.send({"pictures": told}, buffers)
+        self._widget.send({"pictures": sendable(told)}, buffers)
 
 
 def _made(shown: Snapshot, key: str) -> tuple[Made | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,20 @@ SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
 }
 
 
+HALF_A_LETTER = re.compile("[\ud800-\udfff]")
+
+
 def sections(shown: Snapshot) -> Sections:
     """Return all sections of a snapshot; what has not changed is equal to what it was."""
-    return {name: made(shown) for name, made in SECTIONS.items()}
+    return {name: sendable(made(shown)) for name, made in SECTIONS.items()}
+
+
+def sendable(content: Any) -> Any:
+    """Return JSON whose words can be sent: names of files in another encoding hold half letters."""
+    if isinstance(content, str):
+        return HALF_A_LETTER.sub("\N{REPLACEMENT CHARACTER}", content)
+    if isinstance(content, dict):
+        return {sendable(name): sendable(part) for name, part in content.items()}
+    if isinstance(content, list):
+        return [sendable(part) for part in content]
+    return content

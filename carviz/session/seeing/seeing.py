@@ -106,21 +106,21 @@ class Seeing:
         """Take note of pictures that came, and tell of all new ones once in a while."""
         self._fresh.setdefault(sort, []).extend(numbers)
         if self._due.due():
-            self._tell()
+            self._tell(more=True)
         elif sort == "synthesised" and self._better.due():  # the large one, ever better
-            self._state.tell("sight")
+            self._state.tell("sight", more=True)
 
     def _ended(self, piece: Piece) -> None:
         self._tell()
         self._state.tell("known" if piece[0] == "kinds" else "sight")
 
-    def _tell(self) -> None:
+    def _tell(self, more: bool = False) -> None:
         """Tell of all pictures that came since the last time."""
         fresh, self._fresh = self._fresh, {}
         for sort, numbers in fresh.items():
-            self._state.tell("gallery", sort, dict.fromkeys(numbers))
+            self._state.tell("gallery", sort, dict.fromkeys(numbers), more)
         if fresh:
-            self._state.tell("sight")
+            self._state.tell("sight", more=more)
 
     def _fail(self, piece: Piece, seen: Seen, demand: Demand, error: Exception) -> None:
         story, words = words_of(error), f"{type(error).__name__}: {error}"
