@@ -5,7 +5,7 @@ Whoever paints holds the session's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from carviz.screen import SECTIONS, Made, make_picture, sections, sendable
@@ -15,32 +15,39 @@ MOST = 10
 """Updates a second of what goes on: more make a browser lag behind."""
 
 
-def as_traits(shown: Snapshot) -> dict[str, Any]:
-    """Return the sections of a snapshot, as the widget has them."""
-    return {f"shown_{name}": content for name, content in sections(shown).items()}
+def as_traits(shown: Snapshot, names: Iterable[str] = tuple(SECTIONS)) -> dict[str, Any]:
+    """Return sections of a snapshot, as the widget has them."""
+    return {f"shown_{name}": content for name, content in sections(shown, names).items()}
 
 
 class Painter:
     """Of one widget, which shows one session.
 
     A section is sent when it has changed. There may be news some twenty times a second: of what
-    more is sure to come of, what comes too soon is left.
+    more is sure to come of, what comes too soon is left to the next.
     """
 
     def __init__(self, widget: Any, session: Session) -> None:
         self._widget, self._session = widget, session
         self._due = Throttle(1.0, MOST)
+        self._left = False
 
     def hear(self, news: News) -> None:
         """Show what has changed, if it is to be shown now."""
         if news.what == "subject":
             return  # a bank comes next
-        if not news.more or self._due.due():
+        step = news.more and news.what == "work"  # most news: how far the job is
+        if news.more and not self._due.due():
+            self._left = self._left or not step
+        elif step and not self._left:
+            self._show(as_traits(self._session.snapshot(), ["work"]))
+        else:
             self.paint()
 
     def paint(self) -> None:
         """Show all that is known now."""
         with self._session.lock:
+            self._left = False
             self._show(as_traits(self._session.snapshot()))
 
     def let_go(self) -> None:
