@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from carviz.checks import is_whole
 from carviz.screen import Choice, model_names, what_to_open
 from carviz.session import Session
 
@@ -37,7 +38,7 @@ class Listener:
         """
         session = self._session
         match message:
-            case {"filter": int(filter)}:
+            case {"filter": filter} if is_whole(filter):
                 with session.lock:
                     if 0 <= filter < session.snapshot().bank.filters:
                         session.filter = filter
@@ -49,7 +50,7 @@ class Listener:
                 self._do(lambda: setattr(session, "device", device))
             case {"look": dict(looks)}:
                 self._look(looks)
-            case {"count": int(count)}:
+            case {"count": count} if is_whole(count):
                 with session.lock:
                     most = 0 if session.path is None else len(session.path)
                     session.count = max(0, min(count, most))
@@ -86,7 +87,9 @@ class Listener:
 
     def _list_models(self) -> None:
         try:
-            self._widget.shown_models = model_names()
+            found = model_names()
+            with self._session.lock:  # whoever holds it may be painting
+                self._widget.shown_models = found
         except Exception:  # the names are a help: what can be loaded is told by loading it
             self._named = False
 

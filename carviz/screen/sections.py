@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from carviz.screen.bank import bank, gallery, numbers
 from carviz.screen.chooser import chooser
 from carviz.screen.chosen import chosen
 from carviz.screen.classes import changed, classes
-from carviz.screen.head import choice, head, work
+from carviz.screen.head import choice, head, names, work
 from carviz.screen.pruning import place, pruning, report
 from carviz.screen.sight import siblings, sight
 from carviz.session import Snapshot
@@ -19,6 +20,7 @@ Sections = dict[str, dict[str, Any]]
 
 SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
     "head": head,
+    "names": names,
     "choice": choice,
     "work": work,
     "chooser": chooser,
@@ -36,6 +38,20 @@ SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
 }
 
 
-def sections(shown: Snapshot) -> Sections:
-    """Return all sections of a snapshot; what has not changed is equal to what it was."""
-    return {name: made(shown) for name, made in SECTIONS.items()}
+HALF_A_LETTER = re.compile("[\ud800-\udfff]")
+
+
+def sections(shown: Snapshot, names: Iterable[str] = tuple(SECTIONS)) -> Sections:
+    """Return sections of a snapshot; what has not changed is equal to what it was."""
+    return {name: sendable(SECTIONS[name](shown)) for name in names}
+
+
+def sendable(content: Any) -> Any:
+    """Return JSON whose words can be sent: names of files in another encoding hold half letters."""
+    if isinstance(content, str):
+        return HALF_A_LETTER.sub("\N{REPLACEMENT CHARACTER}", content)
+    if isinstance(content, dict):
+        return {sendable(name): sendable(part) for name, part in content.items()}
+    if isinstance(content, list):
+        return [sendable(part) for part in content]
+    return content

@@ -29,7 +29,7 @@ def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> No
             state.only(job)
             state.running = table
             if due.due():
-                state.refresh()
+                state.refresh(more=True)
         job.check()
         tell_apart(state, job, layer)
 
@@ -70,6 +70,6 @@ def ticker(state: State, job: Job, words: Callable[[float], str]) -> Callable[[f
         if throttle.due():
             with state.lock:
                 state.only(job)
-                state.say(min(share, 1.0), words(share))
+                state.say(min(share, 1.0), words(share), more=True)
 
     return tick

@@ -70,16 +70,16 @@ def _begin(state: State, job: Job, words: str) -> Progress:
     def tick(share: float) -> None:
         job.check()
         if due.due():
-            _tell(state, job, f"{words}: {share:.0%}", min(share, 1.0))
+            _tell(state, job, f"{words}: {share:.0%}", min(share, 1.0), more=True)
 
     return tick
 
 
-def _tell(state: State, job: Job, words: str, share: float) -> None:
+def _tell(state: State, job: Job, words: str, share: float, more: bool = False) -> None:
     job.check()
     with state.lock:
         state.only(job)
-        state.say(share, words)
+        state.say(share, words, more)
 
 
 def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded) -> None:

@@ -94,7 +94,7 @@ def _draw(
         with state.lock:
             state.only(job)
             paths.band = band
-            state.refresh()
+            state.refresh(more=True)
         job.check()
 
 
@@ -206,7 +206,7 @@ def _follow(
             else:
                 state.paths_of(layer).begin(path, share)
             if due.due():
-                state.refresh()
+                state.refresh(more=True)
         job.check()
         tell_apart(state, job, layer)
 

@@ -43,11 +43,14 @@ class News:
         it. "sight": the chosen filter's picture, or its siblings, came or became better.
     sight, filters
         For "gallery": which pictures, of which filters.
+    more
+        Whether more of it is sure to come: whoever shows it may leave some out.
     """
 
     what: What
     sight: Sight = "weights"
     filters: tuple[int, ...] = ()
+    more: bool = False
 
 
 Hear = Callable[[News], None]
@@ -196,10 +199,10 @@ class State:
         """Whether a table was measured on the data at hand, so that its images can be shown."""
         return table is not None and table.passport.get("data") == self.subject.data_digest
 
-    def refresh(self) -> None:
+    def refresh(self, more: bool = False) -> None:
         """Show what is known now of the chosen filter and of its bank."""
         self._refresh()
-        self.tell("known")
+        self.tell("known", more=more)
         self.worker.wake()
 
     def _refresh(self) -> None:
@@ -283,9 +286,15 @@ class State:
 
     # -- what it is doing
 
-    def tell(self, what: What, sight: Sight = "weights", filters: Iterable[int] = ()) -> None:
+    def tell(
+        self,
+        what: What,
+        sight: Sight = "weights",
+        filters: Iterable[int] = (),
+        more: bool = False,
+    ) -> None:
         """Tell everybody who listens that something has changed."""
-        news = News(what, sight, tuple(filters))
+        news = News(what, sight, tuple(filters), more)
         for hear in list(self.hearers):
             hear(news)
 
@@ -294,10 +303,10 @@ class State:
         if self.job is not job:
             raise Cancelled
 
-    def say(self, progress: float, status: str) -> None:
+    def say(self, progress: float, status: str, more: bool = False) -> None:
         """Say how far the running job is."""
         self.progress, self.status = progress, status
-        self.tell("work")
+        self.tell("work", more=more)
 
     def end(self, job: Job, progress: float, status: str) -> None:
         """Say how a job ended; of whoever holds the lock, the last word."""

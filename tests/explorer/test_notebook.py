@@ -2,11 +2,11 @@
 
 import IPython.display
 import pytest
+from carviz.explorer.paper import VIEW
 from support.gated import data, network
 from support.shown import displayed
 
 from carviz.explorer import explore
-from carviz.explorer.paper import VIEW
 
 
 class Handle:

@@ -104,7 +104,7 @@ def test_patches_siblings_and_a_synthesised_picture_of_the_chosen_filter(layer):
     for item, label, response in zip(
         seen.sheets[2], expected.labels, expected.responses, strict=True
     ):
-        assert f"class {label}, response {response:.2f}" in item["words"]
+        assert f"class {label}, response {response:.2f}" in item.words
     assert near(seen.synthesised[2], excite(network(), layer, 2, data=data()))
     assert seen.finished == {2}
     assert seen.siblings is None, "nobody asked for them"

@@ -247,6 +247,19 @@ def test_throttle():
     assert not never.due()
 
 
+def test_a_throttle_lets_so_many_through_in_any_pause(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("carviz.session.worker.time.monotonic", lambda: now[0])
+    throttle, when = Throttle(1.0, 10), []
+    for step in range(200):
+        now[0] = step / 30
+        if throttle.due():
+            when.append(now[0])
+    assert all(sum(t <= other < t + 0.999 for other in when) <= 10 for t in when)
+    assert when[9] < 0.4, "at once, where there was nothing before"
+    assert len(when) > 60
+
+
 @pytest.mark.parametrize(
     ("seconds", "share", "words"),
     [

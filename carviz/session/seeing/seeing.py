@@ -18,7 +18,7 @@ from carviz.session.subject import Subject
 from carviz.session.worker import Step, Throttle, words_of
 
 PAUSE = 0.3
-"""Seconds between two messages to the browser."""
+"""Seconds between two times that pictures which came are told of."""
 
 
 class Seeing:
@@ -29,7 +29,7 @@ class Seeing:
         self._begun: dict[Piece, Steps] = {}
         self._place: tuple[Subject, str, str] | None = None
         self._fresh: dict[Sight, list[int]] = {}
-        self._due = Throttle(PAUSE)
+        self._due, self._better = Throttle(PAUSE), Throttle()
 
     def next_step(self, beside_job: bool) -> Step | None:
         """Return the next step; None if nothing is to be made now."""
@@ -106,21 +106,21 @@ class Seeing:
         """Take note of pictures that came, and tell of all new ones once in a while."""
         self._fresh.setdefault(sort, []).extend(numbers)
         if self._due.due():
-            self._tell()
-        elif sort == "synthesised":  # the large picture grows better with every step
-            self._state.tell("sight")
+            self._tell(more=True)
+        elif sort == "synthesised" and self._better.due():  # the large one, ever better
+            self._state.tell("sight", more=True)
 
     def _ended(self, piece: Piece) -> None:
         self._tell()
         self._state.tell("known" if piece[0] == "kinds" else "sight")
 
-    def _tell(self) -> None:
+    def _tell(self, more: bool = False) -> None:
         """Tell of all pictures that came since the last time."""
         fresh, self._fresh = self._fresh, {}
         for sort, numbers in fresh.items():
-            self._state.tell("gallery", sort, dict.fromkeys(numbers))
+            self._state.tell("gallery", sort, dict.fromkeys(numbers), more)
         if fresh:
-            self._state.tell("sight")
+            self._state.tell("sight", more=more)
 
     def _fail(self, piece: Piece, seen: Seen, demand: Demand, error: Exception) -> None:
         story, words = words_of(error), f"{type(error).__name__}: {error}"

@@ -1,11 +1,12 @@
-"""The explorer without a browser: traits are set, methods called, and nothing is waited for."""
+"""The explorer's public traits and methods, as a cell uses them: nothing is waited for."""
 
 import threading
 
+import ipywidgets
 import pytest
 import traitlets
 from support.gated import GATE, data, network
-from support.shown import displayed, is_gone
+from support.shown import displayed, send, text
 from support.waiting import WAIT
 
 import carviz
@@ -55,28 +56,30 @@ def test_its_traits_are_what_the_session_has(explorer):
 
 
 def test_what_is_set_is_chosen_and_what_is_chosen_elsewhere_is_shown(explorer):
-    session, panels = explorer.session, explorer.panels
+    session = explorer.session
     explorer.layer, explorer.filter = "third", 7
     assert (session.layer, session.filter) == ("third", 7)
-    assert (panels.layer.value, panels.gallery.value) == ("third", 7)
+    shown = explorer.shown_choice
+    assert (shown["layer"], shown["filter"]) == ("third", 7)
     explorer.view = "bank"
     assert session.view == "bank"
     session.layer = "second"
     session.filter = 2
     session.look(view="filter")
     assert (explorer.layer, explorer.filter, explorer.view) == ("second", 2, "filter")
-    assert (panels.layer.value, panels.gallery.value, panels.view.value) == ("second", 2, "filter")
-    assert len(panels.gallery.tiles) == 4
+    shown = explorer.shown_choice
+    assert (shown["layer"], shown["filter"], shown["view"]) == ("second", 2, "filter")
+    assert explorer.shown_bank["filters"] == 4
 
 
-def test_the_panel_says_when_a_filter_is_not_measured(explorer):
+def test_it_says_when_a_filter_is_not_measured(explorer):
     explorer.filter = 4
     explorer.compute("filter")
     explorer.wait(WAIT)
-    assert "not measured yet" not in explorer.panels.panel.value
+    assert explorer.shown_chosen["car"]
     explorer.filter = 0  # its neighbour's table stays
     assert explorer.table.filters.tolist() == [4]
-    assert "not measured yet" in explorer.panels.panel.value
+    assert "not measured yet" in text(explorer.shown_chosen["facts"])
 
 
 def test_changing_the_layer_during_a_run_ends_it_and_nothing_more_is_shown_of_it():
@@ -93,12 +96,12 @@ def test_changing_the_layer_during_a_run_ends_it_and_nothing_more_is_shown_of_it
         assert (explorer.busy, explorer.table, explorer.progress) == (False, None, 0)
         heard = []
         explorer.observe(heard.append)
-        shown = explorer.panels.panel.value, explorer.panels.gallery.tiles
+        shown = explorer.shown_chosen, explorer.shown_numbers
         opened.set()
         explorer.session.settle(WAIT)
     assert heard == []
-    assert (explorer.panels.panel.value, explorer.panels.gallery.tiles) == shown
-    assert len(explorer.panels.gallery.tiles) == 6
+    assert (explorer.shown_chosen, explorer.shown_numbers) == shown
+    assert explorer.shown_bank["filters"] == 6
     explorer.layer = "second"
     assert len(explorer.table.images) == 32, "what the run had found was kept"
     explorer.close()
@@ -110,17 +113,17 @@ def test_choosing_a_filter_during_a_run_just_shows_it(explorer):
         assert reached.wait(WAIT)
         explorer.filter = 3
         assert explorer.busy
-        assert "Filter 3" in explorer.panels.panel.value
-        assert "32 of 80 images so far" in explorer.panels.panel.value
-        assert explorer.panels.gallery.value == 3
+        assert explorer.shown_chosen["title"] == "Filter 3"
+        assert "32 of 80 images so far" in explorer.shown_chosen["partial"]
+        assert explorer.shown_choice["filter"] == 3
         opened.set()
         explorer.wait(WAIT)
     assert explorer.filter == 3
     assert explorer.table.complete
-    assert "so far" not in explorer.panels.panel.value
+    assert explorer.shown_chosen["partial"] == ""
 
 
-def test_what_fails_is_told_in_words_that_are_no_html(explorer):
+def test_what_fails_is_told_in_plain_words(explorer):
     first = GATE.passes
 
     def fail(number: int) -> None:
@@ -134,12 +137,10 @@ def test_what_fails_is_told_in_words_that_are_no_html(explorer):
     GATE.act = None
     assert not explorer.busy
     assert "broke" in explorer.status
-    shown = explorer.panels.status.value
-    for words in ("<details>", "Traceback", "Failed"):
-        assert words in shown
-    assert "<b>down</b>" not in shown
+    assert "the gate broke <b>down</b>" in explorer.shown_work["status"]
+    assert "Traceback" in explorer.shown_work["story"]
     explorer.compute()
-    assert "Traceback" not in explorer.panels.status.value
+    assert explorer.shown_work["story"] == ""
     explorer.wait(WAIT)
     assert explorer.table.complete
 
@@ -156,56 +157,28 @@ def test_layers_filters_and_places_that_are_not_there_are_refused(explorer):
     assert (explorer.layer, explorer.filter, explorer.busy) == ("first", 0, False)
 
 
-def test_buttons_and_dropdown(explorer):
-    view = explorer.panels
-    assert view.cancel.disabled
-    with GATE.closed(after=70) as (reached, opened):
-        view.compute_bank.click()
-        assert reached.wait(WAIT)
-        assert explorer.busy
-        assert not view.cancel.disabled
-        status, table = explorer.status, explorer.table
-        assert "images" in status
-        view.compute_bank.click()  # the second of a double click
-        assert (explorer.status, explorer.table) == (status, table), "nothing starts anew"
-        view.cancel.click()
-        opened.set()
-        explorer.wait(WAIT)
-    assert explorer.status.startswith("Cancelled: 6 filters measured on 32 of 80 images")
-    assert view.cancel.disabled
-    view.layer.value = "second"
-    assert explorer.layer == "second"
-    view.compute_filter.click()
-    explorer.wait(WAIT)
-    assert explorer.table.filters.tolist() == [0]
-    view.view.value = "bank"
-    assert explorer.view == "bank"
-    assert "CAR of 1 filters of second" in view.drawing.value
-    assert is_gone(view.detail)
-    assert not is_gone(view.drawing)
-
-
 def test_another_device_ends_the_run_and_serves_the_next():
     made = network()
     networks = {name: open_network(made, name) for name in ("cpu", "cpu:0")}
     explorer = Explorer(Session(Subject(networks, Images(data()), "Network", "tensors", SMALL)))
     explorer.session.settle(WAIT)
-    dropdown = explorer.panels.device
-    assert dropdown.options == ("cpu", "cpu:0")
-    assert dropdown in explorer.panels.controls.children
+    assert explorer.shown_names["devices"] == ["cpu", "cpu:0"]
     with GATE.closed(after=70) as (reached, opened):
         explorer.compute()
         assert reached.wait(WAIT)
-        dropdown.value = "cpu:0"
+        send(explorer, {"device": "cpu:0"})
         assert not explorer.busy
         assert len(explorer.table.images) == 32
         opened.set()
     explorer.compute()
     explorer.wait(WAIT)
     assert explorer.table.complete
-    assert "<b>cpu:0</b>" in explorer.panels.header.value
+    assert "on cpu:0" in text(explorer.shown_head["facts"])
     explorer.session.device = "cpu"
-    assert dropdown.value == "cpu"
+    assert explorer.shown_choice["device"] == "cpu"
+    send(explorer, {"device": "toaster"})
+    with pytest.raises(ValueError, match="found 'toaster'"):
+        explorer.wait(WAIT)
     explorer.close()
 
 
@@ -248,6 +221,34 @@ def test_any_thread_may_choose_and_ask(explorer):
     thread.join()
     explorer.wait(WAIT)
     assert explorer.table.filters.tolist() == [3]
+
+
+def test_it_stands_in_a_box_and_is_linked_to_other_widgets(explorer):
+    slider, words = ipywidgets.IntSlider(), ipywidgets.Label()
+    box = ipywidgets.HBox([explorer, slider])
+    assert box.children[0] is explorer
+    ipywidgets.link((explorer, "filter"), (slider, "value"))
+    ipywidgets.dlink((explorer, "status"), (words, "value"))
+    explorer.filter = 3
+    assert slider.value == 3
+    slider.value = 5
+    assert explorer.filter == explorer.shown_choice["filter"] == 5
+    explorer.compute("filter")
+    explorer.wait(WAIT)
+    assert words.value == explorer.status
+    assert explorer.table.filters.tolist() == [5]
+
+
+def test_two_explorers_of_one_session_show_the_same(explorer):
+    twin = Explorer(explorer.session)
+    twin.filter = 4
+    assert explorer.filter == explorer.shown_choice["filter"] == 4
+    explorer.compute()
+    twin.wait(WAIT)
+    assert twin.table is explorer.table
+    assert twin.shown_numbers == explorer.shown_numbers
+    twin.close()
+    assert explorer.shown_work["status"] == "Closed."
 
 
 def test_the_class_is_public():
