@@ -57,6 +57,15 @@ class Findings:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())
 
+    def knows(self, layer: str) -> bool:
+        """Whether anything was found of a bank that took more than reading its weights."""
+        tables, paths, seen = (kept.get(layer) for kept in (self.tables, self.paths, self.seen))
+        return bool(
+            (tables is not None and tables.tables)
+            or (paths is not None and paths.paths)
+            or (seen is not None and (seen.weights or seen.best or seen.sheets or seen.synthesised))
+        )
+
     def doubt(self, model_digest: str) -> None:
         """Let go of what may have been seen of other weights than those of this fingerprint.
 

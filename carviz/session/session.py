@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from carviz.banks import Bank, Model, find_layer
-from carviz.evaluate import Data
+from carviz.evaluate import Data, Progress, telling
 from carviz.results import CarTable, PruningPath, SelectivityTable
 from carviz.session import choosing
 from carviz.session.exporting import Exported
@@ -17,6 +17,7 @@ from carviz.session.jobs import Jobs
 from carviz.session.looks import Looks, Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
+from carviz.session.seeing.whole import make_whole
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import Hear, State
 from carviz.session.subject import Subject
@@ -224,6 +225,32 @@ class Session:
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
             return self._state.snapshot()
+
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return a snapshot for each filter of each bank of which anything is known, by bank.
+
+        It is as if that filter were chosen; what is chosen stays as it is.
+        """
+        with self._lock:
+            return self._state.snapshots()
+
+    def see_all(
+        self, sights: Sequence[Sight], *, siblings: bool = False, progress: Progress = False
+    ) -> None:
+        """Make the pictures of all filters of the bank that is shown, and wait for them.
+
+        Parameters
+        ----------
+        sights
+            Which sorts: "weights", "patches", "synthesised". RGB weights are there anyhow.
+        siblings
+            Whether to find out as well how alike the filters are.
+        progress
+            True for a bar, or a function that is told the share done, 0 to 1.
+        """
+        with telling(progress, f"Pictures of {self.layer}") as tell:
+            for share in make_whole(self._state, sights, siblings, self._worker.do):
+                tell(share)
 
     def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
         """Measure CAR in the background; a job that runs already is ended, its table kept.
