@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import datetime
 import os
@@ -67,7 +66,7 @@ def save_page(
 
 
 def page(session: Session, chosen: Snapshot, snapshots: Snapshots, room: int = BYTES) -> bytes:
-    """Return the file's bytes: at most about `room`, but for the content of one bank."""
+    """Return the file's bytes: `room` at most, but for what a page has without pictures."""
     album = Album(chosen.subject)
     content = content_of(chosen, snapshots, album)
     by_layer = {layer: of_filters[0] for layer, of_filters in snapshots.items()}
@@ -76,12 +75,12 @@ def page(session: Session, chosen: Snapshot, snapshots: Snapshots, room: int = B
         # One thread reads the data.
         return session.read(lambda: [_made(by_layer, key) for key in keys])
 
-    pictures, missing = album.make(make, room - content.parts.size)
-    left = [*content.left_out, *([counted(missing, "picture")] if missing else [])]
-    return document(
-        f"carviz: {chosen.model} on {chosen.data}",
-        _json(chosen, content, pictures, _status(left)),
-    )
+    def whole(pictures: dict[str, Made], missing: int) -> bytes:
+        left = [*content.left_out, *([counted(missing, "picture")] if missing else [])]
+        title = f"carviz: {chosen.model} on {chosen.data}"
+        return document(title, _json(chosen, content, pictures, _status(left)))
+
+    return whole(*album.make(make, room - len(whole({}, len(album.numbers)))))
 
 
 def _made(snapshots: dict[str, Snapshot], key: str) -> Made | None:
@@ -102,8 +101,9 @@ def _status(left_out: list[str]) -> str:
 
 def _json(chosen: Snapshot, content: Content, pictures: dict[str, Made], status: str) -> str:
     looks = dataclasses.asdict(chosen.looks)
-    coded = {
-        number: [made.mime, base64.b64encode(made.data).decode(), made.about]
+    files: dict[tuple[str, bytes], int] = {}  # each of them once
+    named = {
+        number: [files.setdefault((made.mime, made.data), len(files)), made.about]
         for number, made in pictures.items()
     }
     parts = {
@@ -112,6 +112,7 @@ def _json(chosen: Snapshot, content: Content, pictures: dict[str, Made], status:
         "sections": to_text(OF_FILTER),
         "banks": to_text(content.banks),
         "parts": f"[{','.join(content.parts.texts)}]",
-        "pictures": to_text(coded),
+        "pictures": to_text(named),
+        "files": to_text(list(files)),
     }
     return "{" + ",\n".join(f'"{name}":{text}' for name, text in parts.items()) + "}"

@@ -28,14 +28,16 @@ function theme(top) {
   set(dark.matches);
   dark.addEventListener("change", () => { if (!own) set(dark.matches); });
   top.append(node);
+  // Paper is light.
+  let before = false;
+  addEventListener("beforeprint", () => { before = isDark(); set(false); });
+  addEventListener("afterprint", () => set(before));
 }
 
 // What is printed is made beforehand, since a browser does not wait for pictures: the chosen view
 // first, then the others of this filter and its bank, with all that is folded on the screen opened.
 function paper(store) {
   const sheets = make("div", "cv-paper");
-  sheets.setAttribute("aria-hidden", "true");
-  sheets.inert = true;
   document.body.append(sheets);
   let clear = [];
   let due = true;
@@ -50,7 +52,9 @@ function paper(store) {
     clear = views.map((shown) => {
       const printed = store.beside({ view: shown, siblings: true });
       printed.printed = true;
-      return screen(printed, sheets);
+      const sheet = make("div", `cv-printed-${shown}`);
+      sheets.append(sheet);
+      return screen(printed, sheet);
     });
   };
   let later = setTimeout(fill, PAUSE);

@@ -51,6 +51,15 @@ export class Saved {
     return this.#parts[bank.filters[filter][this.#data.sections.indexOf(section)]] ?? {};
   }
 
+  // Whether the bank's gallery has pictures of a sort; it begins with weights, also where there are none.
+  has(sort) {
+    return sort === "weights" || this.#sheets(this.#choice.layer, sort).length > 0;
+  }
+
+  #sheets(layer, sort) {
+    return this.#parts[this.#banks.get(layer).galleries[sort]].sheets;
+  }
+
   // The images of a class that change, whether or not it is opened.
   changed(number) {
     const { layer, filter } = this.#choice;
@@ -76,8 +85,10 @@ export class Saved {
     const choice = this.#choice;
     const here = this.#places.get(choice.layer);
     const bank = this.#banks.get(choice.layer);
-    if (layer !== undefined && layer !== choice.layer && this.#banks.has(layer))
-      this.#choice = { ...choice, layer, filter: this.#places.get(layer).filter, opened: -1 };
+    if (layer !== undefined && layer !== choice.layer && this.#banks.has(layer)) {
+      const gallery = this.#sheets(layer, choice.gallery).length ? choice.gallery : "weights";
+      this.#choice = { ...choice, layer, gallery, filter: this.#places.get(layer).filter, opened: -1 };
+    }
     if (filter !== undefined && filter in bank.filters) {
       here.filter = filter;
       this.#choice = { ...choice, filter };
@@ -91,7 +102,8 @@ export class Saved {
     const found = this.#data.pictures[key];
     if (!found) return { problem: "Left out, to keep this page small." };
     if (!this.#pictures.has(key)) {
-      const [mime, coded, about] = found;
+      const [file, about] = found;
+      const [mime, coded] = this.#data.files[file];
       const blob = new Blob([Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0))], { type: mime });
       this.#pictures.set(key, { url: URL.createObjectURL(blob), blob, about });
     }
