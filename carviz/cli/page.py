@@ -45,6 +45,9 @@ def page(
     prune: Annotated[
         bool, typer.Option(help="Prune each bank greedily, beside ten random orders.")
     ] = True,
+    count: Annotated[
+        int | None, typer.Option(help="How many filters go of each; else all.")
+    ] = None,
     pictures: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,7 +63,7 @@ def page(
     download: Download = False,
     device: Device = None,
 ) -> None:
-    """Compute what the explorer shows, and save it as a page that needs neither kernel nor network."""
+    """Compute what the explorer shows, and save it as a page that opens anywhere."""
     import carviz
     from carviz.screen import save_page
 
@@ -80,7 +83,7 @@ def page(
             )
             for bank in banks:
                 session.layer = bank
-                _fill(session, prune, sights, siblings)
+                _fill(session, prune, count, sights, siblings)
             session.layer = banks[0]
             session.filter = int(session.table.order[0])  # type: ignore[union-attr]  # measured
             session.look(view="filter")
@@ -112,11 +115,13 @@ def _check_pictures(pictures: list[str] | None) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(pictures))
 
 
-def _fill(session: Session, prune: bool, sights: tuple[Any, ...], siblings: bool) -> None:
+def _fill(
+    session: Session, prune: bool, count: int | None, sights: tuple[Any, ...], siblings: bool
+) -> None:
     """Measure the bank that is shown, prune it and make its pictures, each behind a bar."""
     _job(session, session.compute, f"{session.layer}: CAR")
     if prune:
-        _job(session, session.prune, f"{session.layer}: pruning")
+        _job(session, lambda: session.prune(count), f"{session.layer}: pruning")
     session.see_all(sights, siblings=siblings, progress=True)
 
 

@@ -53,15 +53,14 @@ def save_page(
     """
     path = Path(path)
     check_home(path, "A page")
+
+    def named(shown: Snapshot) -> Snapshot:
+        return dataclasses.replace(shown, model=model or shown.model, data=data or shown.data)
+
     with session.lock:
         chosen, snapshots = session.snapshot(), session.snapshots()
-    names = {name: words for name, words in {"model": model, "data": data}.items() if words}
-    chosen = dataclasses.replace(chosen, **names)
-    snapshots = {
-        layer: [dataclasses.replace(shown, **names) for shown in of_filters]
-        for layer, of_filters in snapshots.items()
-    }
-    write_whole(path, page(session, chosen, snapshots))
+    renamed = {layer: list(map(named, of_filters)) for layer, of_filters in snapshots.items()}
+    write_whole(path, page(session, named(chosen), renamed))
     return path
 
 

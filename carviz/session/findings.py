@@ -9,7 +9,7 @@ from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 from carviz.session.bank_paths import BankPaths
 from carviz.session.bank_tables import BankTables
-from carviz.session.seeing.kept import Seen
+from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.session.subject import Subject
 
 
@@ -59,12 +59,10 @@ class Findings:
 
     def knows(self, layer: str) -> bool:
         """Whether anything was found of a bank that took more than reading its weights."""
-        tables, paths, seen = (kept.get(layer) for kept in (self.tables, self.paths, self.seen))
-        return bool(
-            (tables is not None and tables.tables)
-            or (paths is not None and paths.paths)
-            or (seen is not None and (seen.weights or seen.best or seen.sheets or seen.synthesised))
-        )
+        tables, paths = self.tables.get(layer, BankTables()), self.paths.get(layer, BankPaths())
+        seen = self.seen.get(layer, Seen())
+        pictured = seen.sheets or any(seen.pictures(sight) for sight in SIGHTS)
+        return bool(tables.tables or paths.paths or pictured)
 
     def doubt(self, model_digest: str) -> None:
         """Let go of what may have been seen of other weights than those of this fingerprint.

@@ -159,10 +159,9 @@ class Session:
             "filter", "bank" or "pruning".
         order
             How the filters are sorted: by "number", "car" or "color".
-        gallery
-            Which pictures are made of all filters: "weights", "patches" or "synthesised".
-        large
-            The same of the chosen filter.
+        gallery, large
+            Which pictures of all filters, and of the chosen one: "weights", "patches" or
+            "synthesised".
         siblings
             Whether the chosen filter's nearest siblings are looked at.
         opened
@@ -237,16 +236,9 @@ class Session:
     def see_all(
         self, sights: Sequence[Sight], *, siblings: bool = False, progress: Progress = False
     ) -> None:
-        """Make the pictures of all filters of the bank that is shown, and wait for them.
+        """Make some sorts of pictures of all filters of the bank that is shown, and wait for them.
 
-        Parameters
-        ----------
-        sights
-            Which sorts: "weights", "patches", "synthesised". RGB weights are there anyhow.
-        siblings
-            Whether to find out as well how alike the filters are.
-        progress
-            True for a bar, or a function that is told the share done, 0 to 1.
+        RGB weights are there anyhow. `siblings` is whether to find how alike the filters are.
         """
         with telling(progress, f"Pictures of {self.layer}") as tell:
             for share in make_whole(self._state, sights, siblings, self._worker.do):

@@ -1,4 +1,4 @@
-"""A saved page in a real browser, from a file: clicked through, printed, and full of hostile names."""
+"""A saved page in a real browser, from a file: clicked through, printed, full of hostile names."""
 
 import re
 import shutil
@@ -97,10 +97,8 @@ def reader(chromium, file):
 def test_it_is_clicked_through_without_a_kernel(reader):
     screen = reader.screen
     reader.says("A saved page: measuring needs a notebook.")
-    assert (
-        screen.get_by_role("button", name=re.compile("Compute|Prune|Cancel|Change|Export")).count()
-        == 0
-    )
+    working = re.compile("Compute|Prune|Cancel|Change|Export")
+    assert screen.get_by_role("button", name=working).count() == 0
     assert screen.get_by_role("heading", name="Filter 3 of 32 in features.0").count() == 1
     screen.get_by_role("option", name=re.compile("^Filter 12,")).click()
     reader.says("Filter 12")
@@ -112,7 +110,8 @@ def test_it_is_clicked_through_without_a_kernel(reader):
     order = [words.split(",")[0] for words in screen.locator(".cv-left .cv-tile").evaluate_all(
         "all => all.map((tile) => tile.getAttribute('aria-label'))"
     )]  # fmt: skip
-    assert len(order) == 32 and order != sorted(order, key=lambda words: int(words.split()[1]))
+    assert len(order) == 32
+    assert order != sorted(order, key=lambda words: int(words.split()[1]))
     assert reader.field("Show").locator("option").all_text_contents() == ["weights", "best patch"]
     reader.press("▸ Siblings")
     assert screen.locator(".cv-sibling").count() == 3
@@ -126,12 +125,12 @@ def test_a_dot_of_the_whole_bank_chooses_its_filter(reader):
     reader.press("Whole bank")
     dots = reader.screen.locator(".cv-pick-dot")
     assert dots.count() == 32
-    wanted = dots.first.locator("title").text_content().split(",")[0]
-    dots.first.locator(".cv-dot").click(force=True)
+    dot = dots.filter(has=reader.page.locator("title", has_text=re.compile("^Filter 12,")))
+    dot.locator(".cv-dot").click()
     reader.press("One filter")
-    chosen = reader.screen.locator(".cv-filter h3").text_content()
-    assert chosen.startswith(f"{wanted} ") or chosen.startswith("Filter")
-    assert reader.screen.locator(".cv-left [aria-selected=true]").count() == 1
+    assert reader.screen.locator(".cv-filter h3").text_content().startswith("Filter 12 ")
+    selected = reader.screen.locator(".cv-left [aria-selected=true]")
+    assert selected.get_attribute("data-filter") == "12"
 
 
 def test_the_slider_goes_by_keys(reader):
@@ -161,17 +160,16 @@ def test_the_theme_begins_as_the_reader_has_it_and_is_switched(chromium, file, s
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext")
 def test_paper_has_every_view_with_classes_open(reader, tmp_path):
     reader.screen.get_by_role("option", name=re.compile("^Filter 12,")).click()
-    changed = len(reader.screen.locator(".cv-class").all())
     reader.page.wait_for_timeout(500)
     reader.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
     words = subprocess.run(
         ["pdftotext", tmp_path / "page.pdf", "-"], capture_output=True, text=True
     ).stdout
     words = " ".join(words.split())
+    assert words.count(" lost of ") >= 3
     for said in ("Filter 12 of 32", "Patches", "Siblings", "now wrong", "CAR of 32 filters",
-                 "Pruned first:", "Classes that lost most", "random orders"):  # fmt: skip
+                 "Pruned first:", "random orders"):  # fmt: skip
         assert said in words, said
-    assert changed == 10 and reader.page.locator(".cv-paper .cv-changed").count() >= 1
 
 
 def test_hostile_names_are_text(chromium, tmp_path):

@@ -1,4 +1,4 @@
-"""A saved page is whole, self-contained and escaped, and says of each filter what a session does."""
+"""A saved page is whole, self-contained, escaped, and says of each filter what a session does."""
 
 import base64
 import dataclasses
@@ -16,10 +16,10 @@ from support.saved_page import data_of, picture_names, sections_of
 
 import carviz
 from carviz.screen import SECTIONS, save_page
-from carviz.screen.pages.album import Album, Group, compact
-from carviz.screen.pages.document import document
-from carviz.screen.pages.content import LEFT_OUT, Parts, content_of, to_text
 from carviz.screen.page import page as page_of
+from carviz.screen.pages.album import Album, Group, compact
+from carviz.screen.pages.content import LEFT_OUT, Parts, content_of, to_text
+from carviz.screen.pages.document import document
 from carviz.screen.pictures import Made
 
 
@@ -99,7 +99,8 @@ def test_changed_images_and_the_places_of_pruning_are_all_there(session, saved):
 def test_every_picture_that_is_named_is_there_and_opens(saved):
     data = data_of(saved)
     named = {name for part in data["parts"] for name in picture_names(part)}
-    assert named and named <= set(data["pictures"])
+    assert named
+    assert named <= set(data["pictures"])
     for file, about in data["pictures"].values():
         mime, coded = data["files"][file]
         with Image.open(io.BytesIO(base64.b64decode(coded))) as image:
@@ -115,7 +116,8 @@ def test_it_begins_with_what_is_chosen_and_says_when_and_by_what_it_was_saved(sa
     assert data["choice"]["layer"] == "features.0"
     assert {bank["layer"]: bank["filter"] for bank in data["banks"]}["features.0"] == 12
     assert re.search(r"needs a notebook\. Saved on \d{4}-\d\d-\d\d by carviz", data["status"])
-    assert carviz.__version__ in data["status"] and "Left out" not in data["status"]
+    assert carviz.__version__ in data["status"]
+    assert "Left out" not in data["status"]
 
 
 def test_saving_leaves_what_is_chosen_as_it_is(session, tmp_path):
@@ -128,7 +130,8 @@ def test_saving_leaves_what_is_chosen_as_it_is(session, tmp_path):
 def test_its_policy_allows_its_own_script_and_no_connection(saved):
     read = Page(saved)
     (policy,) = [m["content"] for m in read.all("meta") if "http-equiv" in m]
-    assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
     (script,) = re.findall(r'<script type="module">(.*?)</script>', saved, re.S)
     (style,) = re.findall(r"<style>(.*?)</style>", saved, re.S)
     for name, text in (("script-src", script), ("style-src", style)):
@@ -170,7 +173,8 @@ def test_what_fails_leaves_the_former_page(session, tmp_path, monkeypatch):
     monkeypatch.setitem(SECTIONS, "place", fail)
     with pytest.raises(RuntimeError, match="no"):
         save_page(session, path)
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"] and path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+    assert path.read_text() == "before"
 
 
 def test_where_there_is_little_room_images_stay_and_the_page_says_what_went(session):
@@ -192,7 +196,8 @@ def test_of_what_has_no_room_the_bank_that_is_shown_stays(session):
     assert [bank["layer"] for bank in content.banks] == ["features.0"]
     assert content.left_out == ["the banks features.3", "classes and pictures of 32 filters"]
     texts = "".join(content.parts.texts)
-    assert LEFT_OUT in texts and '"faces":{"' not in texts
+    assert LEFT_OUT in texts
+    assert '"faces":{"' not in texts
 
 
 def test_half_of_a_pair_of_utf16_is_written_as_json_can():

@@ -23,7 +23,7 @@ OF_FILTER = tuple(name for name in SECTIONS if name not in (*OF_BANK, *OF_CHOICE
 FIRST_SHOWN = 12
 """Changed images of a class that have a picture before other pictures."""
 ROOM = (4_000_000, 9_000_000)
-"""Bytes of JSON: further banks begin below the first, and filters are told whole below the other."""
+"""Bytes of JSON: below the first one more banks are begun, below the other filters told whole."""
 LEFT_OUT = "Left out, to keep this page small."
 
 Snapshots = dict[str, list[Snapshot]]
@@ -210,12 +210,12 @@ def _looking(shown: Snapshot, **looks: Any) -> Snapshot:
 
 def _sizes(of_filters: list[Snapshot]) -> list[float]:
     car = car_of(of_filters[0].tables, len(of_filters))
-    return np.nan_to_num(np.abs(car), nan=-1.0).tolist()
+    return [float(size) for size in np.nan_to_num(np.abs(car), nan=-1.0)]
 
 
 def _brief(filter: int) -> dict[str, Any]:
     """Return the sections of a filter that has no room for them."""
-    large = {"picture": None, "words": LEFT_OUT, "items": []}
+    large: dict[str, Any] = {"picture": None, "words": LEFT_OUT, "items": []}
     tabs = [
         {"name": name, "words": words, "small": None, "large": large}
         for name, words in TABS.items()
