@@ -8,14 +8,14 @@ import carviz
 
 def test_page_measures_prunes_and_pictures_a_bank_and_says_where_it_is(tmp_path):
     file = tmp_path / "page.html"
-    out = run("page", "--limit", 1, "--layer", "features.8", "--count", 2, "--save", file)
+    out = run("page", "--limit", 1, "--layer", "features.0", "--count", 1, "--save", file)
     assert f"{file.stat().st_size / 1e6:.1f} MB" in " ".join(out.split())
     data = data_of(file.read_text("utf-8"))
     (bank,) = data["banks"]
     model, images = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
-    table = carviz.measure_car(model, images, "features.8", progress=False)
-    found = sections_of(data, "features.8", int(table.order[0]))
-    assert (bank["layer"], bank["filter"], len(bank["places"])) == ("features.8", table.order[0], 3)
+    table = carviz.measure_car(model, images, "features.0", progress=False)
+    found = sections_of(data, "features.0", int(table.order[0]))
+    assert (bank["layer"], bank["filter"], len(bank["places"])) == ("features.0", table.order[0], 2)
     assert "shapes" in (found["head"]["model"], found["head"]["data"])
     assert all(tab["small"] for tab in found["sight"]["tabs"][:2])
     assert len(found["siblings"]["items"]) == 3

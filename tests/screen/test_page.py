@@ -25,17 +25,17 @@ from carviz.screen.pictures import Made
 
 @pytest.fixture(scope="module")
 def session():
-    """Two banks of the bundled network on few images: measured, pruned a little, pictured."""
-    made = carviz.open_session("shapes", carviz.load_data("shapes", limit=2))
-    for layer in ("features.0", "features.3"):
+    """Two small banks: measured and pictured, the first one pruned a little."""
+    made = carviz.open_session(hostile_network(), HostileData())
+    for layer in LAYERS:
         made.layer = layer
         made.compute()
         made.wait()
         made.see_all(("weights", "patches"), siblings=True)
-    made.layer = "features.0"
+    made.layer = LAYERS[0]
     made.prune(2)
     made.wait()
-    made.filter = 12
+    made.filter = 3
     made.look(view="filter")
     yield made
     made.close()
@@ -62,9 +62,9 @@ def without_pictures(value):
 
 def test_a_page_says_of_each_filter_what_the_session_says(session, saved):
     data = data_of(saved)
-    for layer in ("features.0", "features.3"):
+    for layer in LAYERS:
         session.layer = layer
-        for filter in range(0, session.snapshot().bank.filters, 7):
+        for filter in range(session.snapshot().bank.filters):
             session.filter = filter
             shown = session.snapshot()
             found = sections_of(data, layer, filter)
@@ -72,23 +72,23 @@ def test_a_page_says_of_each_filter_what_the_session_says(session, saved):
                 wanted = as_json(SECTIONS[name](shown))
                 assert without_pictures(found[name]) == without_pictures(wanted), (name, filter)
             assert found["numbers"]["tiles"] == as_json(SECTIONS["numbers"](shown))["tiles"]
-    session.layer, session.filter = "features.0", 12
+    session.layer, session.filter = LAYERS[0], 3
 
 
 def test_changed_images_and_the_places_of_pruning_are_all_there(session, saved):
     data, shown = data_of(saved), session.snapshot()
-    (bank,) = [bank for bank in data["banks"] if bank["layer"] == "features.0"]
+    (bank,) = [bank for bank in data["banks"] if bank["layer"] == LAYERS[0]]
     assert len(bank["places"]) == 3
     for count, place in enumerate(bank["places"]):
         assert data["parts"][place] == as_json(
             SECTIONS["place"](dataclasses.replace(shown, count=count))
         )
     rows = [row for block in SECTIONS["classes"](shown)["blocks"] for row in block["rows"]]
-    assert list(map(int, bank["changed"][12])) == [row["number"] for row in rows]
+    assert list(map(int, bank["changed"][3])) == [row["number"] for row in rows]
     total = 0
-    for number, place in bank["changed"][12].items():
+    for number, place in bank["changed"][3].items():
         items = data["parts"][place]["items"]
-        row = shown.table.predictions[shown.table.row(12)]
+        row = shown.table.predictions[shown.table.row(3)]
         table = shown.table
         of_class = (table.targets == int(number)) & (row != table.baseline)
         assert sorted(item[1] for item in items) == sorted(table.images[of_class].tolist())
@@ -113,8 +113,8 @@ def test_every_picture_that_is_named_is_there_and_opens(saved):
 
 def test_it_begins_with_what_is_chosen_and_says_when_and_by_what_it_was_saved(saved):
     data = data_of(saved)
-    assert data["choice"]["layer"] == "features.0"
-    assert {bank["layer"]: bank["filter"] for bank in data["banks"]}["features.0"] == 12
+    assert data["choice"]["layer"] == LAYERS[0]
+    assert {bank["layer"]: bank["filter"] for bank in data["banks"]}[LAYERS[0]] == 3
     assert re.search(r"needs a notebook\. Saved on \d{4}-\d\d-\d\d by carviz", data["status"])
     assert carviz.__version__ in data["status"]
     assert "Left out" not in data["status"]
@@ -140,12 +140,8 @@ def test_its_policy_allows_its_own_script_and_no_connection(saved):
     assert [tag for tag, attributes in read.elements if {"src", "href"} & set(attributes)] == []
 
 
-def test_names_stay_text(tmp_path):
-    session = carviz.open_session(hostile_network(), HostileData())
-    session.compute()
-    session.wait()
+def test_names_stay_text(session, tmp_path):
     path = save_page(session, tmp_path / "page.html", model=ALERT, data=NAMES[1])
-    session.close()
     text = path.read_text("utf-8")
     tags = [tag for tag, _ in Page(text).elements]
     assert tags == ["html", "head", *["meta"] * 3, "title", "style", "body", "noscript",
@@ -180,8 +176,8 @@ def test_what_fails_leaves_the_former_page(session, tmp_path, monkeypatch):
 def test_where_there_is_little_room_images_stay_and_the_page_says_what_went(session):
     chosen, snapshots = session.snapshot(), session.snapshots()
     whole = page_of(session, chosen, snapshots)
-    less = page_of(session, chosen, snapshots, room=len(whole) - 150_000).decode()
-    assert len(whole) - 200_000 < len(less.encode()) <= len(whole) - 150_000
+    less = page_of(session, chosen, snapshots, room=len(whole) - 3_000).decode()
+    assert len(whole) - 9_000 < len(less.encode()) <= len(whole) - 3_000
     data = data_of(less)
     words = re.search(r"Left out to keep it small: (\d+) pictures\.", data["status"])
     named = {name for part in data["parts"] for name in picture_names(part)}
@@ -193,8 +189,8 @@ def test_where_there_is_little_room_images_stay_and_the_page_says_what_went(sess
 def test_of_what_has_no_room_the_bank_that_is_shown_stays(session):
     chosen, snapshots = session.snapshot(), session.snapshots()
     content = content_of(chosen, snapshots, Album(chosen.subject), room=(0, 0))
-    assert [bank["layer"] for bank in content.banks] == ["features.0"]
-    assert content.left_out == ["the banks features.3", "classes and pictures of 32 filters"]
+    assert [bank["layer"] for bank in content.banks] == [LAYERS[0]]
+    assert content.left_out == [f"the banks {LAYERS[1]}", "classes and pictures of 4 filters"]
     texts = "".join(content.parts.texts)
     assert LEFT_OUT in texts
     assert '"faces":{"' not in texts

@@ -30,7 +30,7 @@ class HostileData(torch.utils.data.Dataset):
 def hostile_network():
     """Return two banks of four and five filters, on which the answers of random images hang."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
+        torch.manual_seed(0)
         network = nn.Sequential(
             OrderedDict([
                 (LAYERS[0], nn.Conv2d(3, 4, 3)), ("a", nn.ReLU()),
@@ -41,4 +41,5 @@ def hostile_network():
         ).eval()  # fmt: skip
         with torch.no_grad():
             network.e.weight.mul_(20)
+            network.e.bias.sub_(network(HostileData().images).mean(0))
     return network
