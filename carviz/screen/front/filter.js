@@ -65,9 +65,13 @@ function sight(store) {
 
   function show(changed) {
     if (!has(changed, "sight", "choice")) return;
-    const { tabs: given } = store.get("sight");
-    const look = store.get("choice").large;
-    if (tabs.children.length !== given.length) {
+    // A saved page has no tab for what was never made.
+    const given = store.get("sight").tabs.filter(({ name, small }) => store.live || small || store.has(name));
+    const wanted = store.get("choice").large;
+    const look = given.some(({ name }) => name === wanted) ? wanted : given[0].name;
+    const names = given.map(({ name }) => name).join();
+    if (tabs.dataset.names !== names) {
+      tabs.dataset.names = names;
       tabs.replaceChildren(...given.map(({ name }) => {
         const node = button("", "cv-tab", () => store.send({ look: { large: name } }));
         node.append(make("span", "cv-tab-face"), make("span"));
