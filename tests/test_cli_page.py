@@ -14,6 +14,7 @@ def test_page_measures_prunes_and_pictures_a_bank_and_says_where_it_is(tmp_path)
     (bank,) = data["banks"]
     model, images = carviz.load_model("shapes"), carviz.load_data("shapes", limit=1)
     table = carviz.measure_car(model, images, "features.0", progress=False)
+    assert data["choice"]["view"] == "filter"
     found = sections_of(data, "features.0", int(table.order[0]))
     assert (bank["layer"], bank["filter"], len(bank["places"])) == ("features.0", table.order[0], 2)
     assert "shapes" in (found["head"]["model"], found["head"]["data"])

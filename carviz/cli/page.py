@@ -86,8 +86,7 @@ def page(
                 _fill(session, prune, count, sights, siblings)
             session.layer = banks[0]
             session.filter = int(session.table.order[0])  # type: ignore[union-attr]  # measured
-            session.look(view="filter")
-            path = save_page(session, save, model=model, data=data)
+            path = save_page(session, save, model=model, data=data, view="filter")
         finally:
             session.close()
         size = path.stat().st_size / MEGABYTE

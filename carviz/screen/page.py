@@ -13,7 +13,7 @@ from carviz.screen.pages.album import Album
 from carviz.screen.pages.content import OF_FILTER, Content, Snapshots, content_of, to_text
 from carviz.screen.pages.document import document
 from carviz.screen.pictures import Made, make_picture
-from carviz.session import Session, Snapshot
+from carviz.session import Session, Snapshot, View
 from carviz.version import __version__
 from carviz.wording import counted
 
@@ -23,7 +23,12 @@ NO_KERNEL = "A saved page: measuring needs a notebook."
 
 
 def save_page(
-    session: Session, path: str | os.PathLike[str], *, model: str = "", data: str = ""
+    session: Session,
+    path: str | os.PathLike[str],
+    *,
+    model: str = "",
+    data: str = "",
+    view: View | None = None,
 ) -> Path:
     """Write all that a session knows as one file of HTML, which shows it as the session's screen.
 
@@ -40,6 +45,8 @@ def save_page(
         The file.
     model, data
         What to call them; else as the session does.
+    view
+        "filter", "bank" or "pruning", to begin with; else what is looked at.
 
     Returns
     -------
@@ -59,6 +66,7 @@ def save_page(
 
     with session.lock:
         chosen, snapshots = session.snapshot(), session.snapshots()
+    chosen = dataclasses.replace(chosen, looks=chosen.looks.changed(view=view))
     renamed = {layer: list(map(named, of_filters)) for layer, of_filters in snapshots.items()}
     write_whole(path, page(session, named(chosen), renamed))
     return path

@@ -203,4 +203,6 @@ def test_hostile_names_are_text(chromium, tmp_path):
     reader.page.wait_for_timeout(500)
     assert reader.page.locator("img[src=x]").count() == 0
     assert reader.problems == []
+    fetched = "fetch('data:,x').then(() => 'went', () => 'refused')"
+    assert reader.page.evaluate(fetched) == "refused"
     reader.context.close()
