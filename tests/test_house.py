@@ -22,7 +22,7 @@ FLOORS = {
     "car": 3, "selectivity": 3, "siblings": 3,
     "pruning": 4, "compression": 4, "joint": 4,
     "plots": 5, "claims": 5,
-    "cards": 6, "session": 6,
+    "session": 6,
     "screen": 7,
     "cli": 8, "explorer": 8,
 }  # fmt: skip

@@ -15,6 +15,7 @@ TABS: dict[Sight, str] = {
 }  # fmt: skip
 EFFECTIVE = "Effective"
 """What the weights of a bank that reads something else than the image's RGB are called."""
+NOT_MADE = "Not made before this page was saved."
 
 
 def sight(shown: Snapshot) -> dict[str, Any]:
@@ -96,6 +97,8 @@ def _why_none(shown: Snapshot, name: Sight) -> str:
     for piece in pieces if name != "synthesised" else pieces[:1]:
         if piece in seen.failed:
             return f"No picture: {seen.failed[piece]}"
+    if shown.saved:
+        return NOT_MADE
     return "Comes when the running job is over." if shown.busy else "Comes in a moment…"
 
 
@@ -111,7 +114,8 @@ def siblings(shown: Snapshot) -> dict[str, Any]:
     if not shown.looks.siblings:
         return {"filter": filter, "words": "", "items": []}
     if seen.siblings is None:
-        return {"filter": filter, "words": _why_no_siblings(seen, shown.busy), "items": []}
+        words = NOT_MADE if shown.saved else _why_no_siblings(seen, shown.busy)
+        return {"filter": filter, "words": words, "items": []}
     items = [
         {
             "filter": number,

@@ -9,7 +9,7 @@ from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 from carviz.session.bank_paths import BankPaths
 from carviz.session.bank_tables import BankTables
-from carviz.session.seeing.kept import Seen
+from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.session.subject import Subject
 
 
@@ -56,6 +56,13 @@ class Findings:
     def seen_of(self, layer: str) -> Seen:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())
+
+    def knows(self, layer: str) -> bool:
+        """Whether anything was found of a bank that took more than reading its weights."""
+        tables, paths = self.tables.get(layer, BankTables()), self.paths.get(layer, BankPaths())
+        seen = self.seen.get(layer, Seen())
+        pictured = seen.sheets or any(seen.pictures(sight) for sight in SIGHTS)
+        return bool(tables.tables or paths.paths or pictured)
 
     def doubt(self, model_digest: str) -> None:
         """Let go of what may have been seen of other weights than those of this fingerprint.

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from carviz.banks import Model, find_layer
-from carviz.evaluate import Data
+from carviz.evaluate import Data, Progress, telling
 from carviz.results import CarTable, SelectivityTable
 from carviz.session import choosing
 from carviz.session.jobs import Jobs
 from carviz.session.looks import Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
+from carviz.session.seeing.whole import make_whole
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import Hear, State
 from carviz.session.subject import Subject
@@ -137,10 +138,9 @@ class Session(Values):
             "filter", "bank" or "pruning".
         order
             How the filters are sorted: by "number", "car" or "color".
-        gallery
-            Which pictures are made of all filters: "weights", "patches" or "synthesised".
-        large
-            The same of the chosen filter.
+        gallery, large
+            Which pictures of all filters, and of the chosen one: "weights", "patches" or
+            "synthesised".
         siblings
             Whether the chosen filter's nearest siblings are looked at.
         opened
@@ -157,6 +157,25 @@ class Session(Values):
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
             return self._state.snapshot()
+
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return a snapshot for each filter of each bank of which anything is known, by bank.
+
+        It is as if that filter were chosen; what is chosen stays as it is.
+        """
+        with self._lock:
+            return self._state.snapshots()
+
+    def see_all(
+        self, sights: Sequence[Sight], *, siblings: bool = False, progress: Progress = False
+    ) -> None:
+        """Make some sorts of pictures of all filters of the bank that is shown, and wait for them.
+
+        RGB weights are there anyhow. `siblings` is whether to find how alike the filters are.
+        """
+        with telling(progress, f"Pictures of {self.layer}") as tell:
+            for share in make_whole(self._state, sights, siblings, self._worker.do):
+                tell(share)
 
     def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
         """Measure CAR in the background; a job that runs already is ended, its table kept.

@@ -100,6 +100,8 @@ class Snapshot:
         Whether the table was measured on the data at hand.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
+    saved
+        Whether it is of a saved page, where nothing more is to come.
 
     Examples
     --------
@@ -146,6 +148,7 @@ class Snapshot:
     progress: float = 0.0
     status: str = ""
     story: str = ""
+    saved: bool = False
 
     @property
     def bank(self) -> Bank:

@@ -284,6 +284,36 @@ class State:
             story=self.story,
         )
 
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return what `snapshot` would if each filter of each bank were chosen, bank by bank.
+
+        Banks of which nothing is known are left out, but for the one that is shown.
+        """
+        return {
+            layer: self._snapshots_of(layer)
+            for layer in self.offered
+            if layer == self.layer or self.findings.knows(layer)
+        }
+
+    def _snapshots_of(self, layer: str) -> list[Snapshot]:
+        now, bank = self.snapshot(), self.banks[layer]
+        if layer != self.layer:
+            known, tables = self.paths_of(layer), self.findings.tables_of(layer).tables
+            path = known.greedy
+            now = dataclasses.replace(
+                now, layer=layer, tables=tuple(tables),
+                selectivity=self.findings.kinds.get(layer), pictures=self.subject.pictures(bank),
+                path=path, paths=known.paths, band=known.band, held_out=known.held_out,
+                count=0 if path is None else good_place(path), exported=None,
+                order=tuple(range(bank.filters)), seen=self.findings.seen_of(layer).copy(),
+            )  # fmt: skip
+        tables = list(now.tables)
+        shown = [best(tables, filter) for filter in range(bank.filters)]
+        return [
+            dataclasses.replace(now, filter=filter, table=table, own_data=self.own_data(table))
+            for filter, table in enumerate(shown)
+        ]
+
     # -- what it is doing
 
     def tell(

@@ -18,7 +18,8 @@ export function bank(store) {
     if (!has(changed, "numbers", "bank", "choice") || store.get("choice").view !== "bank") return;
     const found = store.get("numbers").bank;
     if (!found) {
-      el.replaceChildren(make("p", "cv-empty", "Nothing measured yet: press “Compute the bank”."));
+      const words = store.live ? "Nothing measured yet: press “Compute the bank”." : "This bank was not measured.";
+      el.replaceChildren(make("p", "cv-empty", words));
       return;
     }
     el.replaceChildren(...drawing(found));

@@ -61,7 +61,7 @@ export function classes(store) {
     const box = make("div", "cv-changed");
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", `Images of ${name} that change without filter ${filter}`);
-    const found = store.get("changed");
+    const found = store.printed ? store.changed(number) : store.get("changed");
     if (found.filter !== filter || found.number !== number) {
       box.append(make("p", "", "Loading the images…"));
       return box;
@@ -79,13 +79,17 @@ export function classes(store) {
     return box;
   }
 
+  // On paper every class is open whose images change.
+  const isOpen = (number, open) => number === open || Boolean(store.printed && store.changed(number).items.length);
+
   function makeRow(row, { scale, faces, filter }, names, open) {
     const name = names[row.number];
+    const opened = isOpen(row.number, open);
     const counts = said.counts(row.lost, row.gained, row.images);
     const button = make("button", "cv-class");
     button.type = "button";
     button.dataset.class = row.number;
-    button.setAttribute("aria-expanded", String(row.number === open));
+    button.setAttribute("aria-expanded", String(opened));
     button.setAttribute("aria-label",
       `${name}: CAR ${said.points(row.car)}, 95% interval ${said.interval(row.low, row.high)}, ` +
       `${counts} images. Show the images that change.`);
@@ -95,16 +99,16 @@ export function classes(store) {
     line.append(label, make("span", "cv-counts", counts));
     const value = said.points(row.car, false) + (row.tied ? "\u2009=" : "");
     button.append(
-      make("span", "cv-arrow", row.number === open ? "▾" : "▸"),
+      make("span", "cv-arrow", opened ? "▾" : "▸"),
       ...(Object.keys(faces).length ? [face(row.number, faces)] : []),
       line, bar(row, scale), make("span", "cv-value", value),
     );
     button.addEventListener("click", () =>
       store.send({ look: { opened: row.number === store.get("choice").opened ? -1 : row.number } }));
-    if (row.number !== open) return [button];
+    if (!opened) return [button];
     const box = pictures(row.number, name, filter, names);
     // Only the list scrolls, and only when the class is opened.
-    if (open !== last) requestAnimationFrame(() => {
+    if (open !== last && !store.printed) requestAnimationFrame(() => {
       const below = box.offsetTop + box.offsetHeight - el.offsetTop - el.clientHeight;
       if (below > el.scrollTop) el.scrollTop = Math.min(below, button.offsetTop - el.offsetTop);
     });

@@ -17,17 +17,22 @@ function sight(store) {
   tabs.setAttribute("aria-label", "Picture of the filter");
   const box = make("div", "cv-seen");
   el.append(tabs, box);
-  const large = make("img", "cv-large");
-  const sheet = make("div", "cv-large cv-sheet");
-  const words = make("div", "cv-large cv-coming");
+  const places = () => ({
+    large: make("img", "cv-large"), sheet: make("div", "cv-large cv-sheet"), words: make("div", "cv-large cv-coming"),
+  });
+  const own = places();
 
-  function fill({ items, picture, words: why }) {
+  function fill({ items, picture, words: why }, { large, sheet, words } = own) {
+    const missing = (problem) => {
+      words.textContent = problem;
+      if (box.contains(large)) large.replaceWith(words);
+    };
     if (items.length) {
       while (sheet.children.length > items.length) sheet.lastChild.remove();
       items.forEach(([key, words], place) => {
         const image = sheet.children[place] ?? sheet.appendChild(make("img"));
         image.alt = image.title = words;
-        paint(image, store, key);
+        paint(image, store, key, ({ url }) => { image.hidden = !url; });
       });
       return sheet;
     }
@@ -37,8 +42,18 @@ function sight(store) {
     }
     const [key, said, coarse] = picture;
     large.alt = said;
-    paint(large, store, key, () => large.classList.toggle("cv-smooth", !coarse));
+    paint(large, store, key, ({ problem }) => {
+      if (problem) missing(problem);
+      else large.classList.toggle("cv-smooth", !coarse);
+    });
     return large;
+  }
+
+  // On paper all of them stand, one below the other.
+  function printed({ words, large }) {
+    const figure = make("figure", "cv-printed");
+    figure.append(make("figcaption", "", words), fill(large, places()));
+    return figure;
   }
 
   function face(place, small) {
@@ -50,9 +65,13 @@ function sight(store) {
 
   function show(changed) {
     if (!has(changed, "sight", "choice")) return;
-    const { tabs: given } = store.get("sight");
-    const look = store.get("choice").large;
-    if (tabs.children.length !== given.length) {
+    // A saved page has no tab for what was never made.
+    const given = store.get("sight").tabs.filter(({ name, small }) => store.live || small || store.has(name));
+    const wanted = store.get("choice").large;
+    const look = given.some(({ name }) => name === wanted) ? wanted : given[0].name;
+    const names = given.map(({ name }) => name).join();
+    if (tabs.dataset.names !== names) {
+      tabs.dataset.names = names;
       tabs.replaceChildren(...given.map(({ name }) => {
         const node = button("", "cv-tab", () => store.send({ look: { large: name } }));
         node.append(make("span", "cv-tab-face"), make("span"));
@@ -65,6 +84,10 @@ function sight(store) {
       node.lastChild.textContent = words;
       face(node.firstChild, small);
     });
+    if (store.printed) {
+      box.replaceChildren(...given.filter(({ large }) => large.picture || large.items.length).map(printed));
+      return;
+    }
     const shown = fill(given.find(({ name }) => name === look).large);
     if (box.firstChild !== shown) box.replaceChildren(shown);
   }

@@ -35,7 +35,7 @@ export function gallery(store) {
     const bank = store.get("bank");
     const pictures = store.get("gallery");
     sort.fill(SORTS, order);
-    show_.fill(SHOWS, gallery);
+    show_.fill(SHOWS.filter(([sort]) => store.live || store.has(sort)), gallery);
     const car = floats(store.get("numbers").tiles);
     const given = sorted(order, car, floats(bank.index), bank.filters).map((n) => {
       const mark = (bank.marks[n] ?? "").trim();
