@@ -86,7 +86,9 @@ class Listener:
 
     def _list_models(self) -> None:
         try:
-            self._widget.shown_models = model_names()
+            found = model_names()
+            with self._session.lock:  # whoever holds it may be painting
+                self._widget.shown_models = found
         except Exception:  # the names are a help: what can be loaded is told by loading it
             self._named = False
 

@@ -13,7 +13,7 @@ from carviz.banks import Model
 from carviz.evaluate import Data
 from carviz.explorer.asking import Listener
 from carviz.explorer.notebook import SavedPicture, show_in_notebook
-from carviz.explorer.painting import Painter
+from carviz.explorer.painting import Painter, as_traits
 from carviz.results import CarTable, PruningPath
 from carviz.screen import SCRIPT, STYLE
 from carviz.session import Exported, News, Session, Snapshot
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VIEWS = ("filter", "bank", "pruning")
 
 
-class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
+class Explorer(anywidget.AnyWidget):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
     It shows a `carviz.Session`, and has its values as traits, to be observed and linked. What the
@@ -83,6 +83,7 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
     _css = STYLE
 
     shown_head = t.Dict({}).tag(sync=True)
+    shown_names = t.Dict({}).tag(sync=True)
     shown_choice = t.Dict({}).tag(sync=True)
     shown_work = t.Dict({}).tag(sync=True)
     shown_chooser = t.Dict({}).tag(sync=True)
@@ -97,21 +98,23 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
     shown_pruning = t.Dict({}).tag(sync=True)
     shown_place = t.Dict({}).tag(sync=True)
     shown_report = t.Dict({}).tag(sync=True)
-    shown_models = t.List([]).tag(sync=True)
+    shown_models = t.List(t.Dict(), []).tag(sync=True)
 
     _gone = True
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        super().__init__()
-        self._saved_picture = SavedPicture()
         self._painter = Painter(self, session)
         self._listener = Listener(self, session, self._painter.send_pictures)
-        self._mirror()
-        self._painter.paint()
+        self._saved_picture = SavedPicture()
+        # The first message that a browser gets shows all there is.
+        super().__init__(**as_traits(session.snapshot()))
         self._gone = False
         self.on_msg(self._asked)
         session.listen(self._hear, self._draw)
+        with session.lock:
+            self._mirror()
+            self._painter.paint()
         session.look()
 
     # -- what is asked for
@@ -191,6 +194,7 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
         self._gone = True
         self.session.close(words, wait=False)
         super().close()
+        self._painter.let_go()  # somebody may hold it
         return True
 
     # -- the session's values are the traits

@@ -6,8 +6,8 @@ A notebook's widget and a saved page show the same sections (`sections.py`), wit
 
 from carviz.screen.chooser import Choice, model_names, what_to_open
 from carviz.screen.pictures import Made, make_picture
-from carviz.screen.sections import SECTIONS, Sections, sections
 from carviz.screen.scripts import SCRIPT, STYLE
+from carviz.screen.sections import SECTIONS, Sections, sections
 
 __all__ = [
     "SCRIPT",

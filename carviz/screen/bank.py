@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carviz.screen.keys import SHEET, key
 from carviz.screen.numbers import flags, floats
-from carviz.session import Snapshot, car_of
+from carviz.session import Sight, Snapshot, car_of
 from carviz.wording import KIND_LETTERS, SIGNIFICANT, apart_sentence, counted, seen_words
 
 NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."
@@ -43,9 +44,9 @@ def numbers(shown: Snapshot) -> dict[str, Any]:
     -------
     dict
         tiles: bytes, (F,) CAR of each filter by the table of most images, NaN for none. Where the
-        whole bank is looked at also bank: filters, car, low, high, sure (q), as bytes, of the
-        table of most filters; seen (its images, in words); doubt (a sentence where the images do
-        not tell the filters apart). None where nothing is measured.
+        whole bank is looked at also bank, of the table of most filters: car, low, high and sure
+        (q) of each filter, as bytes, NaN for none; seen (its images, in words); doubt (a sentence
+        where the images do not tell the filters apart). None where nothing is measured.
     """
     found: dict[str, Any] = {"tiles": floats(car_of(shown.tables, shown.bank.filters))}
     if shown.looks.view != "bank":
@@ -59,12 +60,17 @@ def bank_numbers(shown: Snapshot) -> dict[str, Any] | None:
     if table is None:
         return None
     low, high = table.interval_all
+
+    def of_all(values: Any, none: float = np.nan) -> NDArray[np.float64]:
+        found = np.full(shown.bank.filters, none)
+        found[table.filters] = values
+        return found
+
     return {
-        "filters": floats(table.filters),
-        "car": floats(table.car),
-        "low": floats(low),
-        "high": floats(high),
-        "sure": flags(table.q_value_all <= SIGNIFICANT),
+        "car": floats(of_all(table.car)),
+        "low": floats(of_all(low)),
+        "high": floats(of_all(high)),
+        "sure": flags(of_all(table.q_value_all <= SIGNIFICANT, 0.0)),
         "seen": seen_words(table),
         "doubt": apart_sentence(table),
     }
@@ -91,7 +97,7 @@ def gallery(shown: Snapshot) -> dict[str, Any]:
     }
 
 
-def sheets(shown: Snapshot, sort: str) -> list[list[Any]]:
+def sheets(shown: Snapshot, sort: Sight) -> list[list[Any]]:
     """Return the sheets of one sort of picture that hold any, each [key, filters on it].
 
     A sheet holds `SHEET` filters that follow one another, so that of a large bank only what has
@@ -100,10 +106,9 @@ def sheets(shown: Snapshot, sort: str) -> list[list[Any]]:
     found = []
     for first in range(0, shown.bank.filters, SHEET):
         numbers = np.arange(first, min(first + SHEET, shown.bank.filters)).tolist()
-        if sort == "weights" and shown.pictures is not None:
-            version = 1
-        else:
-            numbers = [n for n in numbers if n in shown.seen.pictures(sort)]  # type: ignore[arg-type]
+        version = 1
+        if sort != "weights" or shown.pictures is None:
+            numbers = [n for n in numbers if n in shown.seen.pictures(sort)]
             version = sum(shown.seen.version(sort, n) for n in numbers)
         if numbers:
             found.append([key(shown, "sheet", sort, first, version), numbers])

@@ -15,6 +15,8 @@ from carviz.wording import SIGNIFICANT, class_lists, tick_words
 
 SHOWN = 5
 """Classes at each end."""
+MOST = 12
+"""Changed images that are shown."""
 NOT_MEASURED = "Classes appear here once the filter is measured."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
 CHANGES = ("lost", "gained", "still wrong")
@@ -40,7 +42,7 @@ def classes(shown: Snapshot) -> dict[str, Any]:
     return {
         "filter": filter,
         "empty": "",
-        "blocks": [{"title": title, "rows": [_row(row) for row in found]} for title, found in blocks],
+        "blocks": [{"title": title, "rows": [*map(_row, found)]} for title, found in blocks],
         "scale": _scale(rows),
         "note": f"Line: 95% interval. Filled: q ≤ {SIGNIFICANT:g}.{tied}",
         "faces": _faces(shown, table, [row.number for row in rows]),
@@ -81,11 +83,12 @@ def changed(shown: Snapshot) -> dict[str, Any]:
     dict
         filter, number (of the class; -1 for none); problem (a sentence where none can be shown);
         items: [key, image, before, after, change], the answers by the classes' numbers and the
-        change by its place in `CHANGES`; note.
+        change by its place in `CHANGES`; more (how many are not shown); note.
     """
     number = shown.looks.opened
     found: dict[str, Any] = {
-        "filter": shown.filter, "number": number, "problem": "", "items": [], "note": "",
+        "filter": shown.filter, "number": number, "problem": "", "items": [], "more": 0,
+        "note": "",
     }  # fmt: skip
     if number < 0 or shown.table is None or not shown.measured:
         return found
@@ -94,7 +97,7 @@ def changed(shown: Snapshot) -> dict[str, Any]:
     items = changed_images(shown, shown.table, shown.filter, number)
     unknown = shown.normalization is None and bool(items)
     note = "Preprocessing unknown: colours stretched." if unknown else ""
-    return {**found, "items": items, "note": note}
+    return {**found, "items": items[:MOST], "more": max(len(items) - MOST, 0), "note": note}
 
 
 def changed_images(

@@ -13,10 +13,7 @@ UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
 
 
 def head(shown: Snapshot) -> dict[str, Any]:
-    """Return what is explored: its facts, the devices, the banks, the classes.
-
-    A fact is [before, strong, after].
-    """
+    """Return what is explored, and its facts: each is [before, strong, after]."""
     images = len(shown.images)
     facts = [
         ["model ", shown.model, ""],
@@ -31,19 +28,28 @@ def head(shown: Snapshot) -> dict[str, Any]:
         "model": shown.model,
         "data": shown.data,
         "facts": facts,
+    }
+
+
+def names(shown: Snapshot) -> dict[str, Any]:
+    """Return the devices, the banks and the classes: what stays while a bank is measured.
+
+    Returns
+    -------
+    dict
+        devices; banks: layer and words each; classes: by their numbers, as every record shows
+        them. Data that names none may have a network that does: then they come with a record.
+    """
+    record = shown.table if shown.table is not None else shown.path
+    classes = (shown.images.classes or ()) if record is None else record.classes
+    return {
         "devices": list(shown.devices),
         "banks": [
             {"layer": b.layer, "words": f"{b.layer} ({counted(b.filters, 'filter')})"}
             for b in shown.banks
         ],
-        "classes": _classes(shown),
+        "classes": list(shown_names(classes)),
     }
-
-
-def _classes(shown: Snapshot) -> list[str]:
-    """Return the names of the classes, by number, as every record shows them."""
-    record = shown.table if shown.table is not None else shown.path
-    return [] if record is None else list(shown_names(record.classes))
 
 
 def _accuracy(shown: Snapshot) -> list[str]:

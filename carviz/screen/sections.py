@@ -9,7 +9,7 @@ from carviz.screen.bank import bank, gallery, numbers
 from carviz.screen.chooser import chooser
 from carviz.screen.chosen import chosen
 from carviz.screen.classes import changed, classes
-from carviz.screen.head import choice, head, work
+from carviz.screen.head import choice, head, names, work
 from carviz.screen.pruning import place, pruning, report
 from carviz.screen.sight import siblings, sight
 from carviz.session import Snapshot
@@ -19,6 +19,7 @@ Sections = dict[str, dict[str, Any]]
 
 SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
     "head": head,
+    "names": names,
     "choice": choice,
     "work": work,
     "chooser": chooser,

@@ -37,7 +37,8 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
         items = [
             [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)
         ]
-        small, large = [items[0][0], "", False], {"picture": None, "words": "", "items": items}
+        small: list[Any] | None = [items[0][0], "", False]
+        large: dict[str, Any] = {"picture": None, "words": "", "items": items}
     else:
         small = _small(shown, name, shown.filter)
         words = "" if small else _why_none(shown, name)

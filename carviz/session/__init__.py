@@ -10,8 +10,8 @@ from carviz.session.session import Session
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import News
 from carviz.session.subject import Subject
-from carviz.session.worker import Throttle
 from carviz.session.thumbnails import SIDE, as_bytes, png, reduced, rgb_image
+from carviz.session.worker import Throttle
 
 __all__ = [
     "BUNDLED",

@@ -45,11 +45,6 @@ class Jobs:
         self.shelf: Shelf = {}
         self.afterwards: list[Callable[[], None]] = []
 
-    @property
-    def opening(self) -> bool:
-        """Whether another model or other data is being opened."""
-        return self._state.opening
-
     def compute(self, scope: str) -> None:
         """See `Session.compute`."""
         if scope not in ("bank", "filter"):
@@ -146,7 +141,7 @@ class Jobs:
         state, job = self._state, self._state.job
         if job is None or not state.busy:
             return
-        if self.opening:
+        if state.opening:
             state.supersede()
             state.end(job, 0.0, how_opening_ended(job, state.subject))
             return

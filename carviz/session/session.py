@@ -8,24 +8,24 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from carviz.banks import Bank, Model, find_layer
+from carviz.banks import Model, find_layer
 from carviz.evaluate import Data
-from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.results import CarTable, SelectivityTable
 from carviz.session import choosing
-from carviz.session.exporting import Exported
 from carviz.session.jobs import Jobs
-from carviz.session.looks import Looks, Order, View
+from carviz.session.looks import Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import Hear, State
 from carviz.session.subject import Subject
+from carviz.session.values import Values
 from carviz.session.worker import PATIENCE, Step, Worker
 
 Result = TypeVar("Result")
 
 
-class Session:
+class Session(Values):
     """A model on its data; `carviz.open_session` makes it.
 
     What takes long is done by one thread of its own, a piece at a time; whoever is impatient asks
@@ -73,17 +73,6 @@ class Session:
         return self._lock
 
     @property
-    def subject(self) -> Subject:
-        """The model and the data, opened."""
-        return self._state.subject
-
-    @property
-    def banks(self) -> list[Bank]:
-        """The banks that can be chosen, in forward order."""
-        with self._lock:
-            return [self._state.banks[layer] for layer in self._state.offered]
-
-    @property
     def layer(self) -> str:
         """The bank that is shown."""
         return self._state.layer
@@ -112,16 +101,6 @@ class Session:
     def count(self, count: int) -> None:
         with self._lock:
             choosing.choose_place(self._state, count)
-
-    @property
-    def view(self) -> str:
-        """What is looked at: "filter", "bank" or "pruning"."""
-        return self._state.looks.view
-
-    @property
-    def looks(self) -> Looks:
-        """What is looked at."""
-        return self._state.looks
 
     @property
     def device(self) -> str:
@@ -173,52 +152,6 @@ class Session:
                 opened=opened,
             )  # fmt: skip
             choosing.choose_looks(self._state, looks)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job is running."""
-        return self._state.busy
-
-    @property
-    def opening(self) -> bool:
-        """Whether another model or other data is being opened."""
-        return self._jobs.opening
-
-    @property
-    def progress(self) -> float:
-        """Share of the running or last job that is done, 0 to 1."""
-        return self._state.progress
-
-    @property
-    def status(self) -> str:
-        """What it is doing, in words."""
-        return self._state.status
-
-    @property
-    def table(self) -> CarTable | None:
-        """The table that is shown for the chosen filter; None before anything was measured."""
-        return self._state.table
-
-    @property
-    def selectivity(self) -> SelectivityTable | None:
-        """Which filters of the bank select colour; None where that is not known."""
-        return self._state.findings.kinds.get(self._state.layer)
-
-    @property
-    def path(self) -> PruningPath | None:
-        """The path of greedy CAR in the bank, as far as it is known."""
-        return self._state.path
-
-    @property
-    def paths(self) -> list[PruningPath]:
-        """The paths of all criteria, that of greedy CAR first."""
-        with self._lock:
-            return list(self._state.paths_of(self._state.layer).paths)
-
-    @property
-    def exported(self) -> Exported | None:
-        """The last smaller network that was saved of this bank, and what became smaller."""
-        return self._state.exported
 
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment, frozen."""

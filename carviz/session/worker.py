@@ -127,18 +127,18 @@ def words_of(error: BaseException) -> str:
 
 
 class Throttle:
-    """Says when the next update is due."""
+    """Says when the next update is due: so many in a pause of so many seconds, and no more."""
 
-    def __init__(self, pause: float = PAUSE) -> None:
+    def __init__(self, pause: float = PAUSE, many: int = 1) -> None:
         self._pause = pause
-        self._last = -pause
+        self._last = deque([-pause] * many, many)
 
     def due(self) -> bool:
-        """Whether `pause` seconds have passed since the last time that this was True."""
+        """Whether less than `many` were due within the last `pause` seconds."""
         now = time.monotonic()
-        if now - self._last < self._pause:
+        if now - self._last[0] < self._pause:
             return False
-        self._last = now
+        self._last.append(now)
         return True
 
 

@@ -27,18 +27,19 @@ export function bank(store) {
   function drawing(found) {
     const { layer, index, marks, threshold } = store.get("bank");
     const chosen = store.get("choice").filter;
-    const [filters, car, low, high] = ["filters", "car", "low", "high"].map((name) => floats(found[name]));
+    const [car, low, high] = ["car", "low", "high"].map((name) => floats(found[name]));
     const sure = flags(found.sure);
     const indices = floats(index);
     const told = threshold !== null;
-    const dots = Array.from(filters, (filter, row) => ({
-      filter, car: car[row], low: low[row], high: high[row], sure: sure[row],
+    const dots = Array.from(car, (car, filter) => ({
+      filter, car, low: low[filter], high: high[filter], sure: sure[filter],
       mark: told ? marks[filter] : "", index: told ? indices[filter] : NaN,
-    }));
+    })).filter((dot) => !Number.isNaN(dot.car));
     const order = [...dots].sort((a, b) => b.car - a.car || a.filter - b.filter);
     order.forEach((dot, place) => { dot.rank = place + 1; });
     const dead = dots.some((dot) => told && Number.isNaN(dot.index));
-    const y = scale(100 * Math.min(0, ...low), 100 * Math.max(0, ...high), HEIGHT - BOTTOM, TOP);
+    const [least, most] = [Math.min(0, ...dots.map((dot) => dot.low)), Math.max(0, ...dots.map((dot) => dot.high))];
+    const y = scale(100 * least, 100 * most, HEIGHT - BOTTOM, TOP);
     const x = told
       ? scale(dead ? -0.24 : -0.06, 1.06, LEFT, WIDTH - RIGHT)
       : scale(0, dots.length + 1, LEFT, WIDTH - RIGHT);

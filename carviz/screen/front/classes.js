@@ -4,8 +4,6 @@ import { has } from "./has.js";
 import { paint } from "./pictures.js";
 import * as said from "./wording.js";
 
-const MOST = 12; // changed images that are shown
-
 function bar(row, scale) {
   const at = (x) => (100 * (x - scale.low)) / (scale.high - scale.low);
   const box = make("span", "cv-bar");
@@ -74,10 +72,9 @@ export function classes(store) {
     }
     if (!found.items.length) box.append(make("p", "", "No image of this class changes."));
     const list = make("div", "cv-thumbs");
-    list.append(...found.items.slice(0, MOST).map((item) => thumb(item, name, names)));
+    list.append(...found.items.map((item) => thumb(item, name, names)));
     box.append(list);
-    const more = found.items.length - MOST;
-    const rest = [more > 0 ? `and ${more} more` : "", found.note].filter(Boolean).join(". ");
+    const rest = [found.more ? `and ${said.whole(found.more)} more` : "", found.note].filter(Boolean).join(". ");
     if (rest) box.append(make("p", "", rest));
     return box;
   }
@@ -116,12 +113,12 @@ export function classes(store) {
 
   let last = -1;
   function show(changed) {
-    if (!has(changed, "classes", "changed", "head") &&
+    if (!has(changed, "classes", "changed", "names") &&
         !(has(changed, "choice") && store.get("choice").opened !== last)) return;
     const had = el.contains(focused(el)) ? focused(el).dataset.class : undefined;
     const top = el.scrollTop;
     const found = store.get("classes");
-    const names = store.get("head").classes;
+    const names = store.get("names").classes;
     const open = store.get("choice").opened;
     el.classList.toggle("cv-faced", Object.keys(found.faces).length > 0);
     if (found.empty) {

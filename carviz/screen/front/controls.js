@@ -20,8 +20,8 @@ export function controls(store) {
   if (store.live) el.append(device.label, ...jobs, cancel);
 
   function show(changed) {
-    if (!has(changed, "head", "choice", "work")) return;
-    const { banks, devices } = store.get("head");
+    if (!has(changed, "names", "choice", "work")) return;
+    const { banks, devices } = store.get("names");
     const { layer, device: where } = store.get("choice");
     bank.fill(banks.map((bank) => [bank.layer, bank.words]), layer);
     device.fill(devices.map((name) => [name, name]), where);

@@ -97,7 +97,7 @@ export function pruning(store) {
 
   function paintLost() {
     const { right, change, lost: rows, more } = store.get("place");
-    const names = store.get("head").classes;
+    const names = store.get("names").classes;
     const head = make("div", "cv-car");
     head.append(make("b", "", right), make("span", "", change ? `right, ${change}` : "right"));
     if (!rows.length) return lost.replaceChildren(head, make("h4", "", "No class has lost accuracy."));

@@ -18,7 +18,7 @@ from carviz.session.subject import Subject
 from carviz.session.worker import Step, Throttle, words_of
 
 PAUSE = 0.3
-"""Seconds between two messages to the browser."""
+"""Seconds between two times that pictures which came are told of."""
 
 
 class Seeing:
@@ -29,7 +29,7 @@ class Seeing:
         self._begun: dict[Piece, Steps] = {}
         self._place: tuple[Subject, str, str] | None = None
         self._fresh: dict[Sight, list[int]] = {}
-        self._due = Throttle(PAUSE)
+        self._due, self._better = Throttle(PAUSE), Throttle()
 
     def next_step(self, beside_job: bool) -> Step | None:
         """Return the next step; None if nothing is to be made now."""
@@ -107,7 +107,7 @@ class Seeing:
         self._fresh.setdefault(sort, []).extend(numbers)
         if self._due.due():
             self._tell()
-        elif sort == "synthesised":  # the large picture grows better with every step
+        elif sort == "synthesised" and self._better.due():  # the large one, ever better
             self._state.tell("sight")
 
     def _ended(self, piece: Piece) -> None:
