@@ -38,6 +38,11 @@ export class Live {
       picture.then(({ url }) => url && URL.revokeObjectURL(url));
   }
 
+  // Whether another model and other data can be chosen.
+  get change() {
+    return this.#model.get("change") !== false;
+  }
+
   get(section) {
     return this.#model.get(`shown_${section}`) ?? {};
   }
