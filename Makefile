@@ -2,7 +2,7 @@
 # on two cores that do nothing else (rounded up; some are estimates), and what the target does.
 PYTHON ?= python
 
-.PHONY: help install fast check test lint format types browser names picture notebooks \
+.PHONY: help install fast check test lint format types browser hosts names picture notebooks \
 	screenshot benchmark benchmark-gpu neighbours campaign
 
 help: ## 0 min: these lines
@@ -32,6 +32,9 @@ types: ## 1 min: mypy, strict
 
 browser: ## 12 min: what CI does second: the explorer in a real JupyterLab, and the slow tests
 	$(PYTHON) -m pytest -m "browser or slow" tests
+
+hosts: ## 6 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (pip install -e ".[hosts]")
+	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings
 	$(PYTHON) tests/public_names.py
