@@ -3,8 +3,8 @@
 PYTHON ?= python
 FRONT = carviz/screen/front
 
-.PHONY: help install fast check test lint format types browser front front-watch names picture notebooks \
-	screenshot benchmark benchmark-gpu neighbours campaign
+.PHONY: help install fast check test lint format types browser hosts front front-watch names picture \
+	notebooks screenshot benchmark benchmark-gpu neighbours campaign
 
 help: ## 0 min: these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,9 +38,11 @@ front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users nee
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
-front-watch: ## bundle at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once
+front-watch: ## 0 min: bundle at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent watch
+hosts: ## 6 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (pip install -e ".[hosts]")
+	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings
 	$(PYTHON) tests/public_names.py

@@ -21,12 +21,21 @@ LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
 
 
 class Listener:
-    """Hears one widget, and asks its session."""
+    """Hears one widget, and asks its session.
+
+    Without `change` it hears of no other model and no other data: whoever looks at a served
+    notebook could name any folder of the server.
+    """
 
     def __init__(
-        self, widget: Any, session: Session, send_pictures: Callable[[list[str]], None]
+        self,
+        widget: Any,
+        session: Session,
+        send_pictures: Callable[[list[str]], None],
+        *,
+        change: bool = True,
     ) -> None:
-        self._widget, self._session = widget, session
+        self._widget, self._session, self._change = widget, session, change
         self._send_pictures = send_pictures
         self._named = False
 
@@ -59,6 +68,8 @@ class Listener:
             case {"press": str(name)} if name in PRESSES:
                 if not session.busy:  # a second click of a double click starts nothing anew
                     self._do(lambda: PRESSES[name](session))
+            case {"models": _} | {"load": _} if not self._change:
+                return  # a screen that can ask for that is not ours
             case {"models": True}:
                 self._name_models()
             case {"load": dict(asked)}:

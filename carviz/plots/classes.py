@@ -16,6 +16,7 @@ from carviz.plots.style import (
     HOLLOW,
     INK,
     LINE,
+    SIDE,
     SMALL,
     SOFT,
     TITLE,
@@ -42,7 +43,7 @@ AXIS = 0.75
 NOTE = 0.27
 TALLEST_ROW = 0.5
 MOST_OF_NAME = 3.3
-MARGIN = 0.3
+MARGIN = SIDE
 
 
 def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:

@@ -328,9 +328,12 @@ class Session(Values):
         if wait and self._worker.can_wait and self._worker.join(PATIENCE):
             self._seeing.close()
 
-    def aside(self, work: Step) -> None:
-        """Have something short done in the background, which need not wait for a job to end."""
-        self._worker.ask(work)
+    def aside(self, work: Step, after: float = 0.0) -> None:
+        """Have something short done in the background, which need not wait for a job to end.
+
+        It begins after so many seconds, for which nobody waits: not `settle`, and not `close`.
+        """
+        self._worker.ask(work, after)
 
     def read(self, work: Callable[[], Result]) -> Result:
         """Have something short done that reads the data, and return what it returns.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -173,7 +174,19 @@ class Snapshot:
     @property
     def drawable(self) -> bool:
         """Whether there is a figure of it."""
-        return self.measured or self.pruned
+        return self.measured or self.pruned or self._whole_bank
+
+    @property
+    def _whole_bank(self) -> bool:
+        """Whether a figure shows the bank."""
+        table = self.table
+        return self.looks.view == "bank" and table is not None and len(table.filters) > 1
+
+    @property
+    def about(self) -> str:
+        """What it is of, and when: "network shapes, data shapes, 1 December 2026"."""
+        today = datetime.date.today()
+        return f"network {self.model}, data {self.data}, {today.day} {today:%B %Y}"
 
     @property
     def pruned(self) -> bool:
@@ -186,13 +199,21 @@ class Snapshot:
         return missing_criteria(self.paths, self.band, len(self.path or ())) if self.pruned else []
 
     def figure(self) -> CarvizFigure:
-        """Return the curves of pruning where they are looked at, else the chosen filter.
+        """Return what is looked at: the chosen filter, the bank, or the curves of pruning.
 
-        ValueError while neither is there.
+        What is not there is taken from the others; ValueError while none is there. It says of what
+        network and data it is, and when it was drawn.
         """
-        # Loaded here, for it takes matplotlib along, which a screen can do without.
-        from carviz.plots import plot_filter, plot_paths
+        figure = self._figure()
+        figure.sign(self.about)
+        return figure
 
+    def _figure(self) -> CarvizFigure:
+        # Loaded here, for it takes matplotlib along, which a screen can do without.
+        from carviz.plots import plot_bank, plot_filter, plot_paths
+
+        if self._whole_bank and self.table is not None:
+            return plot_bank(self.table, selectivity=self.selectivity, pictures=self.pictures)
         if self.pruned and (self.looks.view == "pruning" or not self.measured):
             return plot_paths(self.paths, count=self.count, band=self.band, held_out=self.held_out)
         table = self.require()

@@ -7,7 +7,7 @@ export function header(store, row) {
   const facts = make("div", "cv-header");
   const brand = make("h2", "cv-brand", "carviz");
   el.append(facts);
-  if (store.live)
+  if (store.change)
     el.append(button("Change…", "cv-button cv-small-button", row.toggle, "Choose another model or other data"));
 
   function show(changed) {
