@@ -22,7 +22,8 @@ from carviz.cards.html import (
     th,
 )
 from carviz.cards.numbers import NUMBERS_NOTE, badge, number_cells
-from carviz.plots import check_picture, check_selectivity, class_blocks, plot_classes, tie_words
+from carviz.class_lists import tie_words
+from carviz.plots import check_picture, check_selectivity, class_blocks, plot_classes
 from carviz.results import CarTable, SelectivityTable
 from carviz.wording import flips_words, interval_words, points, rank_words
 
@@ -99,7 +100,7 @@ def _class_table(title: str, frame: pd.DataFrame) -> str:
         ]
         for _, r in frame.iterrows()
     )
-    note = tie_words(frame) if frame["tied"].any() else ""
+    note = tie_words(frame.itertuples())
     columns = ["class", "CAR", "95% interval", "lost", "gained", "images", "p", "q"]
     return html_table(title, columns, rows, text={"class"}) + (remark(note) if note else "")
 

@@ -3,7 +3,7 @@
 from carviz.plots.agreement import plot_agreement
 from carviz.plots.bank import plot_bank
 from carviz.plots.banks import plot_banks
-from carviz.plots.classes import class_blocks, plot_classes, tie_words
+from carviz.plots.classes import class_blocks, plot_classes
 from carviz.plots.clusters import plot_clusters
 from carviz.plots.cumulative import plot_cumulative
 from carviz.plots.curves import check_band, check_paths
@@ -41,5 +41,4 @@ __all__ = [
     "plot_ranks",
     "plot_seen",
     "plot_siblings",
-    "tie_words",
 ]

@@ -9,6 +9,7 @@ from carviz.screen.bank import bank, gallery, numbers
 from carviz.screen.chooser import chooser
 from carviz.screen.chosen import chosen
 from carviz.screen.classes import changed, classes
+from carviz.screen.doubts import doubts
 from carviz.screen.head import choice, head, work
 from carviz.screen.pruning import place, pruning, report
 from carviz.screen.sight import siblings, sight
@@ -19,6 +20,7 @@ Sections = dict[str, dict[str, Any]]
 
 SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
     "head": head,
+    "doubts": doubts,
     "choice": choice,
     "work": work,
     "chooser": chooser,

@@ -40,6 +40,7 @@ def check_number(state: State, filter: Any) -> int:
 def choose_filter(state: State, filter: Any) -> None:
     """Show another filter of the bank."""
     filter = check_number(state, filter)
+    state.filter_asked = True
     if filter != state.filter:
         state.filter = filter
         state.refresh()
