@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from carviz.checks import check_whole
 from carviz.results import CarTable, ClassEnds, ClassSummary, class_ends
@@ -92,12 +93,12 @@ def doubt_words(found: ClassEnds, complete: bool = True) -> str:
         span = f"{found.fewest:,} to {span}"
     images = f"{span} a class{'' if complete else ' so far'}"
     if not found.sure:
-        return f"No class by itself can be told from chance: {images}."
+        return f"No class can be told from chance: {images}."
     return f"Only {classes_words(found.sure)} can be told from chance: {images}."
 
 
-def tie_words(rows: Iterable[ClassSummary]) -> str:
-    """Say what "=" beside a class means; "" where none has it."""
+def tie_words(rows: Iterable[Any]) -> str:
+    """Say what "=" beside a class means, of rows like `ClassSummary`; "" where none has it."""
     found = list(rows)
     if not any(row.tied for row in found):
         return ""

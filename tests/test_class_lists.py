@@ -33,7 +33,7 @@ def test_a_list_stops_at_the_first_class_that_does_not_change():
 
 def test_few_images_a_class_are_said_before_anything_else():
     found = class_lists(table_of([1] + [0] * 13, [0] * 14, 5), 0, 5)
-    assert found.doubt == "No class by itself can be told from chance: 5 images a class."
+    assert found.doubt == "No class can be told from chance: 5 images a class."
     assert found.blocks[0][0] == "Hurt without the filter, surest first"
     running = class_lists(table_of([1] + [0] * 13, [0] * 14, 1, total=700), 0, 5)
     assert running.doubt.endswith(": 1 image a class so far.")

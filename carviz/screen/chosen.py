@@ -93,7 +93,8 @@ def _rank(found: FilterSummary, count: int) -> Line:
     if found.filters == 1:
         return ["rank: compute the bank to compare", "", ""]
     if not found.told_apart:
-        return [place_words(found, count), "", ""]
+        words = place_words(found, count)  # a line of its own, and no rank
+        return [f"{words[0].upper()}{words[1:]}.", "", ""]
     place, rest = rank_words(found, count).split(" ", 1)
     rest = rest.replace(" to ", "\u00a0to\u00a0")  # an interval is not broken at a line's end
     return ["rank ", place, f" {rest}"]

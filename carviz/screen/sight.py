@@ -37,6 +37,7 @@ def sight(shown: Snapshot) -> dict[str, Any]:
 def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
     """Return one sort of picture of the chosen filter."""
     sheet = shown.seen.sheets.get(shown.filter)
+    small: list[Any] | None
     if name == "patches" and sheet:
         items = [
             [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)

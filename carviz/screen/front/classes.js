@@ -45,7 +45,7 @@ export function classes(store) {
   let own = false; // whether bars have a scale of their own filter, not that of the bank
   const scaled = button("Own scale", "cv-button cv-small-button cv-own", () => {
     own = !own;
-    show(["classes"]);
+    show(null);
   }, "Bars as long as this filter's own classes allow, or on the scale of all filters of the bank");
 
   // A small picture of the class, or room for it until it is there.
