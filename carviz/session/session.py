@@ -159,8 +159,7 @@ class Session:
         order
             How the filters are sorted: by "number", "car" or "color".
         gallery
-            Which pictures are made of all filters: "weights", "patches" or "synthesised". Until
-            then it is "weights" of a bank that reads RGB, and "patches" of a deeper one.
+            Which pictures are made of all filters: "weights", "patches" or "synthesised".
         large
             The same of the chosen filter.
         siblings
@@ -173,8 +172,7 @@ class Session:
                 view=view, order=order, gallery=gallery, large=large, siblings=siblings,
                 opened=opened,
             )  # fmt: skip
-            self._state.gallery_asked |= gallery is not None
-            choosing.choose_looks(self._state, looks)
+            choosing.choose_looks(self._state, looks, gallery is not None)
 
     @property
     def busy(self) -> bool:
