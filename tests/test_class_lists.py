@@ -1,4 +1,4 @@
-"""Lists of the classes that a filter matters to say what they hold, and stop where nothing changes."""
+"""Lists of the classes that a filter matters to: what they hold, where they stop, what is said."""
 
 import numpy as np
 import pytest

@@ -13,8 +13,8 @@ from support.pictures import pictures_of
 from support.selectivity_tables import kinds_of
 from support.tables import LONG, NAMES, known_table, random_table
 
-from carviz.plots import plot_bank, plot_classes, plot_filter
 from carviz.class_lists import class_lists
+from carviz.plots import plot_bank, plot_classes, plot_filter
 from carviz.plots.classes import class_blocks, describe_blocks
 from carviz.plots.style import CarvizFigure, write
 from carviz.results import CarTable

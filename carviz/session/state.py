@@ -234,7 +234,8 @@ class State:
     def choose_highest(self) -> None:
         """Choose the filter of highest CAR, unless somebody has chosen, or opened a class."""
         tables = [table for table in self.tables() if len(table.filters) == self.bank.filters]
-        if tables and not self.filter_asked and self.looks.opened < 0:
+        free = not self.filter_asked and self.looks.opened < 0
+        if free and tables and tables[-1].car.max() > 0:  # else many cost nothing
             self.filter = int(tables[-1].order[0])
 
     def order(self) -> list[int]:

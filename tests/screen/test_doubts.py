@@ -17,10 +17,10 @@ def index_of(weights):
 
 
 @pytest.mark.parametrize(("size", "filters"), [(3, 32), (7, 64), (11, 96)])
-@pytest.mark.parametrize("draw", [torch.randn, lambda *n, generator: 2 * torch.rand(n, generator=generator) - 1])  # fmt: skip
+@pytest.mark.parametrize("draw", [torch.nn.init.normal_, torch.nn.init.kaiming_uniform_])
 def test_weights_of_noise_are_known_by_their_indices(size, filters, draw):
     generator = torch.Generator().manual_seed(size)
-    weights = draw(filters, 3, size, size, generator=generator)
+    weights = draw(torch.empty(filters, 3, size, size), generator=generator)
     assert is_noise(index_of(weights), size * size)
     weights[: filters // 2] = weights[: filters // 2].mean(1, keepdim=True)  # half of them grey
     assert not is_noise(index_of(weights), size * size)

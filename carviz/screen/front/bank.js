@@ -8,7 +8,7 @@ import { roundTicks, scale } from "./scale.js";
 import * as said from "./wording.js";
 
 const [WIDTH, HEIGHT] = [570, 470];
-const [LEFT, RIGHT, TOP, BOTTOM] = [62, 18, 44, 58];
+const [LEFT, RIGHT, TOP, BOTTOM] = [74, 18, 44, 58];
 const DEAD = -0.15; // where filters without an index stand
 const NUMBERED = 4; // filters at each end that have their number beside them
 const CROWD = 4; // filters at one index from which on it is said
