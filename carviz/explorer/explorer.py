@@ -88,6 +88,7 @@ class Explorer(anywidget.AnyWidget):
 
     shown_head = t.Dict({}).tag(sync=True)
     shown_names = t.Dict({}).tag(sync=True)
+    shown_doubts = t.Dict({}).tag(sync=True)
     shown_choice = t.Dict({}).tag(sync=True)
     shown_work = t.Dict({}).tag(sync=True)
     shown_chooser = t.Dict({}).tag(sync=True)
@@ -233,10 +234,10 @@ class Explorer(anywidget.AnyWidget):
 
     @t.observe("layer", "filter", "count", "view")
     def _chosen(self, change: Any) -> None:
-        # What the session has told is what it has already, and changes nothing there.
+        # What the session has told is what it has already, and nobody's choice.
         if change["name"] == "view":
             self.session.look(view=change["new"])
-        else:
+        elif getattr(self.session, change["name"]) != change["new"]:
             setattr(self.session, change["name"], change["new"])
 
     # -- in a notebook

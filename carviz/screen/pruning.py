@@ -15,6 +15,7 @@ from carviz.wording import (
     criterion_words,
     percent,
     points,
+    probability_words,
     share_words,
 )
 
@@ -107,7 +108,8 @@ def _share(before: str, count: ColorCount) -> list[str]:
     """Write a count among the first pruned, and chance: the bank's own share."""
     if not count.drawn:
         return [f"{before}none is left to count", "", ""]
-    return [before, color_words(count), f", by chance {share_words(count.chance)}"]
+    chance = f"by chance {share_words(count.chance)}, {probability_words(count.p_value)}"
+    return [before, color_words(count), f", {chance}"]
 
 
 def _lost(path: PruningPath, count: int) -> dict[str, Any]:

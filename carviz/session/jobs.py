@@ -51,6 +51,7 @@ class Jobs:
             raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
         state = self._state
         layer, filters = state.layer, [state.filter] if scope == "filter" else None
+        state.filter_asked |= scope == "filter"
         self._start(
             lambda job: measure(state, job, layer, filters),
             lambda job: measuring_ended(state, job),

@@ -42,6 +42,8 @@ def measuring_ended(state: State, job: Job) -> None:
         last = state.keep_running()
         # What was under way when it was stopped is not kept, so it does not count as done.
         done = 0.0 if last is None else len(last.images) / last.total
+        if last is not None and last.complete:
+            state.choose_highest()
         state.end(job, done, how_it_ended(job, last))
 
 

@@ -151,7 +151,7 @@ class Session(Values):
                 view=view, order=order, gallery=gallery, large=large, siblings=siblings,
                 opened=opened,
             )  # fmt: skip
-            choosing.choose_looks(self._state, looks)
+            choosing.choose_looks(self._state, looks, gallery is not None)
 
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment, frozen."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from carviz.banks import Bank
+from carviz.class_lists import class_lists
 from carviz.evaluate import Images, Normalization
 from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
@@ -21,7 +22,6 @@ from carviz.wording import (
     KIND_LETTERS,
     apart_words,
     band_words,
-    class_lists,
     counts_words,
     flips_words,
     index_words,
@@ -233,7 +233,8 @@ class Snapshot:
         dict
             model, data, images, device, banks, layer, filter, count, what is looked at, busy,
             progress, status, filters (of the bank, as they are sorted), chosen (the filter),
-            classes (of the chosen filter, at both ends), pruning (None before), pictures.
+            classes (of the chosen filter, at both ends), class_notes (sentences about them),
+            pruning (None before), pictures.
         """
         return {
             "model": self.model,
@@ -253,7 +254,7 @@ class Snapshot:
             "status": self.status,
             "filters": self._filters(),
             "chosen": self._chosen(),
-            "classes": self._classes(),
+            **self._classes(),
             "pruning": self._pruning(),
             "pictures": {sight: sorted(self.seen.pictures(sight)) for sight in SIGHTS},
         }
@@ -305,10 +306,12 @@ class Snapshot:
             }
         return said
 
-    def _classes(self) -> list[dict[str, Any]]:
+    def _classes(self) -> dict[str, Any]:
         if self.table is None or not self.measured:
-            return []
-        return [
+            return {"classes": [], "class_notes": []}
+        found = class_lists(self.table, self.filter, CLASSES)
+        notes = [note for note in (found.doubt, found.rest, found.tie) if note]
+        blocks = [
             {
                 "title": title,
                 "rows": [
@@ -321,8 +324,9 @@ class Snapshot:
                     for row in rows
                 ],
             }
-            for title, rows in class_lists(self.table, self.filter, CLASSES)
+            for title, rows in found.blocks
         ]
+        return {"classes": blocks, "class_notes": notes}
 
     def _pruning(self) -> dict[str, Any] | None:
         if self.path is None:

@@ -77,6 +77,9 @@ class State:
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     looks, looked
         What is looked at, and whether anybody has looked.
+    filter_asked, gallery_asked
+        Whether somebody chose the filter, or the pictures of the gallery: else the one of highest
+        CAR is shown once that is known, and of a deep bank patches, which say more than weights.
     data_names
         The names and folders of the data that was opened, the last one first.
     busy, progress, status, story
@@ -99,6 +102,7 @@ class State:
         self.exported: Exported | None = None
         self.pictures: NDArray[Any] | None = None
         self.looked = False
+        self.filter_asked, self.gallery_asked = False, False
         self.looks = Looks()
         self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
@@ -135,8 +139,10 @@ class State:
         self.supersede()
         self.findings.read_weights(self.subject, self.bank)
         self.pictures = self.subject.pictures(self.bank)
-        self.filter, self.exported = 0, None
-        self.looks = self.looks.changed(opened=-1)
+        self.filter, self.filter_asked, self.exported = 0, False, None
+        usual = "patches" if self.is_deep else "weights"
+        gallery = self.looks.gallery if self.gallery_asked else usual
+        self.looks = self.looks.changed(opened=-1, gallery=gallery)
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self._refresh()
         if self.table is not None:
@@ -169,6 +175,11 @@ class State:
     def opening(self) -> bool:
         """Whether another model or other data is being opened."""
         return self.busy and self.opening_job is not None and self.opening_job is self.job
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the bank reads something else than the image's RGB, of a network that does."""
+        return self.pictures is None and self.reads_rgb
 
     @property
     def reads_rgb(self) -> bool:
@@ -223,6 +234,13 @@ class State:
             place = steps if at_end else min(self.count, steps)
         self.path, self.count = path, place
 
+    def choose_highest(self) -> None:
+        """Choose the filter of highest CAR, unless somebody has chosen, or opened a class."""
+        tables = [table for table in self.tables() if len(table.filters) == self.bank.filters]
+        free = not self.filter_asked and self.looks.opened < 0
+        if free and tables and tables[-1].car.max() > 0:  # else many cost nothing
+            self.filter = int(tables[-1].order[0])
+
     def order(self) -> list[int]:
         """Return the bank's filters as the gallery has them; what is not known comes last."""
         key = np.arange(self.bank.filters, dtype=float)
@@ -239,7 +257,7 @@ class State:
             return None
         return Demand(
             self.layer, self.filter,
-            deep=self.pictures is None and self.reads_rgb, order=tuple(self.order()),
+            deep=self.is_deep, order=tuple(self.order()),
             large=self.looks.large, gallery=self.looks.gallery, siblings=self.looks.siblings,
             beside=self.reads_rgb,
         )  # fmt: skip

@@ -17,6 +17,8 @@ function sight(store) {
   tabs.setAttribute("aria-label", "Picture of the filter");
   const box = make("div", "cv-seen");
   el.append(tabs, box);
+  const note = make("p", "cv-note");
+  el.append(note);
   const places = () => ({
     large: make("img", "cv-large"), sheet: make("div", "cv-large cv-sheet"), words: make("div", "cv-large cv-coming"),
   });
@@ -86,9 +88,13 @@ function sight(store) {
     });
     if (store.printed) {
       box.replaceChildren(...given.filter(({ large }) => large.picture || large.items.length).map(printed));
+      note.hidden = true;
       return;
     }
-    const shown = fill(given.find(({ name }) => name === look).large);
+    const found = given.find(({ name }) => name === look).large;
+    note.textContent = found.note;
+    note.hidden = !found.note;
+    const shown = fill(found);
     if (box.firstChild !== shown) box.replaceChildren(shown);
   }
   return { el, show };
@@ -124,21 +130,24 @@ function numbers(store) {
   return { el, show };
 }
 
+const NEAREST = "Nearest by answers";
+const MEASURE = "Correlation of answers.";
+
 function siblings(store) {
   const el = make("div", "cv-siblings");
   const opener = button("", "cv-opener",
     () => store.send({ look: { siblings: !store.get("choice").siblings } }),
-    "The filters of the bank that answer most alike, by the correlation of answers");
+    "The filters of the bank that answer most alike; those below 0.5 are not called alike");
   const box = make("div", "cv-near");
   el.append(opener, box);
 
   function sibling({ filter, words, picture }) {
     const node = button("", "cv-sibling", () => store.send({ filter }));
-    node.setAttribute("aria-label", `Filter ${filter}, likeness ${words}. Choose it.`);
+    node.setAttribute("aria-label", `Filter ${filter}, correlation ${words}. Choose it.`);
     const face = make(picture ? "img" : "span", "cv-near-face");
     if (picture) {
       face.alt = "";
-      paint(face, store, picture[0]);
+      paint(face, store, picture[0], () => face.classList.toggle("cv-smooth", !picture[2]));
     }
     const said = make("span", "");
     said.append(make("b", "", filter), make("span", "", words));
@@ -150,9 +159,10 @@ function siblings(store) {
     if (!has(changed, "siblings", "choice")) return;
     const open = Boolean(store.get("choice").siblings);
     const { items, words } = store.get("siblings");
-    opener.textContent = `${open ? "▾" : "▸"} Siblings`;
+    opener.textContent = `${open ? "▾" : "▸"} ${NEAREST}`;
     opener.setAttribute("aria-expanded", String(open));
-    box.replaceChildren(...(open && words ? [make("p", "", words)] : []), ...items.map(sibling));
+    box.replaceChildren(...(open && words ? [make("p", "", words)] : []), ...items.map(sibling),
+      ...(items.length ? [make("p", "cv-note cv-measure", MEASURE)] : []));
     box.hidden = !open;
   }
   return { el, show };

@@ -3,8 +3,8 @@
 // somebody does goes to Python as one message. Pictures are asked for by name, and come as messages.
 
 const SECTIONS = [
-  "head", "names", "choice", "work", "chooser", "bank", "numbers", "gallery", "chosen", "classes",
-  "changed", "sight", "siblings", "pruning", "place", "report", "models",
+  "head", "names", "doubts", "choice", "work", "chooser", "bank", "numbers", "gallery", "chosen",
+  "classes", "changed", "sight", "siblings", "pruning", "place", "report", "models",
 ];
 const MOST = 48; // pictures asked for in one message
 const KEPT = 3000; // pictures that are kept

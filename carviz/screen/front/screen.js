@@ -4,6 +4,7 @@ import { chooser } from "./chooser.js";
 import { classes } from "./classes.js";
 import { controls } from "./controls.js";
 import { make } from "./dom.js";
+import { doubts } from "./doubts.js";
 import { filter } from "./filter.js";
 import { gallery } from "./gallery.js";
 import { header } from "./header.js";
@@ -20,7 +21,7 @@ export function screen(store, el) {
   const panels = {
     header: header(store, row), row, controls: controls(store), status: status(store),
     views: views(store), gallery: gallery(store), filter: filter(store), classes: classes(store),
-    bank: bank(store), pruning: pruning(store),
+    bank: bank(store), pruning: pruning(store), doubts: doubts(store),
   };
   const part = (name, ...children) => {
     const box = make("div", name);
@@ -31,7 +32,8 @@ export function screen(store, el) {
   const detail = part("cv-detail", about, panels.classes);
   const body = part("cv-body", panels.gallery, detail, panels.bank, panels.pruning);
   root.append(
-    top.el, row.el, panels.controls.el, part("cv-line", words, panels.views).el, body.el,
+    top.el, row.el, panels.controls.el, part("cv-line", words, panels.views).el, panels.doubts.el,
+    body.el,
   );
   keepKeysFromLab(root);
   el.append(root);

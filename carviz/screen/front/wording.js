@@ -47,7 +47,7 @@ export const whole = grouped;
 
 export function counts(lost, gained, images) {
   const parts = [[lost, "lost"], [gained, "gained"]].filter(([n]) => n);
-  const said = parts.map(([n, word]) => `${grouped(n)} ${word}`).join(", ") || "0";
+  const said = parts.map(([n, word]) => `${grouped(n)} ${word}`).join(", ") || "none lost or gained";
   return `${said} of ${grouped(images)}`;
 }
 
