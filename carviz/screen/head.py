@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from carviz.results import shown_names
-from carviz.session import Snapshot
+from carviz.session import Snapshot, left_out
 from carviz.wording import counted, percent
 
 UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
@@ -17,10 +18,9 @@ def head(shown: Snapshot) -> dict[str, Any]:
 
     A fact is [before, strong, after].
     """
-    images = len(shown.images)
     facts = [
-        ["model ", shown.model, ""],
-        ["data ", shown.data, f", {counted(images, 'image')}"],
+        ["model ", shown.model, _weights(shown)],
+        ["data ", shown.data, _images(shown)],
         ["on ", shown.device, ""],
         _accuracy(shown),
     ]
@@ -38,6 +38,18 @@ def head(shown: Snapshot) -> dict[str, Any]:
         ],
         "classes": _classes(shown),
     }
+
+
+def _weights(shown: Snapshot) -> str:
+    weights = shown.how.weights
+    if weights == "DEFAULT":
+        return ""
+    return ", random weights" if weights is None else f", weights {Path(weights).name}"
+
+
+def _images(shown: Snapshot) -> str:
+    found = left_out(shown.images.source)
+    return f", {counted(len(shown.images), 'image')}" + (f" ({found})" if found else "")
 
 
 def _classes(shown: Snapshot) -> list[str]:

@@ -13,6 +13,7 @@ from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
+from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Looks
 from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
@@ -94,6 +95,10 @@ class Snapshot:
         class were loaded at most.
     opening
         Whether another model or other data is being opened.
+    refused
+        Why the model and data that were asked for last could not be opened; "" where they could.
+    how
+        How the model and the data were loaded, given by name or folder.
     has_colour
         Whether any bank of the network reads RGB.
     own_data
@@ -140,6 +145,8 @@ class Snapshot:
     data_names: tuple[str, ...] = ()
     limit: int | None = None
     opening: bool = False
+    refused: str = ""
+    how: How = PLAINLY
     has_colour: bool = True
     own_data: bool = False
     busy: bool = False

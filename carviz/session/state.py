@@ -167,6 +167,12 @@ class State:
         """Whether another model or other data is being opened."""
         return self.busy and self.opening_job is not None and self.opening_job is self.job
 
+    def _refused(self) -> str:
+        """Return why what was asked for last could not be opened; "" where it could."""
+        job = self.job
+        failed = job is not None and job is self.opening_job and job.error is not None
+        return str(job.error) if failed and job is not None else ""
+
     @property
     def reads_rgb(self) -> bool:
         """Whether any bank reads RGB, so that there are pictures in colour."""
@@ -273,6 +279,8 @@ class State:
             data_names=tuple(self.data_names),
             limit=subject.limit,
             opening=self.opening,
+            refused=self._refused(),
+            how=subject.how,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
             busy=self.busy,

@@ -21,7 +21,7 @@ from carviz.evaluate import (
     inference_mode,
 )
 from carviz.pictures import rgb_weights
-from carviz.session.loading import Loaded, by_name, load, usual_limit
+from carviz.session.loading import PLAINLY, How, Loaded, by_name, load, usual_limit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +46,8 @@ class Subject:
         Their fingerprints; "" to take them here.
     given
         The model as it was given, whose weights may change; None for the opened copy.
+    how
+        How they were loaded, given by name or folder.
     """
 
     networks: dict[str, Network]
@@ -58,6 +60,7 @@ class Subject:
     model_digest: str = ""
     data_digest: str = ""
     given: nn.Module | None = None
+    how: How = PLAINLY
 
     def __post_init__(self) -> None:
         if self.origin is None:
@@ -140,6 +143,7 @@ def make_subject(networks: dict[str, Network], loaded: Loaded, run: Run | None) 
     return Subject(
         networks, loaded.images, loaded.model_name, loaded.data_name, run,
         loaded.origin, loaded.limit, digest, loaded.data_digest, loaded.model,
+        loaded.how,
     )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_told_and_the_row_stays_open(explorer, photos):
 def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, monkeypatch):
     reached, go_on, load_model = threading.Event(), threading.Event(), loading.load_model
 
-    def slow(name):
+    def slow(name, weights="DEFAULT"):
         reached.set()
         assert go_on.wait(WAIT)
         return load_model(name)
