@@ -44,7 +44,12 @@ Weights = Annotated[
 Checkpoint = Annotated[
     Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Images a class at most.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Images a class at most; of the bundled ones 50 where nothing is said."
+    ),
+]
 Unreadable = Annotated[str, typer.Option(help="'skip' leaves out files that are no images.")]
 Root = Annotated[Path | None, typer.Option(help="Where torchvision's data sets are.")]
 Download = Annotated[
@@ -134,7 +139,9 @@ def images_of(
 ) -> Any:  # fmt: skip
     """Load the data that the network will look at, and tell what was left out."""
     import carviz
+    from carviz.session import usual_limit
 
+    limit = usual_limit(data) if limit is None else limit
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         images = carviz.load_data(

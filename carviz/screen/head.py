@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from carviz.results import shown_names
+from carviz.results import CarTable, shown_names
 from carviz.session import Snapshot, left_out
 from carviz.wording import counted, percent
 
@@ -24,6 +24,8 @@ def head(shown: Snapshot) -> dict[str, Any]:
         ["on ", shown.device, ""],
         _accuracy(shown),
     ]
+    if shown.table is not None and not shown.own_data:
+        facts.append([_other_images(shown.table), "", ""])
     if shown.untraceable:
         facts.append([UNTRACEABLE, "", ""])
     return {
@@ -38,6 +40,17 @@ def head(shown: Snapshot) -> dict[str, Any]:
         ],
         "classes": _classes(shown),
     }
+
+
+def _other_images(table: CarTable) -> str:
+    """Say that a table is of other images than those at hand, and what to write to see its own."""
+    opened = table.passport.get("opened")
+    data, words = "data", f"{table.total:,} images"
+    if isinstance(opened, dict):
+        limit = "" if opened.get("limit") is None else f", limit={opened['limit']}"
+        data = f'carviz.load_data("{opened.get("data")}"{limit})'
+        words = f"{words} of {opened.get('data')}"
+    return f"numbers of other images ({words}): to see those, explore(model, {data}, tables=…)"
 
 
 def _weights(shown: Snapshot) -> str:

@@ -3,7 +3,7 @@
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.front import open_session
-from carviz.session.loading import BUNDLED, How, by_name, left_out
+from carviz.session.loading import BUNDLED, How, by_name, left_out, usual_limit
 from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
 from carviz.session.seeing.making import small
 from carviz.session.session import Session
@@ -36,4 +36,5 @@ __all__ = [
     "reduced",
     "rgb_image",
     "small",
+    "usual_limit",
 ]

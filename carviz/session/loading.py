@@ -25,7 +25,8 @@ from carviz.zoo import SPLITS, LoadedImages, load_data, load_model
 
 BUNDLED = "shapes"
 IMAGES_A_CLASS = 50
-"""Of the bundled images: the first bank is done within ten seconds on two quiet cores."""
+"""Of the bundled images, on the screen and in the terminal: the first bank is done within ten
+seconds on two quiet cores."""
 
 Begin = Callable[[str], Progress]
 """Told in words what comes next; gives what is told how far that is."""
