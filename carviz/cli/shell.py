@@ -58,6 +58,8 @@ Download = Annotated[
 Device = Annotated[str | None, typer.Option(help="A torch device, e.g. cuda; else the CPU.")]
 Filters = Annotated[str | None, typer.Option(help="Filter numbers, e.g. 0,3,8; else all.")]
 
+LISTS = "carviz.list_banks(model) lists"
+"""What an error about a bank's name points to, in Python."""
 PLAIN = {
     "−": "-",
     "–": "-",
@@ -92,8 +94,9 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, OSError) as error:
+        words = str(error).replace(LISTS, "`carviz banks MODEL` lists")
         Console(stderr=True, highlight=False).print(
-            f"[red]Error:[/] {escape(str(error))}", soft_wrap=True
+            f"[red]Error:[/] {escape(words)}", soft_wrap=True
         )
         raise typer.Exit(2) from error
     except KeyboardInterrupt:

@@ -73,6 +73,8 @@ def _classes(shown: Snapshot) -> list[str]:
 
 def _accuracy(shown: Snapshot) -> list[str]:
     table, path, images = shown.table, shown.path, len(shown.images)
+    if shown.accuracy is not None:
+        return ["whole network ", percent(shown.accuracy), " right"]
     measured = table is not None and table.complete
     if path is not None and not measured:
         chosen = len(path.targets)  # fewer where images are held out
@@ -80,7 +82,8 @@ def _accuracy(shown: Snapshot) -> list[str]:
         return ["whole network ", percent(path.accuracy[0]), f" right{on}"]
     if table is None:
         return ["accuracy: ", "not measured yet", ""]
-    so_far = "" if measured else f" on {len(table.images):,} images so far"
+    on = f" on {counted(len(table.images), 'image')}"
+    so_far = "" if measured and shown.own_data else on if measured else f"{on} so far"
     return ["whole network ", percent(table.accuracy), f" right{so_far}"]
 
 

@@ -13,6 +13,7 @@ COARSE = 32
 TABS: dict[Sight, str] = {
     "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
 }  # fmt: skip
+LATER, SOON = "Comes when the running job is over.", "Comes in a moment…"
 EFFECTIVE = "Effective"
 """What the weights of a bank that reads something else than the image's RGB are called."""
 
@@ -24,7 +25,8 @@ def sight(shown: Snapshot) -> dict[str, Any]:
     -------
     dict
         filter, and tabs: for each sort its name, words, small (a picture, None before it is there)
-        and large: picture (None for words), words, items ([key, words] each, of patches). A
+        and large: picture (None for words), words, items ([key, words] each, of patches), and
+        coming (whether a picture is being made). A
         picture is [key, words, coarse]: words to be read aloud, and whether its pixels are squares.
     """
     return {"filter": shown.filter, "tabs": [tab(shown, name) for name in SIGHTS]}
@@ -37,11 +39,13 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
         items = [
             [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)
         ]
-        small, large = [items[0][0], "", False], {"picture": None, "words": "", "items": items}
+        small = [items[0][0], "", False]
+        large = {"picture": None, "words": "", "items": items, "coming": False}
     else:
         small = _small(shown, name, shown.filter)
         words = "" if small else _why_none(shown, name)
-        large = {"picture": _large(shown, name), "words": words, "items": []}
+        coming = words in (LATER, SOON)
+        large = {"picture": _large(shown, name), "words": words, "items": [], "coming": coming}
     return {"name": name, "words": sort_words(shown, name), "small": small, "large": large}
 
 
@@ -95,7 +99,7 @@ def _why_none(shown: Snapshot, name: Sight) -> str:
     for piece in pieces if name != "synthesised" else pieces[:1]:
         if piece in seen.failed:
             return f"No picture: {seen.failed[piece]}"
-    return "Comes when the running job is over." if shown.busy else "Comes in a moment…"
+    return LATER if shown.busy else SOON
 
 
 def siblings(shown: Snapshot) -> dict[str, Any]:

@@ -96,13 +96,18 @@ def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded
     if loaded.model is not former.model or loaded.model_digest != former.model_digest:
         networks = open_networks(loaded.model, networks)
     subject = make_subject(networks, loaded, former.run)
-    layer = subject.first_layer(set())
+    known = shelf.get(subject.digests)
+    left = None if known is None else known.left
+    layer = subject.first_layer(set()) if left is None else left[0]
     findings = _find_on(state, shelf, former, subject, layer)
     with state.lock:
         state.only(job)
         state.supersede()
+        state.findings.left = state.layer, state.filter, state.count
         state.take(subject, findings)
         state.show_subject(layer)
+        if left is not None:
+            state.come_back(*left[1:])
 
 
 def _find_on(state: State, shelf: Shelf, former: Subject, subject: Subject, layer: str) -> Findings:

@@ -103,6 +103,8 @@ class Snapshot:
         Whether any bank of the network reads RGB.
     own_data
         Whether the table was measured on the data at hand.
+    accuracy
+        The whole network's on all images of the data, told by whatever bank; None where unknown.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
 
@@ -149,6 +151,7 @@ class Snapshot:
     how: How = PLAINLY
     has_colour: bool = True
     own_data: bool = False
+    accuracy: float | None = None
     busy: bool = False
     progress: float = 0.0
     status: str = ""

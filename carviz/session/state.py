@@ -141,6 +141,11 @@ class State:
         self.tell("bank")
         self.worker.wake()
 
+    def come_back(self, filter: int, count: int) -> None:
+        """Choose what was chosen when this subject was left."""
+        self.filter, self.count = filter, min(count, 0 if self.path is None else len(self.path))
+        self.refresh()
+
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
         self.running, self.table, self.path, self.exported = None, None, None, None
@@ -283,6 +288,7 @@ class State:
             how=subject.how,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
+            accuracy=self.findings.accuracy(subject.data_digest, len(subject.images)),
             busy=self.busy,
             progress=self.progress,
             status=self.status,

@@ -21,7 +21,7 @@ function sight(store) {
   const sheet = make("div", "cv-large cv-sheet");
   const words = make("div", "cv-large cv-coming");
 
-  function fill({ items, picture, words: why }) {
+  function fill({ items, picture, words: why, coming }) {
     if (items.length) {
       while (sheet.children.length > items.length) sheet.lastChild.remove();
       items.forEach(([key, words], place) => {
@@ -33,6 +33,7 @@ function sight(store) {
     }
     if (!picture) {
       words.textContent = why;
+      words.classList.toggle("cv-alive", Boolean(coming));
       return words;
     }
     const [key, said, coarse] = picture;
@@ -59,11 +60,12 @@ function sight(store) {
         return node;
       }));
     }
-    given.forEach(({ name, words, small }, place) => {
+    given.forEach(({ name, words, small, large }, place) => {
       const node = tabs.children[place];
       node.setAttribute("aria-pressed", String(name === look));
       node.lastChild.textContent = words;
       face(node.firstChild, small);
+      node.firstChild.classList.toggle("cv-alive", Boolean(large.coming));
     });
     const shown = fill(given.find(({ name }) => name === look).large);
     if (box.firstChild !== shown) box.replaceChildren(shown);
