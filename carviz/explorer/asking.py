@@ -17,6 +17,7 @@ PRESSES: dict[str, Callable[[Session], None]] = {
     "export": lambda session: session.export(),
 }
 """Buttons that begin a job."""
+FIELDS = ("model", "data", "limit", "weights")
 LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
 
 
@@ -73,8 +74,8 @@ class Listener:
             case {"models": True}:
                 self._name_models()
             case {"load": dict(asked)}:
-                fields = (str(asked.get(f, "")).strip() for f in ("model", "data", "limit"))
-                self._open(Choice(*fields))
+                fields = {name: str(asked.get(name, "")).strip() for name in FIELDS}
+                self._open(Choice(fit=asked.get("fit") is True, **fields))
             case {"want": list(keys)}:
                 self._send_pictures([key for key in keys if isinstance(key, str)])
 
@@ -88,8 +89,12 @@ class Listener:
     def _open(self, choice: Choice) -> None:
         """Open what was typed into the row, in the place of a measurement that runs."""
         session = self._session
-        if not session.opening:
-            self._do(lambda: session.open_other(*what_to_open(choice, session.subject)))
+        if session.opening:
+            return
+        try:
+            session.open_other(*what_to_open(choice, session.subject))
+        except Exception as error:
+            session.refuse(error, opening=True)
 
     def _name_models(self) -> None:
         if not self._named:

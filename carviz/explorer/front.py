@@ -42,7 +42,8 @@ def explore(
         "shapes". It is not touched.
     data
         As in `carviz.measure_car`, or a name or a folder that `carviz.load_data` knows; None for
-        bundled images, 50 a class.
+        the images that `tables` were measured on, where those came by name and are at hand, else
+        for bundled images, 50 a class.
     layer
         The bank to begin with: a convolution's name or the module itself; None for the first.
     device

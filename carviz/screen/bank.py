@@ -90,13 +90,16 @@ def gallery(shown: Snapshot) -> dict[str, Any]:
     sort = shown.looks.gallery
     own = sort == "weights" and shown.pictures is not None
     none = sort == "weights" and not shown.has_colour and not own
+    found = [] if none else sheets(shown, sort)
+    there = sum(len(filters) for _, filters in found)
+    coming = "" if there == shown.bank.filters else f"{there} of {shown.bank.filters} pictures"
     return {
         "layer": shown.layer,
         "sort": sort,
         "shows": [[name, sort_words(shown, name)] for name in SIGHTS],
         "pictured": not none,
-        "note": NO_PICTURES if none else _padded(shown, sort),
-        "sheets": [] if none else sheets(shown, sort),
+        "note": NO_PICTURES if none else coming or _padded(shown, sort),
+        "sheets": found,
     }
 
 

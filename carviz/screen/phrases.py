@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from carviz.screen.classes import CHANGES
+from carviz.screen.glossary import GLOSSARY
 from carviz.screen.scripts import HERE
 from carviz.wording import CRITERIA, KIND_LETTERS, KINDS, MINUS, NONE, SIGNIFICANT
 
@@ -30,6 +31,7 @@ def words() -> dict[str, Any]:
         "kind_words": KINDS,
         "criteria": CRITERIA,
         "changes": [CHANGE_WORDS[change] for change in CHANGES],
+        "glossary": list(GLOSSARY.items()),
     }
 
 

@@ -30,7 +30,8 @@ def pruning(shown: Snapshot) -> dict[str, Any]:
     -------
     dict
         layer, filters, order (None before it was pruned) and tied (bytes: whether a tie decided
-        the step); lines: criterion, name and accuracy (bytes) of each path, greedy CAR first; held:
+        the step); lines: criterion, name, accuracy (bytes) of each path and whether it is complete,
+        as long as that of greedy CAR, which is the first; held:
         the accuracy of its order on held-out images, or None; band: draws, lowest, highest and mean
         of random orders, or None; one_answer; notes (sentences); compare (whether criteria are
         still to be compared).
@@ -44,7 +45,12 @@ def pruning(shown: Snapshot) -> dict[str, Any]:
         "order": path.order.tolist(),
         "tied": flags(path.decided_by_tie),
         "lines": [
-            {"criterion": p.criterion, "name": criterion_words(p), "accuracy": floats(p.accuracy)}
+            {
+                "criterion": p.criterion,
+                "name": criterion_words(p),
+                "accuracy": floats(p.accuracy),
+                "complete": len(p) >= len(path),
+            }
             for p in shown.paths
         ],
         "held": None if held is None else floats(held.accuracy),

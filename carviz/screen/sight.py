@@ -13,6 +13,7 @@ COARSE = 32
 TABS: dict[Sight, str] = {
     "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
 }  # fmt: skip
+LATER, SOON = "Comes when the running job is over.", "Comes in a moment…"
 EFFECTIVE = "Effective weights"
 """What the weights of a bank that reads something else than the image's RGB are called."""
 ALIKE = 0.5
@@ -29,8 +30,8 @@ def sight(shown: Snapshot) -> dict[str, Any]:
     dict
         filter, and tabs: for each sort its name, words, small (a picture, None before it is there)
         and large: picture (None for words), words, items ([key, words] each, of patches), note
-        (a sentence, or ""). A picture is [key, words, coarse]: words to be read aloud, and whether
-        its pixels are squares.
+        (a sentence, or "") and coming (whether a picture is being made). A picture is [key, words,
+        coarse]: words to be read aloud, and whether its pixels are squares.
     """
     return {"filter": shown.filter, "tabs": [tab(shown, name) for name in SIGHTS]}
 
@@ -45,11 +46,12 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
         ]
         note = PADDED if any(patch.padded for patch in sheet) else ""
         small = [items[0][0], "", False]
-        large = {"picture": None, "words": "", "items": items, "note": note}
+        large = {"picture": None, "words": "", "items": items, "note": note, "coming": False}
     else:
         small, picture = _small(shown, name, shown.filter), _large(shown, name)
         words = "" if picture else _why_none(shown, name)
-        large = {"picture": picture, "words": words, "items": [], "note": ""}
+        coming = words in (LATER, SOON)
+        large = {"picture": picture, "words": words, "items": [], "note": "", "coming": coming}
     return {"name": name, "words": sort_words(shown, name), "small": small, "large": large}
 
 
@@ -103,7 +105,7 @@ def _why_none(shown: Snapshot, name: Sight) -> str:
             return f"No picture: {seen.failed[piece]}"
     if shown.saved:
         return NOT_MADE
-    return "Comes when the running job is over." if shown.busy else "Comes in a moment…"
+    return LATER if shown.busy else SOON
 
 
 def siblings(shown: Snapshot) -> dict[str, Any]:

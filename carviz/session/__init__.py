@@ -3,7 +3,7 @@
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.front import open_session
-from carviz.session.loading import BUNDLED, by_name, usual_limit
+from carviz.session.loading import BUNDLED, How, by_name, left_out, usual_limit
 from carviz.session.looks import View
 from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
 from carviz.session.seeing.making import small
@@ -20,6 +20,7 @@ __all__ = [
     "SIDE",
     "SIGHTS",
     "Exported",
+    "How",
     "News",
     "Seen",
     "Session",
@@ -31,6 +32,7 @@ __all__ = [
     "as_bytes",
     "by_name",
     "car_of",
+    "left_out",
     "open_session",
     "png",
     "reduced",

@@ -13,6 +13,7 @@ from carviz.evaluate import Data, Progress, telling
 from carviz.results import CarTable, SelectivityTable
 from carviz.session import choosing
 from carviz.session.jobs import Jobs
+from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
@@ -29,8 +30,8 @@ Result = TypeVar("Result")
 class Session(Values):
     """A model on its data; `carviz.open_session` makes it.
 
-    What takes long is done by one thread of its own, a piece at a time; whoever is impatient asks
-    `snapshot`, and whoever is patient calls `wait`. Any thread may call any method.
+    What takes long is done by one thread of its own, a piece at a time, while `snapshot` tells how
+    far it is; `wait` waits for it. Any thread may call any method.
 
     Examples
     --------
@@ -274,21 +275,18 @@ class Session(Values):
         with self._lock:
             self._jobs.load(model, data, limit)
 
-    def open_other(self, model: Any, data: Any, limit: int | None) -> None:
-        """Do as `load`, where a limit of None means all images."""
+    def open_other(self, model: Any, data: Any, limit: int | None, how: How = PLAINLY) -> None:
+        """Do as `load`, where None as a limit means all."""
         with self._lock:
-            self._jobs.open_other(model, data, limit)
+            self._jobs.open_other(model, data, limit, how)
 
-    def refuse(self, error: Exception) -> None:
-        """Tell in the status of something that could not even begin; `wait` raises it."""
+    def refuse(self, error: Exception, opening: bool = False) -> None:
+        """Tell in the status of what could not even begin, as of `opening`; `wait` raises it."""
         with self._lock:
-            self._jobs.refuse(error)
+            self._jobs.refuse(error, opening)
 
     def cancel(self) -> None:
-        """Stop the running job within a batch, and keep what there is.
-
-        Opening ends at once, and what is shown stays.
-        """
+        """Stop the running job within a batch, opening at once, and keep what there is."""
         with self._lock:
             self._jobs.cancel()
 
@@ -320,8 +318,8 @@ class Session(Values):
     def close(self, words: str = "Closed.", wait: bool = True) -> None:
         """End for good: the job within its batch, and all pictures, which are let go.
 
-        What was measured and saved stays; nothing more can be asked for. `words` is the last status
-        and `wait` whether to wait for the last batch; whoever is told of news never does.
+        What was measured and saved stays. `words` is the last status and `wait` whether to wait for
+        the last batch; whoever is told of news never does.
         """
         with self._lock:
             self._jobs.end(words)
@@ -336,10 +334,7 @@ class Session(Values):
         self._worker.ask(work, after)
 
     def read(self, work: Callable[[], Result]) -> Result:
-        """Have something short done that reads the data, and return what it returns.
-
-        One thread reads the data. It is done between two batches of a job.
-        """
+        """Have something short done by the thread that reads the data; return what it returns."""
         return self._worker.do(work)
 
     def listen(self, hear: Hear, afterwards: Callable[[], None] | None = None) -> None:
@@ -348,8 +343,7 @@ class Session(Values):
         Parameters
         ----------
         hear
-            Called with a `News` in whatever thread it comes from, the session's lock held: it asks
-            `snapshot`, and waits for nothing.
+            Called with a `News` in any thread, the lock held: it asks `snapshot` and never waits.
         afterwards
             Called when a job has ended and told its result, in the worker's thread and without the
             lock, before `wait` returns.

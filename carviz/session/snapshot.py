@@ -15,6 +15,7 @@ from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
+from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Looks
 from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
@@ -95,10 +96,16 @@ class Snapshot:
         class were loaded at most.
     opening
         Whether another model or other data is being opened.
+    refused
+        Why the model and data that were asked for last could not be opened; "" where they could.
+    how
+        How the model and the data were loaded, given by name or folder.
     has_colour
         Whether any bank of the network reads RGB.
     own_data
         Whether the table was measured on the data at hand.
+    accuracy
+        The whole network's on all images of the data, told by whatever bank; None where unknown.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
     saved
@@ -143,8 +150,11 @@ class Snapshot:
     data_names: tuple[str, ...] = ()
     limit: int | None = None
     opening: bool = False
+    refused: str = ""
+    how: How = PLAINLY
     has_colour: bool = True
     own_data: bool = False
+    accuracy: float | None = None
     busy: bool = False
     progress: float = 0.0
     status: str = ""

@@ -150,6 +150,11 @@ class State:
         self.tell("bank")
         self.worker.wake()
 
+    def come_back(self, filter: int, count: int) -> None:
+        """Choose what was chosen when this subject was left."""
+        self.filter, self.count = filter, min(count, 0 if self.path is None else len(self.path))
+        self.refresh()
+
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
         self.running, self.table, self.path, self.exported = None, None, None, None
@@ -175,6 +180,12 @@ class State:
     def opening(self) -> bool:
         """Whether another model or other data is being opened."""
         return self.busy and self.opening_job is not None and self.opening_job is self.job
+
+    def _refused(self) -> str:
+        """Return why what was asked for last could not be opened; "" where it could."""
+        job = self.job
+        failed = job is not None and job is self.opening_job and job.error is not None
+        return str(job.error) if failed and job is not None else ""
 
     @property
     def is_deep(self) -> bool:
@@ -294,8 +305,11 @@ class State:
             data_names=tuple(self.data_names),
             limit=subject.limit,
             opening=self.opening,
+            refused=self._refused(),
+            how=subject.how,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
+            accuracy=self.findings.accuracy(subject.data_digest, len(subject.images)),
             busy=self.busy,
             progress=self.progress,
             status=self.status,

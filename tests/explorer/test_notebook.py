@@ -6,7 +6,6 @@ import types
 
 import IPython.display
 import pytest
-from carviz.explorer.paper import VIEW
 from support.gated import data, network
 from support.legible import check_legible
 from support.shown import displayed

@@ -24,7 +24,7 @@ function sight(store) {
   });
   const own = places();
 
-  function fill({ items, picture, words: why }, { large, sheet, words } = own) {
+  function fill({ items, picture, words: why, coming }, { large, sheet, words } = own) {
     const missing = (problem) => {
       words.textContent = problem;
       if (box.contains(large)) large.replaceWith(words);
@@ -40,6 +40,7 @@ function sight(store) {
     }
     if (!picture) {
       words.textContent = why;
+      words.classList.toggle("cv-alive", Boolean(coming));
       return words;
     }
     const [key, said, coarse] = picture;
@@ -80,11 +81,12 @@ function sight(store) {
         return node;
       }));
     }
-    given.forEach(({ name, words, small }, place) => {
+    given.forEach(({ name, words, small, large }, place) => {
       const node = tabs.children[place];
       node.setAttribute("aria-pressed", String(name === look));
       node.lastChild.textContent = words;
       face(node.firstChild, small);
+      node.firstChild.classList.toggle("cv-alive", Boolean(large.coming));
     });
     if (store.printed) {
       box.replaceChildren(...given.filter(({ large }) => large.picture || large.items.length).map(printed));
