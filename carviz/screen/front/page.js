@@ -11,23 +11,24 @@ export function page(data) {
   const el = make("main", "cv-page");
   document.body.append(el);
   screen(store, el);
-  theme(el.querySelector(".cv-top"));
+  theme(el.querySelector(".carviz"));
   paper(store);
 }
 
-function theme(top) {
+function theme(root) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let own = false;
   const node = button("", "cv-button cv-small-button cv-theme", () => { own = true; set(!isDark()); });
   const isDark = () => document.body.dataset.jpThemeLight === "false";
   const set = (to) => {
     document.body.dataset.jpThemeLight = String(!to);
+    root.classList.toggle("cv-dark", to);
     node.textContent = to ? "Light" : "Dark";
     node.title = to ? "Dark letters on a light ground" : "Light letters on a dark ground";
   };
   set(dark.matches);
   dark.addEventListener("change", () => { if (!own) set(dark.matches); });
-  top.append(node);
+  root.querySelector(".cv-top").append(node);
   // Paper is light.
   let before = false;
   addEventListener("beforeprint", () => { before = isDark(); set(false); });
