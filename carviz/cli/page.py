@@ -46,7 +46,7 @@ def page(
         bool, typer.Option(help="Prune each bank greedily, beside ten random orders.")
     ] = True,
     count: Annotated[
-        int | None, typer.Option(help="How many filters go of each; else all.")
+        int | None, typer.Option(min=1, help="Prune so many of each at most; else all.")
     ] = None,
     pictures: Annotated[
         list[str] | None,
@@ -120,7 +120,8 @@ def _fill(
     """Measure the bank that is shown, prune it and make its pictures, each behind a bar."""
     _job(session, session.compute, f"{session.layer}: CAR")
     if prune:
-        _job(session, lambda: session.prune(count), f"{session.layer}: pruning")
+        most = session.snapshot().bank.filters
+        _job(session, lambda: session.prune(min(count or most, most)), f"{session.layer}: pruning")
     session.see_all(sights, siblings=siblings, progress=True)
 
 

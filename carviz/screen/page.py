@@ -10,7 +10,14 @@ from pathlib import Path
 from carviz.checks import check_home
 from carviz.results import write_whole
 from carviz.screen.pages.album import Album
-from carviz.screen.pages.content import OF_FILTER, Content, Snapshots, content_of, to_text
+from carviz.screen.pages.content import (
+    LEFT_OUT,
+    OF_FILTER,
+    Content,
+    Snapshots,
+    content_of,
+    to_text,
+)
 from carviz.screen.pages.document import document
 from carviz.screen.pictures import Made, make_picture
 from carviz.session import Session, Snapshot, View
@@ -78,26 +85,25 @@ def page(session: Session, chosen: Snapshot, snapshots: Snapshots, room: int = B
     content = content_of(chosen, snapshots, album)
     by_layer = {layer: of_filters[0] for layer, of_filters in snapshots.items()}
 
-    def make(keys: list[str]) -> list[Made | None]:
+    def make(keys: list[str]) -> list[Made | str]:
         # One thread reads the data.
         return session.read(lambda: [_made(by_layer, key) for key in keys])
 
     def whole(pictures: dict[str, Made], missing: int) -> bytes:
         left = [*content.left_out, *([counted(missing, "picture")] if missing else [])]
         title = f"carviz: {chosen.model} on {chosen.data}"
-        return document(title, _json(chosen, content, pictures, _status(left)))
+        return document(title, _json(chosen, content, album, pictures, _status(left)))
 
     return whole(*album.make(make, room - len(whole({}, len(album.numbers)))))
 
 
-def _made(snapshots: dict[str, Snapshot], key: str) -> Made | None:
-    """Return a picture of any bank; None where there is none, or it cannot be read."""
+def _made(snapshots: dict[str, Snapshot], key: str) -> Made | str:
+    """Return a picture of any bank, or why there is none: told where it would stand."""
     try:
-        return next(
-            (made for shown in snapshots.values() if (made := make_picture(shown, key))), None
-        )
-    except Exception:  # an image whose file has gone is told in its place
-        return None
+        found = (make_picture(shown, key) for shown in snapshots.values())
+        return next((made for made in found if made is not None), "No picture.")
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def _status(left_out: list[str]) -> str:
@@ -106,7 +112,9 @@ def _status(left_out: list[str]) -> str:
     return words + (f" Left out to keep it small: {', '.join(left_out)}." if left_out else "")
 
 
-def _json(chosen: Snapshot, content: Content, pictures: dict[str, Made], status: str) -> str:
+def _json(
+    chosen: Snapshot, content: Content, album: Album, pictures: dict[str, Made], status: str
+) -> str:
     looks = dataclasses.asdict(chosen.looks)
     files: dict[tuple[str, bytes], int] = {}  # each of them once
     named = {
@@ -121,5 +129,7 @@ def _json(chosen: Snapshot, content: Content, pictures: dict[str, Made], status:
         "parts": f"[{','.join(content.parts.texts)}]",
         "pictures": to_text(named),
         "files": to_text(list(files)),
+        "problems": to_text(album.problems),
+        "left_out": to_text(LEFT_OUT),
     }
     return "{" + ",\n".join(f'"{name}":{text}' for name, text in parts.items()) + "}"

@@ -147,7 +147,8 @@ def test_names_stay_text(session, tmp_path):
     assert tags == ["html", "head", *["meta"] * 3, "title", "style", "body", "noscript",
                     "script", "script"]  # fmt: skip
     data = data_of(text)
-    head = sections_of(data, LAYERS[0], 0)["head"]
+    found = sections_of(data, LAYERS[0], 0)
+    head = {**found["head"], **found.get("names", {})}
     assert head["classes"] == list(NAMES)
     assert (head["model"], head["data"]) == (ALERT, NAMES[1])
     assert data["banks"][0]["layer"] == LAYERS[0]
@@ -171,6 +172,20 @@ def test_what_fails_leaves_the_former_page(session, tmp_path, monkeypatch):
         save_page(session, path)
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
     assert path.read_text() == "before"
+
+
+def test_an_image_that_cannot_be_read_is_told_where_it_would_stand(session, monkeypatch):
+    def broken(_self, index):
+        raise OSError(f"image {index} is gone")
+
+    monkeypatch.setattr(HostileData, "__getitem__", broken)
+    data = data_of(page_of(session, session.snapshot(), session.snapshots()).decode())
+    images = {item[0] for part in data["parts"] if "number" in part for item in part["items"]}
+    assert images
+    for name in images:
+        assert name not in data["pictures"]
+        assert "is gone" in data["problems"][name]
+    assert "Left out" not in data["status"]
 
 
 def test_where_there_is_little_room_images_stay_and_the_page_says_what_went(session):

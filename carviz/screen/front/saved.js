@@ -99,8 +99,9 @@ export class Saved {
 
   // Returns a promise of { url, blob, about }, or { problem } where the page has no such picture.
   async picture(key) {
-    const found = this.#data.pictures[key];
-    if (!found) return { problem: "Left out, to keep this page small." };
+    const { pictures, problems, left_out } = this.#data;
+    const found = pictures[key];
+    if (!found) return { problem: problems[key] ?? left_out };
     if (!this.#pictures.has(key)) {
       const [file, about] = found;
       const [mime, coded] = this.#data.files[file];

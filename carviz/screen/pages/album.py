@@ -16,8 +16,8 @@ QUALITY = 80
 IMAGES_SHARE = 0.6
 """Of the room, what images of the data take before all other pictures have theirs."""
 
-Make = Callable[[list[str]], list[Made | None]]
-"""Returns the pictures of some names."""
+Make = Callable[[list[str]], list[Made | str]]
+"""Returns the pictures of some names, or why there is none."""
 AROUND = 40
 """Bytes that a picture takes in the page beside its own."""
 AT_A_TIME = 32
@@ -45,11 +45,14 @@ class Album:
     ----------
     numbers
         Name → its short one in the page.
+    problems
+        Short name → why there is no such picture, in words.
     """
 
     def __init__(self, subject: str) -> None:
         self._begin = json.dumps([subject], separators=(",", ":"))[:-1] + ","
         self.numbers: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
         self._groups: dict[str, Group] = {}
         self._taken: set[bytes] = set()
 
@@ -79,7 +82,7 @@ class Album:
         Parameters
         ----------
         make
-            Makes them. What it does not find, or cannot read, is no picture.
+            Makes them.
         room
             Bytes for all, as base64.
         """
@@ -100,7 +103,8 @@ class Album:
         for start in range(0, len(names), AT_A_TIME):
             some = names[start : start + AT_A_TIME]
             for place, found in enumerate(make(some)):
-                if found is None:
+                if isinstance(found, str):
+                    self.problems[self.numbers[some[place]]] = found
                     continue
                 small = compact(found)
                 known = small.data in self._taken  # a patch that excites several filters
