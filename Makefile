@@ -33,7 +33,7 @@ types: ## 1 min: mypy, strict
 browser: ## 12 min: what CI does second: the explorer in a real JupyterLab, and the slow tests
 	$(PYTHON) -m pytest -m "browser or slow" tests
 
-hosts: ## 6 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (pip install -e ".[hosts]")
+hosts: ## 9 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
 	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings
