@@ -41,7 +41,8 @@ front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users nee
 front-watch: ## 0 min: bundle at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent watch
-hosts: ## 6 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (pip install -e ".[hosts]")
+
+hosts: ## 9 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
 	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings

@@ -184,7 +184,7 @@ def test_what_a_deep_filter_sees(lab):
     # The second explorer shows a deep bank: its pictures come by themselves.
     page, other = lab.page, lab.page.locator(".carviz").nth(1)
     drawn = "[...document.querySelectorAll('.carviz')][1].querySelectorAll('canvas.cv-face')"
-    grey = f"[...{drawn}].filter(c => c.width < 60).length"
+    grey = f"[...{drawn}].filter(c => c.width === 300).length"  # as a canvas is born
     lab.wait(lambda: page.evaluate(grey) == 0, "a picture of every filter", 60)
     lab.wait(lambda: other.locator("img.cv-large").count() == 1, "the large picture")
     other.get_by_role("button", name="Patches").click()
