@@ -11,6 +11,7 @@ const [WIDTH, HEIGHT] = [570, 470];
 const [LEFT, RIGHT, TOP, BOTTOM] = [74, 18, 44, 58];
 const DEAD = -0.15; // where filters without an index stand
 const NUMBERED = 4; // filters at each end that have their number beside them
+const REACH = 14; // how far from a dot a click still means it
 const CROWD = 4; // filters at one index from which on it is said
 const KEY = `Filled: q ≤ ${said.SIGNIFICANT}. Hollow: could be chance. Lines: 95% intervals.`;
 
@@ -73,19 +74,29 @@ export function bank(store) {
     );
     // What is chosen stands above the rest, and is where Tab stops; if it is not there, the highest.
     const stop = dots.some((dot) => dot.filter === chosen) ? chosen : order[0].filter;
-    for (const dot of [...dots].sort((a, b) => (a.filter === stop) - (b.filter === stop))) {
+    const above = [...dots].sort((a, b) => (a.filter === stop) - (b.filter === stop));
+    picture.append(...above.map((dot) => svg("line", {
+      class: `cv-err${dot.filter === chosen ? " cv-now-err" : ""}`,
+      x1: at(dot), x2: at(dot), y1: y(100 * dot.low), y2: y(100 * dot.high),
+    })));
+    for (const dot of above) {
       const [left, up] = [at(dot), y(100 * dot.car)];
       const now = dot.filter === chosen;
       const group = svg("g", {
-        class: `cv-pick-dot${now ? " cv-now-dot" : ""}`, role: "option", "aria-label": describe(dot),
+        class: "cv-pick-dot", role: "option", "aria-label": describe(dot),
         "aria-selected": String(now), tabindex: dot.filter === stop ? 0 : -1, "data-filter": dot.filter,
       }, svg("title", {}, describe(dot)),
-      svg("line", { class: "cv-err", x1: left, x2: left, y1: y(100 * dot.low), y2: y(100 * dot.high) }),
       svg("circle", { class: now ? "cv-ring" : "cv-halo", cx: left, cy: up, r: 12 }),
       mark(left, up, dot.mark, dot.sure));
-      group.addEventListener("click", () => store.send({ filter: dot.filter }));
       list.append(group);
     }
+    // Of dots that lie on one another the nearest is meant, not the one on top.
+    picture.addEventListener("click", (event) => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(picture.getScreenCTM().inverse());
+      const far = (dot) => Math.hypot(at(dot) - point.x, y(100 * dot.car) - point.y);
+      const nearest = dots.reduce((a, b) => (far(b) < far(a) ? b : a));
+      if (far(nearest) <= REACH) store.send({ filter: nearest.filter });
+    });
     const along = [...dots].sort((a, b) => at(a) - at(b) || b.car - a.car || a.filter - b.filter);
     list.addEventListener("keydown", (event) => walk(event, stop, order, along));
     picture.append(list);
