@@ -88,8 +88,10 @@ def _accuracy(shown: Snapshot) -> list[str]:
         return ["whole network ", percent(path.accuracy[0]), f" right{on}"]
     if table is None:
         return ["accuracy: ", "not measured yet", ""]
-    on = f" on {counted(len(table.images), 'image')}"
-    so_far = "" if measured and shown.own_data else on if measured else f"{on} so far"
+    if not measured:  # short, so that the line does not grow while numbers come
+        so_far = f" on {len(table.images):,} so far"
+    else:
+        so_far = "" if shown.own_data else f" on {counted(len(table.images), 'image')}"
     return ["whole network ", percent(table.accuracy), f" right{so_far}"]
 
 

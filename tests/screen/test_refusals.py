@@ -4,6 +4,8 @@ import pytest
 from support.photographs import folder_of_photographs
 
 import carviz
+from carviz.screen.chooser import Choice, chooser, what_to_open
+from carviz.screen.head import head
 from carviz.screen.refusals import TICK, reworded
 from carviz.session.loading import How, find_data, find_model
 
@@ -83,3 +85,46 @@ def test_nothing_fits_and_nothing_is_there(tmp_path):
         assert field == "data"
         assert said in words
         assert "classes=" not in words
+
+
+@pytest.fixture
+def session():
+    session = carviz.open_session("shapes", carviz.load_data("shapes", limit=1))
+    yield session
+    session.close()
+
+
+def test_what_was_asked_for_in_vain_is_told_in_the_row_until_something_else_is_done(session):
+    assert chooser(session.snapshot())["problem"] == ""
+    session.open_other("shapse", None, None, How())
+    with pytest.raises(ValueError, match="shapse"):
+        session.wait()
+    row = chooser(session.snapshot())
+    assert "Nearest: shapes" in row["problem"]
+    assert (row["field"], row["stays"]) == ("model", "shapes on ShapesAndColors stays.")
+    session.compute("filter")
+    session.wait()
+    assert chooser(session.snapshot())["problem"] == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "model", "how"),
+    [
+        (Choice("shapes", "", ""), None, How()),
+        (Choice("shapes", "", "", "None"), "shapes", How(None)),
+        (Choice("", "", "", "a.pt", True), "shapes", How("a.pt", True)),
+        (Choice("alexnet", "", "", "default"), "alexnet", How()),
+    ],
+)
+def test_other_weights_are_another_model(session, typed, model, how):
+    assert what_to_open(typed, session.subject) == (model, None, None, how)
+
+
+def test_the_header_tells_of_weights_that_are_not_the_trained_ones(session):
+    session.open_other("shapes", "shapes", 1, How(None))
+    session.wait()
+    facts = head(session.snapshot())["facts"]
+    assert facts[0] == ["model ", "shapes", ", random weights"]
+    session.open_other(None, "shapes", 2, How())  # the network stays, with its weights
+    session.wait()
+    assert head(session.snapshot())["facts"][0] == facts[0]

@@ -117,7 +117,9 @@ function numbers(store) {
       const badge = make("span", `cv-badge cv-${found.kind}`);
       badge.append(make("i", `cv-mark cv-${found.kind}`, found.mark), found.kind_words);
       row.append(badge, line(found.index));
-      el.append(row, ...found.reading.map((said) => line(said, "div", "cv-reading")));
+      // Without one it keeps its room: it comes when the bank has been run on images.
+      const reading = found.reading.length ? found.reading : [["", "", ""]];
+      el.append(row, ...reading.map((said) => line(said, "div", "cv-reading")));
     }
     if (found.car) {
       const car = make("div", "cv-car");

@@ -3,6 +3,7 @@
 import { button } from "./dom.js";
 
 const [WIDTH, HEIGHT] = [1240, 690]; // where all of it stands at its usual size
+const HEAD = 150; // what stands above the lists
 const LEAST = 1.25; // in place: less would not be seen from afar
 
 export function presenter(root) {
@@ -18,6 +19,7 @@ export function presenter(root) {
     const { width, height } = root.getBoundingClientRect();
     const scale = full() ? Math.max(1, Math.min(width / WIDTH, height / HEIGHT)) : Math.max(LEAST, width / WIDTH);
     root.style.setProperty("--cv-scale", scale.toFixed(3));
+    root.style.setProperty("--cv-room", `${Math.round(height / scale - HEAD)}px`);
     root.classList.toggle("cv-full", full());
   }
 
@@ -34,6 +36,7 @@ export function presenter(root) {
     sizes.disconnect();
     root.classList.remove("cv-full");
     root.style.removeProperty("--cv-scale");
+    root.style.removeProperty("--cv-room");
     if (full()) document.exitFullscreen();
   }
 
