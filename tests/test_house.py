@@ -18,11 +18,11 @@ FLOORS = {
     "interrupts": -1, "checks": -1, "version": -1,
     "results": 0, "evaluate": 0,
     "wording": 1, "banks": 1, "zoo": 1, "reference": 1,
-    "ablation": 2, "pictures": 2,
+    "ablation": 2, "pictures": 2, "class_lists": 2,
     "car": 3, "selectivity": 3, "siblings": 3,
     "pruning": 4, "compression": 4, "joint": 4,
     "plots": 5, "claims": 5,
-    "cards": 6, "session": 6,
+    "session": 6,
     "screen": 7,
     "cli": 8, "explorer": 8,
 }  # fmt: skip

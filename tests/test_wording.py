@@ -183,7 +183,7 @@ def test_a_pruning_is_worded_alike_on_all_three(lost, change, monkeypatch):
         (wording.likeness_words(-0.5), "−0.50"),
         (wording.likeness_words(float("nan")), "none"),
         (wording.counts_words(12, 0, 1000), "12 lost of 1,000"),
-        (wording.counts_words(0, 0, 50), "0 of 50"),
+        (wording.counts_words(0, 0, 50), "none lost or gained of 50"),
         (wording.flips_words(1, 0, 1), "1 lost, 0 gained of 1 image"),
         (wording.counted(1, "filter"), "1 filter"),
         (wording.counted(0, "filter"), "0 filters"),

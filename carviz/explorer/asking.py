@@ -17,16 +17,26 @@ PRESSES: dict[str, Callable[[Session], None]] = {
     "export": lambda session: session.export(),
 }
 """Buttons that begin a job."""
+FIELDS = ("model", "data", "limit", "weights")
 LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
 
 
 class Listener:
-    """Hears one widget, and asks its session."""
+    """Hears one widget, and asks its session.
+
+    Without `change` it hears of no other model and no other data: whoever looks at a served
+    notebook could name any folder of the server.
+    """
 
     def __init__(
-        self, widget: Any, session: Session, send_pictures: Callable[[list[str]], None]
+        self,
+        widget: Any,
+        session: Session,
+        send_pictures: Callable[[list[str]], None],
+        *,
+        change: bool = True,
     ) -> None:
-        self._widget, self._session = widget, session
+        self._widget, self._session, self._change = widget, session, change
         self._send_pictures = send_pictures
         self._named = False
 
@@ -59,11 +69,13 @@ class Listener:
             case {"press": str(name)} if name in PRESSES:
                 if not session.busy:  # a second click of a double click starts nothing anew
                     self._do(lambda: PRESSES[name](session))
+            case {"models": _} | {"load": _} if not self._change:
+                return  # a screen that can ask for that is not ours
             case {"models": True}:
                 self._name_models()
             case {"load": dict(asked)}:
-                fields = (str(asked.get(f, "")).strip() for f in ("model", "data", "limit"))
-                self._open(Choice(*fields))
+                fields = {name: str(asked.get(name, "")).strip() for name in FIELDS}
+                self._open(Choice(fit=asked.get("fit") is True, **fields))
             case {"want": list(keys)}:
                 self._send_pictures([key for key in keys if isinstance(key, str)])
 
@@ -77,8 +89,12 @@ class Listener:
     def _open(self, choice: Choice) -> None:
         """Open what was typed into the row, in the place of a measurement that runs."""
         session = self._session
-        if not session.opening:
-            self._do(lambda: session.open_other(*what_to_open(choice, session.subject)))
+        if session.opening:
+            return
+        try:
+            session.open_other(*what_to_open(choice, session.subject))
+        except Exception as error:
+            session.refuse(error, opening=True)
 
     def _name_models(self) -> None:
         if not self._named:

@@ -55,6 +55,8 @@ class Explorer(anywidget.AnyWidget):
         How many of its filters are taken as pruned: the slider's place.
     exported : Exported or None
         The last smaller network that was saved, and what became smaller.
+    change : bool
+        Whether the screen lets choose another model and other data.
 
     Examples
     --------
@@ -79,11 +81,14 @@ class Explorer(anywidget.AnyWidget):
     count = t.Int(0)
     exported = t.Instance(Exported, allow_none=True)
 
+    change = t.Bool(True).tag(sync=True)  # shown; what is heard does not depend on it
+
     _esm = SCRIPT
     _css = STYLE
 
     shown_head = t.Dict({}).tag(sync=True)
     shown_names = t.Dict({}).tag(sync=True)
+    shown_doubts = t.Dict({}).tag(sync=True)
     shown_choice = t.Dict({}).tag(sync=True)
     shown_work = t.Dict({}).tag(sync=True)
     shown_chooser = t.Dict({}).tag(sync=True)
@@ -102,16 +107,16 @@ class Explorer(anywidget.AnyWidget):
 
     _gone = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, change: bool = True) -> None:
         self.session = session
         self._painter = Painter(self, session)
-        self._listener = Listener(self, session, self._painter.send_pictures)
-        self._saved_picture = SavedPicture()
+        self._listener = Listener(self, session, self._painter.send_pictures, change=change)
+        self._saved_picture = SavedPicture(session)
         # The first message that a browser gets shows all there is.
-        super().__init__(**as_traits(session.snapshot()))
+        super().__init__(change=change, **as_traits(session.snapshot()))
         self._gone = False
         self.on_msg(self._asked)
-        session.listen(self._hear, self._draw)
+        session.listen(self._hear, self._saved_picture.draw)
         with session.lock:
             self._mirror()
             self._painter.paint()
@@ -154,9 +159,9 @@ class Explorer(anywidget.AnyWidget):
         self.session.wait(timeout)
 
     def snapshot(self) -> CarvizFigure:
-        """Return a plain figure of the chosen filter, or of pruning where that is looked at.
+        """Return a plain figure of what is looked at: the filter, the bank, or pruning.
 
-        ValueError while the filter is not measured, and the bank not pruned.
+        ValueError while nothing of it is measured.
         """
         return self.results().figure()
 
@@ -204,6 +209,7 @@ class Explorer(anywidget.AnyWidget):
         self._mirror()
         if not self._gone:
             self._painter.hear(news)
+            self._saved_picture.hear()
 
     def _asked(self, _widget: Any, message: Any, _buffers: Any) -> None:
         if not self._gone:
@@ -228,16 +234,13 @@ class Explorer(anywidget.AnyWidget):
 
     @t.observe("layer", "filter", "count", "view")
     def _chosen(self, change: Any) -> None:
-        # What the session has told is what it has already, and changes nothing there.
+        # What the session has told is what it has already, and nobody's choice.
         if change["name"] == "view":
             self.session.look(view=change["new"])
-        else:
+        elif getattr(self.session, change["name"]) != change["new"]:
             setattr(self.session, change["name"], change["new"])
 
     # -- in a notebook
 
-    def _draw(self) -> None:
-        self._saved_picture.draw(self.results())
-
     def _ipython_display_(self) -> None:
-        show_in_notebook(self, self.results(), self._saved_picture)
+        show_in_notebook(self.model_id, self._saved_picture)

@@ -5,6 +5,7 @@ A notebook's widget and a saved page show the same sections (`sections.py`), wit
 """
 
 from carviz.screen.chooser import Choice, model_names, what_to_open
+from carviz.screen.page import save_page
 from carviz.screen.pictures import Made, make_picture
 from carviz.screen.scripts import SCRIPT, STYLE
 from carviz.screen.sections import SECTIONS, Sections, sections, sendable
@@ -18,6 +19,7 @@ __all__ = [
     "Sections",
     "make_picture",
     "model_names",
+    "save_page",
     "sections",
     "sendable",
     "what_to_open",

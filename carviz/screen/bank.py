@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.pictures import clip_boxes
 from carviz.screen.keys import SHEET, key
 from carviz.screen.numbers import flags, floats
-from carviz.session import Sight, Snapshot, car_of
+from carviz.screen.sight import PADDED, sort_words
+from carviz.session import SIGHTS, Sight, Snapshot, car_of
 from carviz.wording import KIND_LETTERS, SIGNIFICANT, apart_sentence, counted, seen_words
 
 NO_PICTURES = "The network reads no RGB images, so weights have no picture in colour."
@@ -82,19 +84,32 @@ def gallery(shown: Snapshot) -> dict[str, Any]:
     Returns
     -------
     dict
-        layer, sort, pictured (whether there are pictures, or are to come), note, sheets: a list of
-        [key, filters on it].
+        layer, sort, shows (what can stand there: [name, words], as on the tabs), pictured (whether
+        there are pictures, or are to come), note, sheets: a list of [key, filters on it].
     """
     sort = shown.looks.gallery
     own = sort == "weights" and shown.pictures is not None
     none = sort == "weights" and not shown.has_colour and not own
+    found = [] if none else sheets(shown, sort)
+    there = sum(len(filters) for _, filters in found)
+    coming = "" if there == shown.bank.filters else f"{there} of {shown.bank.filters} pictures"
     return {
         "layer": shown.layer,
         "sort": sort,
+        "shows": [[name, sort_words(shown, name)] for name in SIGHTS],
         "pictured": not none,
-        "note": NO_PICTURES if none else "",
-        "sheets": [] if none else sheets(shown, sort),
+        "note": NO_PICTURES if none else coming or _padded(shown, sort),
+        "sheets": found,
     }
+
+
+def _padded(shown: Snapshot, sort: str) -> str:
+    """Return what the squares beside some patches are; "" where no patch has any."""
+    exciting = shown.seen.exciting
+    if sort != "patches" or exciting is None:
+        return ""
+    box = clip_boxes(exciting.box[:, 0], exciting.size)[exciting.image[:, 0] >= 0]
+    return PADDED if (box[:, :2] < 0).any() or (box[:, 2:] > exciting.size).any() else ""
 
 
 def sheets(shown: Snapshot, sort: Sight) -> list[list[Any]]:

@@ -59,13 +59,18 @@ def _index(kinds: SelectivityTable, filter: int) -> Line:
 
 
 def _reading(kinds: SelectivityTable, filter: int) -> list[Line]:
-    """Return the second reading of colour, and whether the two disagree; nothing without it."""
+    """Return the second reading of colour, and how the two disagree; nothing without it."""
     falls = float(kinds.activation_index[filter])
     if np.isnan(falls):
         return []
-    lines = [["answer falls by ", share_words(falls), " in grey"]]
+    words = share_words(falls)
+    lines = [["Its answer falls by ", words, " on images made grey."]]
+    if words == "0%":
+        lines = [["Its answer stays the same on images made grey.", "", ""]]
     if kinds.disagrees[filter]:
-        lines.append(["", "The two disagree", " on colour."])
+        by_weights = kinds.color_index[filter] > kinds.threshold
+        kind, other = ("colour", "shape") if by_weights else ("shape", "colour")
+        lines.append(["The weights say ", kind, f", the answers {other}."])
     return lines
 
 
@@ -77,7 +82,7 @@ def _numbers(table: CarTable | None, filter: int, count: int) -> dict[str, Any]:
         "car": points(found.car, unit=False),
         "partial": "" if table.complete else seen_words(table),
         "facts": [
-            [f"95% interval {interval_words(found.low, found.high, unit=False)}", "", ""],
+            [f"95% interval {interval_words(found.low, found.high)}", "", ""],
             [flips_words(found.lost, found.gained, found.images), "", ""],
             _rank(found, count),
         ],
@@ -88,7 +93,8 @@ def _rank(found: FilterSummary, count: int) -> Line:
     if found.filters == 1:
         return ["rank: compute the bank to compare", "", ""]
     if not found.told_apart:
-        return [place_words(found, count), "", ""]
+        words = place_words(found, count)  # a line of its own, and no rank
+        return [f"{words[0].upper()}{words[1:]}.", "", ""]
     place, rest = rank_words(found, count).split(" ", 1)
     rest = rest.replace(" to ", "\u00a0to\u00a0")  # an interval is not broken at a line's end
     return ["rank ", place, f" {rest}"]

@@ -7,46 +7,57 @@ from typing import Any
 
 import numpy as np
 
-from carviz.results import CarTable, ClassSummary
+from carviz.class_lists import class_lists
+from carviz.results import CarTable, ClassSummary, paired_interval
 from carviz.screen.faces import choose_faces
 from carviz.screen.keys import image_key
 from carviz.session import Snapshot
-from carviz.wording import SIGNIFICANT, class_lists, tick_words
+from carviz.wording import SIGNIFICANT, tick_words
 
 SHOWN = 5
 """Classes at each end."""
 MOST = 12
 """Changed images that are shown."""
 NOT_MEASURED = "Classes appear here once the filter is measured."
+KEY = f"Line: 95% interval. Filled, ★: q ≤ {SIGNIFICANT:g}. Hollow: could be chance."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
 CHANGES = ("lost", "gained", "still wrong")
 """What an image can be; lost ones come first: they are what a filter is there for."""
 
 
 def classes(shown: Snapshot) -> dict[str, Any]:
-    """Return the rows of one filter, with their common scale.
+    """Return the rows of one filter, with a scale that all filters of the bank have.
 
     Returns
     -------
     dict
-        filter; empty (a sentence where there are no rows); blocks: title and rows; a row has
-        number (of the class), car, low, high, sure, tied, lost, gained, images; scale: low, high,
-        ticks; note; faces: class's number → [key, words], where the images are at hand.
+        filter; empty (a sentence where there are no rows); doubt (a sentence where few classes can
+        be told from chance, else ""); blocks: title and rows; a row has number (of the class), car,
+        low, high, sure, tied, lost, gained, images; rest (a sentence of classes that are not
+        listed, or ""); scale: low, high, ticks, of all filters that are measured; own: the same of
+        these rows; notes (sentences); faces: class's number → [key, words], where the images are at
+        hand.
     """
     table, filter = shown.table, shown.filter
     if table is None or not shown.measured:
         return {"filter": filter, "empty": NOT_MEASURED, "blocks": [], "faces": {}}
-    blocks = class_lists(table, filter, SHOWN)
-    rows = [row for _, found in blocks for row in found]
-    tied = " =: tied." if any(row.tied for row in rows) else ""
+    found = class_lists(table, filter, SHOWN)
+    rows = [row for _, block in found.blocks for row in block]
     return {
         "filter": filter,
         "empty": "",
-        "blocks": [{"title": title, "rows": [*map(_row, found)]} for title, found in blocks],
-        "scale": _scale(rows),
-        "note": f"Line: 95% interval. Filled: q ≤ {SIGNIFICANT:g}.{tied}",
+        "doubt": found.doubt,
+        "blocks": [
+            {"title": title, "rows": [_row(row) for row in block]} for title, block in found.blocks
+        ],
+        "rest": found.rest,
+        "scale": _axis(*bank_range(table)),
+        "own": _axis(
+            min(min(row.low, row.car) for row in rows), max(max(row.high, row.car) for row in rows)
+        ),
+        "notes": [KEY, *([found.tie] if found.tie else [])],
         "faces": _faces(shown, table, [row.number for row in rows]),
-    }  # fmt: skip
+    }
 
 
 def _row(row: ClassSummary) -> dict[str, Any]:
@@ -57,9 +68,29 @@ def _row(row: ClassSummary) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _scale(rows: list[ClassSummary]) -> dict[str, Any]:
-    low = min(0.0, *(min(row.low, row.car) for row in rows))
-    high = max(0.0, *(max(row.high, row.car) for row in rows))
+def bank_range(table: CarTable) -> tuple[float, float]:
+    """Return between which values the class bars of all filters of the table lie.
+
+    On one scale a filter that matters to nobody looks so. Within are the lowest and the highest CAR
+    of a class and their intervals, and that of a class of which no image is lost or gained; an
+    interval that is longer ends in a mark at the edge.
+    """
+    counted = np.flatnonzero(table.class_images > 0)
+    images, car = table.class_images[counted], table.class_car[:, counted]
+    low, high = paired_interval(0, 0, np.median(images))
+    cells = [np.unravel_index(place, car.shape) for place in (car.argmin(), car.argmax())]
+    ends = [
+        paired_interval(table.lost[i, counted[c]], table.gained[i, counted[c]], images[c])
+        for i, c in cells
+    ]
+    return (
+        min(float(low), float(car.min()), float(ends[0][0])),
+        max(float(high), float(car.max()), float(ends[1][1])),
+    )
+
+
+def _axis(lowest: float, highest: float) -> dict[str, Any]:
+    low, high = min(0.0, lowest), max(0.0, highest)
     # Not MaxNLocator's: below half a point, one decimal would give two places one name.
     span = 100 * (high - low)
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 50) if span / s <= 4.2), 100)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
-from carviz.results import shown_names
-from carviz.session import Snapshot
+from carviz.results import CarTable, shown_names
+from carviz.session import Snapshot, left_out
 from carviz.wording import counted, percent
 
 UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
@@ -14,13 +15,14 @@ UNTRACEABLE = "torch.fx cannot trace it: measured the slow way"
 
 def head(shown: Snapshot) -> dict[str, Any]:
     """Return what is explored, and its facts: each is [before, strong, after]."""
-    images = len(shown.images)
     facts = [
-        ["model ", shown.model, ""],
-        ["data ", shown.data, f", {counted(images, 'image')}"],
+        ["model ", shown.model, _weights(shown)],
+        ["data ", shown.data, _images(shown)],
         ["on ", shown.device, ""],
         _accuracy(shown),
     ]
+    if shown.table is not None and not shown.own_data:
+        facts.append([_other_images(shown.table), "", ""])
     if shown.untraceable:
         facts.append([UNTRACEABLE, "", ""])
     return {
@@ -52,8 +54,33 @@ def names(shown: Snapshot) -> dict[str, Any]:
     }
 
 
+def _other_images(table: CarTable) -> str:
+    """Say that a table is of other images than those at hand, and what to write to see its own."""
+    opened = table.passport.get("opened")
+    data, words = "data", f"{table.total:,} images"
+    if isinstance(opened, dict):
+        limit = "" if opened.get("limit") is None else f", limit={opened['limit']}"
+        data = f'carviz.load_data("{opened.get("data")}"{limit})'
+        words = f"{words} of {opened.get('data')}"
+    return f"numbers of other images ({words}): to see those, explore(model, {data}, tables=…)"
+
+
+def _weights(shown: Snapshot) -> str:
+    weights = shown.how.weights
+    if weights == "DEFAULT":
+        return ""
+    return ", random weights" if weights is None else f", weights {Path(weights).name}"
+
+
+def _images(shown: Snapshot) -> str:
+    found = left_out(shown.images.source)
+    return f", {counted(len(shown.images), 'image')}" + (f" ({found})" if found else "")
+
+
 def _accuracy(shown: Snapshot) -> list[str]:
     table, path, images = shown.table, shown.path, len(shown.images)
+    if shown.accuracy is not None:
+        return ["whole network ", percent(shown.accuracy), " right"]
     measured = table is not None and table.complete
     if path is not None and not measured:
         chosen = len(path.targets)  # fewer where images are held out
@@ -61,7 +88,8 @@ def _accuracy(shown: Snapshot) -> list[str]:
         return ["whole network ", percent(path.accuracy[0]), f" right{on}"]
     if table is None:
         return ["accuracy: ", "not measured yet", ""]
-    so_far = "" if measured else f" on {len(table.images):,} images so far"
+    on = f" on {counted(len(table.images), 'image')}"
+    so_far = "" if measured and shown.own_data else on if measured else f"{on} so far"
     return ["whole network ", percent(table.accuracy), f" right{so_far}"]
 
 

@@ -1,4 +1,4 @@
-"""What the browser words by itself, from the same table as Python: written into `front/words.json`.
+"""What the browser words by itself, from the same table as Python: written into `front/words.js`.
 
     python -m carviz.screen.phrases
 
@@ -13,10 +13,11 @@ import json
 from typing import Any
 
 from carviz.screen.classes import CHANGES
+from carviz.screen.glossary import GLOSSARY
 from carviz.screen.scripts import HERE
 from carviz.wording import CRITERIA, KIND_LETTERS, KINDS, MINUS, NONE, SIGNIFICANT
 
-FILE = HERE / "front" / "words.json"
+FILE = HERE / "front" / "words.js"
 CHANGE_WORDS = {"lost": "now wrong", "gained": "now right", "still wrong": "wrong before and after"}
 
 
@@ -30,12 +31,19 @@ def words() -> dict[str, Any]:
         "kind_words": KINDS,
         "criteria": CRITERIA,
         "changes": [CHANGE_WORDS[change] for change in CHANGES],
+        "glossary": list(GLOSSARY.items()),
     }
 
 
 def write() -> None:
     """Write the table to where the browser's scripts take it from."""
-    FILE.write_text(json.dumps(words(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    FILE.write_text(script(), encoding="utf-8")
+
+
+def script() -> str:
+    """Return the table as an ES module."""
+    table = json.dumps(words(), indent=2, ensure_ascii=False)
+    return f"// Written by `make front` from carviz/screen/phrases.py.\nexport default {table};\n"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from carviz.wording import (
     criterion_words,
     percent,
     points,
+    probability_words,
     share_words,
 )
 
@@ -29,7 +30,8 @@ def pruning(shown: Snapshot) -> dict[str, Any]:
     -------
     dict
         layer, filters, order (None before it was pruned) and tied (bytes: whether a tie decided
-        the step); lines: criterion, name and accuracy (bytes) of each path, greedy CAR first; held:
+        the step); lines: criterion, name, accuracy (bytes) of each path and whether it is complete,
+        as long as that of greedy CAR, which is the first; held:
         the accuracy of its order on held-out images, or None; band: draws, lowest, highest and mean
         of random orders, or None; one_answer; notes (sentences); compare (whether criteria are
         still to be compared).
@@ -43,7 +45,12 @@ def pruning(shown: Snapshot) -> dict[str, Any]:
         "order": path.order.tolist(),
         "tied": flags(path.decided_by_tie),
         "lines": [
-            {"criterion": p.criterion, "name": criterion_words(p), "accuracy": floats(p.accuracy)}
+            {
+                "criterion": p.criterion,
+                "name": criterion_words(p),
+                "accuracy": floats(p.accuracy),
+                "complete": len(p) >= len(path),
+            }
             for p in shown.paths
         ],
         "held": None if held is None else floats(held.accuracy),
@@ -107,7 +114,8 @@ def _share(before: str, count: ColorCount) -> list[str]:
     """Write a count among the first pruned, and chance: the bank's own share."""
     if not count.drawn:
         return [f"{before}none is left to count", "", ""]
-    return [before, color_words(count), f", by chance {share_words(count.chance)}"]
+    chance = f"by chance {share_words(count.chance)}, {probability_words(count.p_value)}"
+    return [before, color_words(count), f", {chance}"]
 
 
 def _lost(path: PruningPath, count: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from carviz.screen.bank import bank, gallery, numbers
 from carviz.screen.chooser import chooser
 from carviz.screen.chosen import chosen
 from carviz.screen.classes import changed, classes
+from carviz.screen.doubts import doubts
 from carviz.screen.head import choice, head, names, work
 from carviz.screen.pruning import place, pruning, report
 from carviz.screen.sight import siblings, sight
@@ -21,6 +22,7 @@ Sections = dict[str, dict[str, Any]]
 SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
     "head": head,
     "names": names,
+    "doubts": doubts,
     "choice": choice,
     "work": work,
     "chooser": chooser,

@@ -13,8 +13,13 @@ COARSE = 32
 TABS: dict[Sight, str] = {
     "weights": "Weights", "patches": "Patches", "synthesised": "Synthesised"
 }  # fmt: skip
-EFFECTIVE = "Effective"
+LATER, SOON = "Comes when the running job is over.", "Comes in a moment…"
+EFFECTIVE = "Effective weights"
 """What the weights of a bank that reads something else than the image's RGB are called."""
+ALIKE = 0.5
+"""The correlation of answers below which filters are not called alike."""
+NOT_MADE = "Not made before this page was saved."
+PADDED = "Checkered: outside of the image."
 
 
 def sight(shown: Snapshot) -> dict[str, Any]:
@@ -24,8 +29,9 @@ def sight(shown: Snapshot) -> dict[str, Any]:
     -------
     dict
         filter, and tabs: for each sort its name, words, small (a picture, None before it is there)
-        and large: picture (None for words), words, items ([key, words] each, of patches). A
-        picture is [key, words, coarse]: words to be read aloud, and whether its pixels are squares.
+        and large: picture (None for words), words, items ([key, words] each, of patches), note
+        (a sentence, or "") and coming (whether a picture is being made). A picture is [key, words,
+        coarse]: words to be read aloud, and whether its pixels are squares.
     """
     return {"filter": shown.filter, "tabs": [tab(shown, name) for name in SIGHTS]}
 
@@ -33,16 +39,19 @@ def sight(shown: Snapshot) -> dict[str, Any]:
 def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
     """Return one sort of picture of the chosen filter."""
     sheet = shown.seen.sheets.get(shown.filter)
+    small: list[Any] | None
     if name == "patches" and sheet:
         items = [
             [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)
         ]
-        small: list[Any] | None = [items[0][0], "", False]
-        large: dict[str, Any] = {"picture": None, "words": "", "items": items}
+        note = PADDED if any(patch.padded for patch in sheet) else ""
+        small = [items[0][0], "", False]
+        large = {"picture": None, "words": "", "items": items, "note": note, "coming": False}
     else:
-        small = _small(shown, name, shown.filter)
-        words = "" if small else _why_none(shown, name)
-        large = {"picture": _large(shown, name), "words": words, "items": []}
+        small, picture = _small(shown, name, shown.filter), _large(shown, name)
+        words = "" if picture else _why_none(shown, name)
+        coming = words in (LATER, SOON)
+        large = {"picture": picture, "words": words, "items": [], "note": "", "coming": coming}
     return {"name": name, "words": sort_words(shown, name), "small": small, "large": large}
 
 
@@ -53,10 +62,10 @@ def sort_words(shown: Snapshot, name: Sight) -> str:
 
 
 def _drawn(shown: Snapshot, name: Sight, filter: int) -> tuple[Any, int] | None:
-    """Return a filter's picture of one sort, and its version; None for patches, which are many."""
+    """Return a filter's picture of one sort, of patches the best, and its version."""
     if name == "weights" and shown.pictures is not None:
         return shown.pictures[filter], 1
-    picture = None if name == "patches" else shown.seen.pictures(name).get(filter)
+    picture = shown.seen.pictures(name).get(filter)
     return None if picture is None else (picture, shown.seen.version(name, filter))
 
 
@@ -69,7 +78,7 @@ def _small(shown: Snapshot, name: Sight, filter: int) -> list[Any] | None:
 
 
 def _large(shown: Snapshot, name: Sight) -> list[Any] | None:
-    found = _drawn(shown, name, shown.filter)
+    found = None if name == "patches" else _drawn(shown, name, shown.filter)
     if found is None:
         return None
     picture, version = found
@@ -78,8 +87,6 @@ def _large(shown: Snapshot, name: Sight) -> list[Any] | None:
         "weights": f"{sort_words(shown, name)} of {about} as RGB; grey is no weight",
         "synthesised": f"A picture made to excite {about}",
     }[name]
-    if said.startswith(EFFECTIVE):
-        said = said.replace(EFFECTIVE, f"{EFFECTIVE} weights", 1)
     return [key(shown, "large", name, shown.filter, version), said, _is_coarse(picture)]
 
 
@@ -96,7 +103,9 @@ def _why_none(shown: Snapshot, name: Sight) -> str:
     for piece in pieces if name != "synthesised" else pieces[:1]:
         if piece in seen.failed:
             return f"No picture: {seen.failed[piece]}"
-    return "Comes when the running job is over." if shown.busy else "Comes in a moment…"
+    if shown.saved:
+        return NOT_MADE
+    return LATER if shown.busy else SOON
 
 
 def siblings(shown: Snapshot) -> dict[str, Any]:
@@ -105,23 +114,31 @@ def siblings(shown: Snapshot) -> dict[str, Any]:
     Returns
     -------
     dict
-        filter, words (a sentence in their place), items: filter, words (how alike) and picture.
+        filter, words (a sentence in their place), items: filter, words (how alike) and picture,
+        of the sort that stands in the gallery, else of the weights.
     """
     filter, seen = shown.filter, shown.seen
+    found: dict[str, Any] = {"filter": filter, "words": "", "items": []}
     if not shown.looks.siblings:
-        return {"filter": filter, "words": "", "items": []}
+        return found
     if seen.siblings is None:
-        return {"filter": filter, "words": _why_no_siblings(seen, shown.busy), "items": []}
+        return {**found, "words": NOT_MADE if shown.saved else _why_no_siblings(seen, shown.busy)}
+    nearest = seen.nearest(filter)
+    if not nearest:
+        return {**found, "words": "Its answer never changes, so it is like no other."}
+    alike = [(number, likeness) for number, likeness in nearest if likeness >= ALIKE]
+    if not alike:
+        return {**found, "words": f"None is alike; nearest {likeness_words(nearest[0][1])}."}
+    sort = shown.looks.gallery
     items = [
         {
             "filter": number,
             "words": likeness_words(likeness),
-            "picture": _small(shown, "weights", number),
+            "picture": _small(shown, sort, number) or _small(shown, "weights", number),
         }
-        for number, likeness in seen.nearest(filter)
+        for number, likeness in alike
     ]
-    words = "" if items else "Its answer never changes, so it is like no other."
-    return {"filter": filter, "words": words, "items": items}
+    return {**found, "items": items}
 
 
 def _why_no_siblings(seen: Seen, busy: bool) -> str:

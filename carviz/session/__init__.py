@@ -3,7 +3,8 @@
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.front import open_session
-from carviz.session.loading import BUNDLED, by_name
+from carviz.session.loading import BUNDLED, How, by_name, left_out, usual_limit
+from carviz.session.looks import View
 from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
 from carviz.session.seeing.making import small
 from carviz.session.session import Session
@@ -19,6 +20,7 @@ __all__ = [
     "SIDE",
     "SIGHTS",
     "Exported",
+    "How",
     "News",
     "Seen",
     "Session",
@@ -26,12 +28,15 @@ __all__ = [
     "Snapshot",
     "Subject",
     "Throttle",
+    "View",
     "as_bytes",
     "by_name",
     "car_of",
+    "left_out",
     "open_session",
     "png",
     "reduced",
     "rgb_image",
     "small",
+    "usual_limit",
 ]

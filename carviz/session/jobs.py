@@ -13,7 +13,7 @@ from carviz.pruning import check_count
 from carviz.results import PruningPath
 from carviz.session.exporting import default_name
 from carviz.session.holding_out import check_share
-from carviz.session.loading import usual_limit
+from carviz.session.loading import PLAINLY, How, usual_limit
 from carviz.session.measuring import measure, measuring_ended
 from carviz.session.opening import Shelf, open_other, opening_ended, renew
 from carviz.session.pruning import (
@@ -51,6 +51,7 @@ class Jobs:
             raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
         state = self._state
         layer, filters = state.layer, [state.filter] if scope == "filter" else None
+        state.filter_asked |= scope == "filter"
         self._start(
             lambda job: measure(state, job, layer, filters),
             lambda job: measuring_ended(state, job),
@@ -111,18 +112,18 @@ class Jobs:
             limit = self._state.subject.limit if data is None else usual_limit(data)
         self.open_other(model, data, limit)
 
-    def open_other(self, model: Any, data: Any, limit: int | None) -> None:
+    def open_other(self, model: Any, data: Any, limit: int | None, how: How = PLAINLY) -> None:
         """See `Session.open_other`."""
         state = self._state
         self._start(
-            lambda job: open_other(state, job, self.shelf, model, data, limit),
+            lambda job: open_other(state, job, self.shelf, model, data, limit, how),
             lambda job: opening_ended(state, job),
             "Looking for what was asked for",
         )
         state.opening_job = state.job
         state.tell("work")
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, error: Exception, opening: bool) -> None:
         """See `Session.refuse`."""
         state = self._state
 
@@ -135,6 +136,8 @@ class Jobs:
                     state.end(job, 0.0, how_it_ended(job, None))
 
         self._start(work, ended, "")
+        if opening:
+            state.opening_job = state.job
 
     def cancel(self) -> None:
         """See `Session.cancel`."""

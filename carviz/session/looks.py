@@ -24,7 +24,8 @@ class Looks:
     order
         How the filters are sorted: by "number", "car" or "color".
     gallery, large
-        Which pictures stand in the gallery, and which is large beside it.
+        Which pictures stand in the gallery, and which is large beside it. Until somebody says it,
+        the gallery has "weights" of a bank that reads RGB, and "patches" of a deeper one.
     siblings
         Whether the chosen filter's nearest siblings are looked at.
     opened

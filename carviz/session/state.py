@@ -77,6 +77,9 @@ class State:
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     looks, looked
         What is looked at, and whether anybody has looked.
+    filter_asked, gallery_asked
+        Whether somebody chose the filter, or the pictures of the gallery: else the one of highest
+        CAR is shown once that is known, and of a deep bank patches, which say more than weights.
     data_names
         The names and folders of the data that was opened, the last one first.
     busy, progress, status, story
@@ -99,6 +102,7 @@ class State:
         self.exported: Exported | None = None
         self.pictures: NDArray[Any] | None = None
         self.looked = False
+        self.filter_asked, self.gallery_asked = False, False
         self.looks = Looks()
         self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
@@ -135,14 +139,21 @@ class State:
         self.supersede()
         self.findings.read_weights(self.subject, self.bank)
         self.pictures = self.subject.pictures(self.bank)
-        self.filter, self.exported = 0, None
-        self.looks = self.looks.changed(opened=-1)
+        self.filter, self.filter_asked, self.exported = 0, False, None
+        usual = "patches" if self.is_deep else "weights"
+        gallery = self.looks.gallery if self.gallery_asked else usual
+        self.looks = self.looks.changed(opened=-1, gallery=gallery)
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self._refresh()
         if self.table is not None:
             self.status = f"{self.layer}: {told(self.table)}."
         self.tell("bank")
         self.worker.wake()
+
+    def come_back(self, filter: int, count: int) -> None:
+        """Choose what was chosen when this subject was left."""
+        self.filter, self.count = filter, min(count, 0 if self.path is None else len(self.path))
+        self.refresh()
 
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
@@ -169,6 +180,17 @@ class State:
     def opening(self) -> bool:
         """Whether another model or other data is being opened."""
         return self.busy and self.opening_job is not None and self.opening_job is self.job
+
+    def _refused(self) -> str:
+        """Return why what was asked for last could not be opened; "" where it could."""
+        job = self.job
+        failed = job is not None and job is self.opening_job and job.error is not None
+        return str(job.error) if failed and job is not None else ""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the bank reads something else than the image's RGB, of a network that does."""
+        return self.pictures is None and self.reads_rgb
 
     @property
     def reads_rgb(self) -> bool:
@@ -223,6 +245,13 @@ class State:
             place = steps if at_end else min(self.count, steps)
         self.path, self.count = path, place
 
+    def choose_highest(self) -> None:
+        """Choose the filter of highest CAR, unless somebody has chosen, or opened a class."""
+        tables = [table for table in self.tables() if len(table.filters) == self.bank.filters]
+        free = not self.filter_asked and self.looks.opened < 0
+        if free and tables and tables[-1].car.max() > 0:  # else many cost nothing
+            self.filter = int(tables[-1].order[0])
+
     def order(self) -> list[int]:
         """Return the bank's filters as the gallery has them; what is not known comes last."""
         key = np.arange(self.bank.filters, dtype=float)
@@ -239,7 +268,7 @@ class State:
             return None
         return Demand(
             self.layer, self.filter,
-            deep=self.pictures is None and self.reads_rgb, order=tuple(self.order()),
+            deep=self.is_deep, order=tuple(self.order()),
             large=self.looks.large, gallery=self.looks.gallery, siblings=self.looks.siblings,
             beside=self.reads_rgb,
         )  # fmt: skip
@@ -276,13 +305,46 @@ class State:
             data_names=tuple(self.data_names),
             limit=subject.limit,
             opening=self.opening,
+            refused=self._refused(),
+            how=subject.how,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
+            accuracy=self.findings.accuracy(subject.data_digest, len(subject.images)),
             busy=self.busy,
             progress=self.progress,
             status=self.status,
             story=self.story,
         )
+
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return what `snapshot` would if each filter of each bank were chosen, bank by bank.
+
+        Banks of which nothing is known are left out, but for the one that is shown.
+        """
+        return {
+            layer: self._snapshots_of(layer)
+            for layer in self.offered
+            if layer == self.layer or self.findings.knows(layer)
+        }
+
+    def _snapshots_of(self, layer: str) -> list[Snapshot]:
+        now, bank = self.snapshot(), self.banks[layer]
+        if layer != self.layer:
+            known, tables = self.paths_of(layer), self.findings.tables_of(layer).tables
+            path = known.greedy
+            now = dataclasses.replace(
+                now, layer=layer, tables=tuple(tables),
+                selectivity=self.findings.kinds.get(layer), pictures=self.subject.pictures(bank),
+                path=path, paths=known.paths, band=known.band, held_out=known.held_out,
+                count=0 if path is None else good_place(path), exported=None,
+                order=tuple(range(bank.filters)), seen=self.findings.seen_of(layer).copy(),
+            )  # fmt: skip
+        tables = list(now.tables)
+        shown = [best(tables, filter) for filter in range(bank.filters)]
+        return [
+            dataclasses.replace(now, filter=filter, table=table, own_data=self.own_data(table))
+            for filter, table in enumerate(shown)
+        ]
 
     # -- what it is doing
 

@@ -180,8 +180,16 @@ class Worker:
             self._waiting.append(job)
             self._begin()
 
-    def ask(self, errand: Step) -> None:
-        """Have a step done before all others; what fails in it is its own affair."""
+    def ask(self, errand: Step, after: float = 0.0) -> None:
+        """Have a step done before all others; what fails in it is its own affair.
+
+        It may be put off by so many seconds: nobody waits for it until then.
+        """
+        if after:
+            timer = threading.Timer(after, self.ask, [errand])
+            timer.daemon = True
+            timer.start()
+            return
         with self.lock:
             if not self._closed.is_set():
                 self._errands.append(errand)

@@ -1,15 +1,18 @@
 // The whole bank as one drawing: CAR against the colour index, or by rank, each dot where its values
-// are. A dot is chosen by a click.
-import { make, svg } from "./dom.js";
+// are. A dot is chosen by a click, or with the arrow keys: left and right along the axis, up and down
+// along CAR.
+import { focused, make, svg } from "./dom.js";
 import { has } from "./has.js";
 import { flags, floats } from "./numbers.js";
 import { roundTicks, scale } from "./scale.js";
 import * as said from "./wording.js";
 
 const [WIDTH, HEIGHT] = [570, 470];
-const [LEFT, RIGHT, TOP, BOTTOM] = [62, 18, 44, 58];
+const [LEFT, RIGHT, TOP, BOTTOM] = [74, 18, 44, 58];
 const DEAD = -0.15; // where filters without an index stand
 const NUMBERED = 4; // filters at each end that have their number beside them
+const CROWD = 4; // filters at one index from which on it is said
+const KEY = `Filled: q ≤ ${said.SIGNIFICANT}. Hollow: could be chance. Lines: 95% intervals.`;
 
 export function bank(store) {
   const el = make("div", "cv-bank");
@@ -18,10 +21,13 @@ export function bank(store) {
     if (!has(changed, "numbers", "bank", "choice") || store.get("choice").view !== "bank") return;
     const found = store.get("numbers").bank;
     if (!found) {
-      el.replaceChildren(make("p", "cv-empty", "Nothing measured yet: press “Compute the bank”."));
+      const words = store.live ? "Nothing measured yet: press “Compute the bank”." : "This bank was not measured.";
+      el.replaceChildren(make("p", "cv-empty", words));
       return;
     }
+    const had = focused(el)?.closest?.(".cv-pick-dot") && el.contains(focused(el));
     el.replaceChildren(...drawing(found));
+    if (had) el.querySelector('.cv-pick-dot[tabindex="0"]')?.focus({ preventScroll: true });
   }
 
   function drawing(found) {
@@ -47,38 +53,78 @@ export function bank(store) {
     const ticks = told
       ? [0, 0.25, 0.5, 0.75, 1].map((t) => [t, String(t)]).concat(dead ? [[DEAD, "dead"]] : [])
       : roundTicks(1, dots.length).filter((t) => t >= 1 && t === Math.floor(t)).map((t) => [t, String(t)]);
-    const label = told ? "colour index: 0 grey, 1 opponent colours" : "rank, highest CAR first";
+    const ordered = found.doubt ? "filters, highest CAR first" : "rank, highest CAR first";
+    const label = told ? "colour index: 0 grey, 1 opponent colours" : ordered;
     const describe = (dot) =>
       [`Filter ${dot.filter}`, `CAR ${said.points(dot.car)}, 95% interval ${said.interval(dot.low, dot.high)}`,
-        told ? said.index(dot.index) : ""].filter(Boolean).join(", ");
+        told ? said.index(dot.index) : "", dot.sure ? "sure" : "could be chance"].filter(Boolean).join(", ");
     const title = make("h3", "", `CAR of ${said.counted(dots.length, "filter")} of ${layer} `);
     title.append(make("small", "", found.seen));
     const best = order.slice(0, 3).map((dot) => `filter ${dot.filter} ${said.points(dot.car)}`).join(", ");
     const picture = svg("svg", {
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group",
       "aria-label": `CAR of the filters of ${layer}. Highest: ${best}.`,
     });
+    const list = svg("g", { role: "listbox", "aria-label": `Filters of ${layer}, at their CAR`, class: "cv-dots" });
     picture.append(...axes(x, y, ticks, label));
     if (told) picture.append(
       svg("line", { class: "cv-threshold", x1: x(threshold), x2: x(threshold), y1: TOP, y2: HEIGHT - BOTTOM }),
       ...legend(marks, dots),
     );
-    // What is chosen stands above the rest.
-    for (const dot of [...dots].sort((a, b) => (a.filter === chosen) - (b.filter === chosen))) {
+    // What is chosen stands above the rest, and is where Tab stops; if it is not there, the highest.
+    const stop = dots.some((dot) => dot.filter === chosen) ? chosen : order[0].filter;
+    for (const dot of [...dots].sort((a, b) => (a.filter === stop) - (b.filter === stop))) {
       const [left, up] = [at(dot), y(100 * dot.car)];
-      const group = svg("g", { class: "cv-pick-dot" }, svg("title", {}, describe(dot)),
-        svg("line", { class: "cv-err", x1: left, x2: left, y1: y(100 * dot.low), y2: y(100 * dot.high) }),
-        ...(dot.filter === chosen ? [svg("circle", { class: "cv-ring", cx: left, cy: up, r: 12 })] : []),
-        mark(left, up, dot.mark, dot.sure));
+      const now = dot.filter === chosen;
+      const group = svg("g", {
+        class: `cv-pick-dot${now ? " cv-now-dot" : ""}`, role: "option", "aria-label": describe(dot),
+        "aria-selected": String(now), tabindex: dot.filter === stop ? 0 : -1, "data-filter": dot.filter,
+      }, svg("title", {}, describe(dot)),
+      svg("line", { class: "cv-err", x1: left, x2: left, y1: y(100 * dot.low), y2: y(100 * dot.high) }),
+      svg("circle", { class: now ? "cv-ring" : "cv-halo", cx: left, cy: up, r: 12 }),
+      mark(left, up, dot.mark, dot.sure));
       group.addEventListener("click", () => store.send({ filter: dot.filter }));
-      picture.append(group);
+      list.append(group);
     }
+    const along = [...dots].sort((a, b) => at(a) - at(b) || b.car - a.car || a.filter - b.filter);
+    list.addEventListener("keydown", (event) => walk(event, stop, order, along));
+    picture.append(list);
     const wanted = [dots.find((dot) => dot.filter === chosen), ...order.slice(0, NUMBERED),
       ...order.slice(-NUMBERED).reverse()].filter(Boolean);
     picture.append(...names([...new Set(wanted)], dots, chosen, (dot) => [at(dot), y(100 * dot.car)]));
-    return [title, ...(found.doubt ? [make("p", "cv-quiet", found.doubt)] : []), picture];
+    const notes = [KEY, ...(told ? [crowds(dots)] : [])].filter(Boolean);
+    return [title, ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []), picture,
+      ...notes.map((note) => make("p", "cv-note", note))];
+  }
+
+  function walk(event, stop, order, along) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const [rank, place] = [order, along].map((dots) => dots.findIndex((dot) => dot.filter === stop));
+    const to = {
+      ArrowUp: order[rank - 1], ArrowDown: order[rank + 1], ArrowLeft: along[place - 1],
+      ArrowRight: along[place + 1], Home: order[0], End: order[order.length - 1], Enter: order[rank],
+      " ": order[rank],
+    };
+    if (!(event.key in to)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (to[event.key]) store.send({ filter: to[event.key].filter });
   }
   return { el, show };
+}
+
+// Dots of one index lie one above the other, and some on one another: how many is said.
+function crowds(dots) {
+  const counts = new Map();
+  for (const { index } of dots) if (!Number.isNaN(index)) {
+    const words = said.index(index);
+    counts.set(words, (counts.get(words) ?? 0) + 1);
+  }
+  const most = [...counts].filter(([, count]) => count >= CROWD).sort((a, b) => b[1] - a[1]).slice(0, 3);
+  if (!most.length) return "";
+  const [first, ...others] = most.map(([words, count], place) =>
+    place ? `${count} at ${words.split(" ").at(-1)}` : `${said.counted(count, "filter")} at ${words}`);
+  return `${[first, ...others].join(", ")}: their dots can lie on one another.`;
 }
 
 function axes(x, y, ticks, label) {
@@ -131,8 +177,8 @@ function names(wanted, dots, chosen, at) {
   for (const dot of wanted) {
     const [x, y] = at(dot);
     if (dot.filter === chosen) {
-      taken.push([x, y - 18]);
-      parts.push(name(dot.filter, x, y - 16, "middle", " cv-now"));
+      taken.push([x + 28, y]);
+      parts.push(name(dot.filter, x + 17, y + 6, "start", " cv-now"));
       continue;
     }
     for (const [side, anchor] of [[1, "start"], [-1, "end"]]) {

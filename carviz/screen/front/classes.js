@@ -1,11 +1,12 @@
 // Top and bottom classes as bars with intervals; each opens to the images that changed.
-import { focused, make } from "./dom.js";
+import { button, focused, make } from "./dom.js";
 import { has } from "./has.js";
 import { paint } from "./pictures.js";
 import * as said from "./wording.js";
 
 function bar(row, scale) {
-  const at = (x) => (100 * (x - scale.low)) / (scale.high - scale.low);
+  const within = (x) => Math.min(scale.high, Math.max(scale.low, x));
+  const at = (x) => (100 * (within(x) - scale.low)) / (scale.high - scale.low);
   const box = make("span", "cv-bar");
   box.setAttribute("aria-hidden", "true");
   const zero = make("span", "cv-zero");
@@ -17,6 +18,9 @@ function bar(row, scale) {
   const reach = make("span", "cv-reach");
   reach.style.left = `${at(row.low)}%`;
   reach.style.width = `${at(row.high) - at(row.low)}%`;
+  // Where the interval goes on beyond the edge there is an arrow head, and no end.
+  reach.classList.toggle("cv-below-edge", row.low < scale.low);
+  reach.classList.toggle("cv-above-edge", row.high > scale.high);
   box.append(fill, zero, reach);
   return box;
 }
@@ -32,8 +36,15 @@ function axis({ low, high, ticks }) {
   return box;
 }
 
+const AXIS = "CAR of the class, percentage points";
+
 export function classes(store) {
   const el = make("div", "cv-classes");
+  let own = false; // whether bars have a scale of their own filter, not that of the bank
+  const scaled = button("Own scale", "cv-button cv-small-button cv-own", () => {
+    own = !own;
+    show(null);
+  }, "Bars as long as this filter's own classes allow, or on the scale of all filters of the bank");
 
   // A small picture of the class, or room for it until it is there.
   function face(number, faces) {
@@ -61,7 +72,7 @@ export function classes(store) {
     const box = make("div", "cv-changed");
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", `Images of ${name} that change without filter ${filter}`);
-    const found = store.get("changed");
+    const found = store.printed ? store.changed(number) : store.get("changed");
     if (found.filter !== filter || found.number !== number) {
       box.append(make("p", "", "Loading the images…"));
       return box;
@@ -79,32 +90,37 @@ export function classes(store) {
     return box;
   }
 
-  function makeRow(row, { scale, faces, filter }, names, open) {
+  // On paper every class is open whose images change.
+  const isOpen = (number, open) => number === open || Boolean(store.printed && store.changed(number).items.length);
+
+  function makeRow(row, { faces, filter }, scale, names, open) {
     const name = names[row.number];
+    const opened = isOpen(row.number, open);
     const counts = said.counts(row.lost, row.gained, row.images);
-    const button = make("button", "cv-class");
+    const button = make("button", row.sure ? "cv-class cv-sure-class" : "cv-class");
     button.type = "button";
     button.dataset.class = row.number;
-    button.setAttribute("aria-expanded", String(row.number === open));
+    button.setAttribute("aria-expanded", String(opened));
     button.setAttribute("aria-label",
-      `${name}: CAR ${said.points(row.car)}, 95% interval ${said.interval(row.low, row.high)}, ` +
-      `${counts} images. Show the images that change.`);
+      `${name}: ${counts} images, CAR ${said.points(row.car)}, ` +
+      `95% interval ${said.interval(row.low, row.high)}, ${row.sure ? "sure" : "could be chance"}. ` +
+      "Show the images that change.");
     const label = make("span", "cv-name", name);
     label.title = name;
     const line = make("span", "cv-class-line");
     line.append(label, make("span", "cv-counts", counts));
-    const value = said.points(row.car, false) + (row.tied ? "\u2009=" : "");
+    const value = (row.sure ? "★\u2009" : "") + said.points(row.car, false) + (row.tied ? "\u2009=" : "");
     button.append(
-      make("span", "cv-arrow", row.number === open ? "▾" : "▸"),
+      make("span", "cv-arrow", opened ? "▾" : "▸"),
       ...(Object.keys(faces).length ? [face(row.number, faces)] : []),
       line, bar(row, scale), make("span", "cv-value", value),
     );
     button.addEventListener("click", () =>
       store.send({ look: { opened: row.number === store.get("choice").opened ? -1 : row.number } }));
-    if (row.number !== open) return [button];
+    if (!opened) return [button];
     const box = pictures(row.number, name, filter, names);
     // Only the list scrolls, and only when the class is opened.
-    if (open !== last) requestAnimationFrame(() => {
+    if (open !== last && !store.printed) requestAnimationFrame(() => {
       const below = box.offsetTop + box.offsetHeight - el.offsetTop - el.clientHeight;
       if (below > el.scrollTop) el.scrollTop = Math.min(below, button.offsetTop - el.offsetTop);
     });
@@ -115,25 +131,33 @@ export function classes(store) {
   function show(changed) {
     if (!has(changed, "classes", "changed", "names") &&
         !(has(changed, "choice") && store.get("choice").opened !== last)) return;
-    const had = el.contains(focused(el)) ? focused(el).dataset.class : undefined;
+    const had = el.contains(focused(el)) ? focused(el).dataset.class ?? "scale" : undefined;
     const top = el.scrollTop;
     const found = store.get("classes");
     const names = store.get("names").classes;
     const open = store.get("choice").opened;
     el.classList.toggle("cv-faced", Object.keys(found.faces).length > 0);
+    el.classList.toggle("cv-doubted", Boolean(found.doubt));
     if (found.empty) {
       el.replaceChildren(make("p", "cv-empty", found.empty));
       return;
     }
+    const scale = own ? found.own : found.scale;
+    scaled.setAttribute("aria-pressed", String(own));
+    const foot = make("div", "cv-axis-line");
+    foot.append(make("span", "", AXIS), scaled);
     el.replaceChildren(
+      ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []),
       ...found.blocks.flatMap(({ title, rows }) => [
-        make("h4", "", title), ...rows.flatMap((row) => makeRow(row, found, names, open)),
+        make("h4", "", title), ...rows.flatMap((row) => makeRow(row, found, scale, names, open)),
       ]),
-      axis(found.scale), make("p", "cv-key", found.note),
+      ...(found.rest ? [make("p", "cv-rest", found.rest)] : []),
+      axis(scale), foot, ...found.notes.map((note) => make("p", "cv-key", note)),
     );
     last = open;
     el.scrollTop = top;
-    if (had !== undefined) el.querySelector(`[data-class="${had}"]`)?.focus({ preventScroll: true });
+    if (had === "scale") scaled.focus({ preventScroll: true });
+    else if (had !== undefined) el.querySelector(`[data-class="${had}"]`)?.focus({ preventScroll: true });
   }
   return { el, show };
 }

@@ -101,9 +101,9 @@ const value = (accuracy, count) => (count < accuracy.length ? said.percent(accur
 export function legend({ lines, held, band }, count) {
   const table = make("table", "cv-legend");
   table.append(make("caption", "", `Right after ${count} pruned`));
-  lines.forEach(({ criterion, name, accuracy }, i) => {
+  lines.forEach(({ criterion, name, accuracy, complete }, i) => {
     const sign = sample(criterion, DASHES[criterion] ?? "", mark(criterion, SAMPLE / 2, 9));
-    const node = row(sign, name, value(accuracy, count));
+    const node = row(sign, name, value(accuracy, count), complete === false && `unfinished: ${accuracy.length - 1} pruned`);
     if (i === 0) node.classList.add("cv-first");
     table.append(node);
     if (i === 0 && held) table.append(row(sample("car", HELD, null, "cv-held"), HELD_OUT, value(held, count)));

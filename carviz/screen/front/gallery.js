@@ -5,8 +5,7 @@ import { floats } from "./numbers.js";
 import { Tiles } from "./tiles.js";
 import * as said from "./wording.js";
 
-const SORTS = [["number", "number"], ["car", "CAR"], ["color", "colour"]];
-const SHOWS = [["weights", "weights"], ["patches", "best patch"], ["synthesised", "synthesised"]];
+const SORTS = [["number", "Number"], ["car", "CAR"], ["color", "Colour"]];
 
 // The filters by what they are sorted by; what is not known comes last, and of equals the first.
 export function sorted(order, car, index, count) {
@@ -35,7 +34,7 @@ export function gallery(store) {
     const bank = store.get("bank");
     const pictures = store.get("gallery");
     sort.fill(SORTS, order);
-    show_.fill(SHOWS, gallery);
+    show_.fill(pictures.shows.filter(([sort]) => store.live || store.has(sort)), gallery);
     const car = floats(store.get("numbers").tiles);
     const given = sorted(order, car, floats(bank.index), bank.filters).map((n) => {
       const mark = (bank.marks[n] ?? "").trim();

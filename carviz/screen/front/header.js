@@ -1,14 +1,15 @@
 // What is explored, and how good the whole network is.
-import { button, line, make } from "./dom.js";
+import { line, make } from "./dom.js";
 import { has } from "./has.js";
 
-export function header(store, row) {
+export function header(store, row, words, present) {
   const el = make("div", "cv-top");
   const facts = make("div", "cv-header");
   const brand = make("h2", "cv-brand", "carviz");
-  el.append(facts);
-  if (store.live)
-    el.append(button("Change…", "cv-button cv-small-button", row.toggle, "Choose another model or other data"));
+  const buttons = make("div", "cv-buttons");
+  if (store.change) buttons.append(row.node);
+  buttons.append(words.node, present.node);
+  el.append(facts, buttons);
 
   function show(changed) {
     if (!has(changed, "head")) return;

@@ -3,23 +3,18 @@
 // somebody does goes to Python as one message. Pictures are asked for by name, and come as messages.
 
 const SECTIONS = [
-  "head", "names", "choice", "work", "chooser", "bank", "numbers", "gallery", "chosen", "classes",
-  "changed", "sight", "siblings", "pruning", "place", "report", "models",
+  "head", "names", "doubts", "choice", "work", "chooser", "bank", "numbers", "gallery", "chosen",
+  "classes", "changed", "sight", "siblings", "pruning", "place", "report", "models",
 ];
 const MOST = 48; // pictures asked for in one message
 const KEPT = 3000; // pictures that are kept
 
-const stores = new WeakMap();
-
-// Views of one widget share what has come.
-export function storeOf(model) {
-  if (!stores.has(model)) stores.set(model, new Live(model));
-  return stores.get(model);
-}
-
-class Live {
+// Of one view: a host gives each a model of its own, and lets go what was heard of it with the view.
+export class Live {
   live = true;
   #model;
+  #ears = [];
+  #refused = new Set();
   #hearers = new Set();
   #changed = new Set();
   #pictures = new Map(); // key -> promise of a picture
@@ -28,8 +23,24 @@ class Live {
 
   constructor(model) {
     this.#model = model;
-    for (const name of SECTIONS) model.on(`change:shown_${name}`, () => this.#note(name));
-    model.on("msg:custom", (message, buffers) => this.#receive(message, buffers));
+    for (const name of SECTIONS) this.#on(`change:shown_${name}`, () => this.#note(name));
+    this.#on("msg:custom", (message, buffers) => this.#receive(message, buffers));
+  }
+
+  #on(name, hear) {
+    this.#model.on(name, hear);
+    this.#ears.push([name, hear]);
+  }
+
+  close() {
+    for (const [name, hear] of this.#ears) this.#model.off(name, hear);
+    for (const picture of this.#pictures.values())
+      picture.then(({ url }) => url && URL.revokeObjectURL(url));
+  }
+
+  // Whether another model and other data can be chosen.
+  get change() {
+    return this.#model.get("change") !== false;
   }
 
   get(section) {
@@ -42,8 +53,19 @@ class Live {
     return () => this.#hearers.delete(hear);
   }
 
+  // A kernel that was restarted refuses what is sent to it; whoever asked for that is told.
   send(message) {
-    this.#model.send(message);
+    try {
+      this.#model.send(message);
+    } catch (error) {
+      console.warn(`carviz: nobody hears ${JSON.stringify(message)}.`, error);
+      for (const hear of this.#refused) hear();
+    }
+  }
+
+  onRefused(hear) {
+    this.#refused.add(hear);
+    return () => this.#refused.delete(hear);
   }
 
   // What comes together is shown together.
@@ -79,7 +101,8 @@ class Live {
       if (!resolve) continue;
       this.#waiting.delete(key);
       if (mime === undefined) {
-        this.#pictures.delete(key); // asked for anew, it may be there
+        // What cannot be read stays so. What is of another bank by now is asked for anew, later.
+        if (!problem) this.#pictures.delete(key);
         resolve({ problem });
         continue;
       }

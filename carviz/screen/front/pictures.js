@@ -11,7 +11,7 @@ export function paint(image, store, key, then) {
   store.picture(key).then((found) => {
     if (image.dataset.key !== key) return; // another one is wanted by now
     if (found.url) image.src = found.url;
-    else image.dataset.key = "";
+    else if (!found.problem) image.dataset.key = "";
     then?.(found);
   });
 }

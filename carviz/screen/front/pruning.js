@@ -60,7 +60,8 @@ export function pruning(store) {
 
   function paintOrder(count) {
     const { filters, order: pruned } = store.get("pruning");
-    const words = pruned ? `Pruned first: ${count} of ${filters}, in this order` : "Nothing pruned yet: press “Prune greedily”.";
+    const none = store.live ? "Nothing pruned yet: press “Prune greedily”." : "This bank was not pruned.";
+    const words = pruned ? `Pruned first: ${count} of ${filters}, in this order` : none;
     const counts = make("span");
     counts.append(...(store.get("place").colours ?? []).map((said) => line(said)));
     order.replaceChildren(make("h4", "", words), counts);

@@ -4,10 +4,13 @@ import { chooser } from "./chooser.js";
 import { classes } from "./classes.js";
 import { controls } from "./controls.js";
 import { make } from "./dom.js";
+import { doubts } from "./doubts.js";
 import { filter } from "./filter.js";
 import { gallery } from "./gallery.js";
+import { glossary } from "./glossary.js";
 import { header } from "./header.js";
 import { keepKeysFromLab } from "./keys.js";
+import { presenter } from "./present.js";
 import { pruning } from "./pruning.js";
 import { status } from "./status.js";
 import { views } from "./views.js";
@@ -16,29 +19,34 @@ import { views } from "./views.js";
 export function screen(store, el) {
   const root = make("section", "carviz");
   root.setAttribute("aria-label", "carviz explorer");
+  const all = make("div", "cv-all");
+  root.append(all);
+  const words = glossary();
   const row = chooser(store);
+  const present = presenter(root);
   const panels = {
-    header: header(store, row), row, controls: controls(store), status: status(store),
-    views: views(store), gallery: gallery(store), filter: filter(store), classes: classes(store),
-    bank: bank(store), pruning: pruning(store),
+    header: header(store, row, words, present), words, row, controls: controls(store),
+    status: status(store, row), doubts: doubts(store), views: views(store),
+    gallery: gallery(store), filter: filter(store), classes: classes(store), bank: bank(store),
+    pruning: pruning(store),
   };
   const part = (name, ...children) => {
     const box = make("div", name);
     box.append(...children.map((child) => child.el));
     return { el: box };
   };
-  const { header: top, status: words, filter: about } = panels;
-  const detail = part("cv-detail", about, panels.classes);
+  const detail = part("cv-detail", panels.filter, panels.classes);
   const body = part("cv-body", panels.gallery, detail, panels.bank, panels.pruning);
-  root.append(
-    top.el, row.el, panels.controls.el, part("cv-line", words, panels.views).el, body.el,
-  );
+  const line = part("cv-line", panels.status, panels.views);
+  const { header: top, controls: pressed, doubts: said } = panels;
+  all.append(...[top, words, row, pressed, line, said, body].map((child) => child.el));
   keepKeysFromLab(root);
   el.append(root);
 
   const show = (changed) => {
     for (const panel of Object.values(panels)) panel.show(changed);
     const { view } = store.get("choice");
+    root.dataset.view = view;
     for (const [box, shown] of [
       [panels.gallery.el, view !== "pruning"], [detail.el, view === "filter"],
       [panels.bank.el, view === "bank"], [panels.pruning.el, view === "pruning"],
@@ -48,6 +56,7 @@ export function screen(store, el) {
   const deaf = store.listen(show);
   return () => {
     deaf();
+    present.end();
     root.remove();
   };
 }

@@ -2,7 +2,7 @@
 import { make } from "./dom.js";
 import { has } from "./has.js";
 
-export function status(store) {
+export function status(store, row) {
   const el = make("div", "cv-status");
   const bar = make("div", "cv-progress");
   bar.setAttribute("role", "progressbar");
@@ -22,15 +22,18 @@ export function status(store) {
   el.append(bar, words);
 
   function show(changed) {
-    if (!has(changed, "work")) return;
+    if (!has(changed, "work", "chooser")) return;
     const work = store.get("work");
     const share = 100 * (work.progress ?? 0);
     bar.setAttribute("aria-valuenow", Math.round(share));
     filled.style.width = `${share.toFixed(1)}%`;
     bar.hidden = Boolean(work.story) || !(work.busy || (share > 0 && share < 100));
-    if (said.textContent !== work.status) said.textContent = work.status ?? "";
-    sign.hidden = more.hidden = !work.story;
-    el.classList.toggle("cv-failed", Boolean(work.story));
+    // What is wrong with what was typed is told where it was typed.
+    const above = store.get("chooser").problem && row.isOpen();
+    const line = (above ? store.get("chooser").stays : work.status) ?? "";
+    if (said.textContent !== line) said.textContent = line;
+    sign.hidden = more.hidden = !work.story || above;
+    el.classList.toggle("cv-failed", Boolean(work.story) && !above);
     if (story.textContent !== work.story) story.textContent = work.story ?? "";
   }
   return { el, show };

@@ -1,26 +1,18 @@
 // Numbers and short sentences that the browser words by itself, by the rules of wording.py; a test
-// puts thousands of numbers through both. Words come from words.json, which Python writes.
-import table from "./words.json";
+// puts thousands of numbers through both. Words come from words.js, which Python writes.
+import table from "./words.js";
 
 export const { minus: MINUS, none: NONE, significant: SIGNIFICANT } = table;
 export const KIND_OF = table.kinds;
 
-// Python rounds an exact tie to the even digit, toFixed away from zero.
+// Python rounds an exact tie to the even digit, toFixed away from zero. A double is such a tie only
+// if it is a whole number of 1 / 2^(digits + 1); then what is computed here of it is exact.
 export function fixed(value, digits) {
-  const rounded = value.toFixed(digits);
-  const scale = 10 ** digits;
-  const scaled = Math.abs(value) * scale;
-  // Only what is exactly representable can be a tie.
-  if (scaled - Math.floor(scaled) !== 0.5 || scaled / scale !== Math.abs(value)) return rounded;
-  if (!exactTie(value, digits)) return rounded;
+  const size = Math.abs(value);
+  const scaled = size * 10 ** digits;
+  if (!Number.isInteger(size * 2 ** (digits + 1)) || scaled % 1 !== 0.5) return value.toFixed(digits);
   const even = 2 * Math.round(scaled / 2);
-  return `${value < 0 ? "-" : ""}${(even / scale).toFixed(digits)}`;
-}
-
-// A double is a tie at so many digits only if value * 2^k is whole for a small k.
-function exactTie(value, digits) {
-  const doubled = Math.abs(value) * 2 ** (digits + 1);
-  return Number.isInteger(doubled);
+  return `${value < 0 ? "-" : ""}${(even / 10 ** digits).toFixed(digits)}`;
 }
 
 function oneDigit(value) {
@@ -55,7 +47,7 @@ export const whole = grouped;
 
 export function counts(lost, gained, images) {
   const parts = [[lost, "lost"], [gained, "gained"]].filter(([n]) => n);
-  const said = parts.map(([n, word]) => `${grouped(n)} ${word}`).join(", ") || "0";
+  const said = parts.map(([n, word]) => `${grouped(n)} ${word}`).join(", ") || "none lost or gained";
   return `${said} of ${grouped(images)}`;
 }
 

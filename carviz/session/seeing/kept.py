@@ -37,10 +37,13 @@ class Patch:
         It, encoded.
     words
         Its class, the response, and the image's number.
+    padded
+        Whether part of it lies outside of the image.
     """
 
     png: bytes
     words: str
+    padded: bool = False
 
 
 Piece = tuple[str, int]
