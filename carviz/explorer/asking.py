@@ -56,7 +56,7 @@ class Listener:
                 with session.lock:
                     if not session.opening and layer in [bank.layer for bank in session.banks]:
                         session.layer = layer
-            case {"device": str(device)}:
+            case {"device": str(device)} if not session.opening:
                 self._do(lambda: setattr(session, "device", device))
             case {"look": dict(looks)}:
                 self._look(looks)
