@@ -63,7 +63,11 @@ def test_the_pure_parts_in_node():
 
 def shares(rng):
     """Fractions of all sizes, those that fall between two words among them."""
-    counts = [(k, n) for n in (1, 3, 8, 16, 50, 64, 800, 1000, 4096, 50_000) for k in range(0, n, max(n // 40, 1))]
+    counts = [
+        (k, n)
+        for n in (1, 3, 8, 16, 50, 64, 800, 1000, 4096, 50_000)
+        for k in range(0, n, max(n // 40, 1))
+    ]
     exact = [sign * k / n for k, n in counts for sign in (1, -1)]
     small = (rng.choice([-1, 1], 500) * 10.0 ** rng.uniform(-9, 0, 500)).tolist()
     edges = [0.0, -0.0, 1.0, -1.0, 0.000994, 0.000995, 0.000996, 0.0005, 0.00015, 0.00025, 1e-5,
@@ -79,7 +83,9 @@ def test_thousands_of_numbers_are_worded_as_python_words_them():
     asked, expected = [], []
 
     def ask(name, words, *given):
-        asked.append([name, *("nan" if isinstance(g, float) and math.isnan(g) else g for g in given)])
+        asked.append(
+            [name, *("nan" if isinstance(g, float) and math.isnan(g) else g for g in given)]
+        )
         expected.append(words)
 
     for share in found:
