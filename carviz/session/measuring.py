@@ -36,7 +36,8 @@ def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> No
             if due.due():
                 # The count that the status tells is that of the numbers beside it.
                 seen = len(table.images)
-                state.status = words(state.progress)
+                if not job.cancelled:
+                    state.status = words(state.progress)
                 state.refresh()
         job.check()
         tell_apart(state, job, layer)
