@@ -39,7 +39,7 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
         items = [
             [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)
         ]
-        small = [items[0][0], "", False]
+        small: list[Any] | None = [items[0][0], "", False]
         large = {"picture": None, "words": "", "items": items, "coming": False}
     else:
         small = _small(shown, name, shown.filter)
