@@ -121,8 +121,9 @@ def data_of_tables(folder: str | Path) -> tuple[str, int | None] | None:
 
     None where none says so, as of data that was given as an object.
     """
+    folder = Path(folder)
     check_folder(folder, "tables is a folder of files that CarTable.save wrote")
-    for table in read_folder(Path(folder), [CarTable, SelectivityTable])[0].values():
+    for table in read_folder(folder, [CarTable, SelectivityTable])[0].values():
         match table.passport.get("opened"):
             case {"data": str(name), "limit": int() | None as limit}:
                 return name, limit

@@ -16,12 +16,11 @@ TABLES = 0.2
 
 def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> None:
     """Measure a bank, or some filters of it, and show the table as it fills."""
-    total = len(state.subject.images)
     what = layer if filters is None else f"Filter {filters[0]} of {layer}"
-    left, seen = TimeLeft(), 0
+    left = TimeLeft()
 
     def words(share: float) -> str:
-        return under_way(what, seen, total, left(job.seconds, share))
+        return under_way(what, share, left(job.seconds, share))
 
     tick = ticker(state, job, words)
     measurement = prepare_car(
@@ -34,9 +33,8 @@ def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> No
             state.only(job)
             state.running = table
             if due.due():
-                # The count that the status tells is that of the numbers beside it.
-                seen = len(table.images)
-                state.status = words(state.progress)
+                if not job.cancelled:
+                    state.status = words(state.progress)
                 state.refresh(more=True)
         job.check()
         tell_apart(state, job, layer)

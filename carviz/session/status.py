@@ -10,9 +10,13 @@ from carviz.wording import counted, points, seen_words
 READY = "Nothing measured yet: press “Compute the bank”."
 
 
-def under_way(what: str, seen: int, total: int, left: str) -> str:
-    """Say how far a measurement is: the images whose numbers are shown, and the time left."""
-    return f"{what}: {seen:,} of {total:,} images" + (f", {left}" if left else "")
+def under_way(what: str, share: float, left: str) -> str:
+    """Say how far a measurement is, and the time left.
+
+    As a share: it grows while images run together whose numbers are not there yet, and the count of
+    images beside the numbers is theirs.
+    """
+    return f"{what}: {share:.0%} done" + (f", {left}" if left else "")
 
 
 class TimeLeft:

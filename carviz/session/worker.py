@@ -76,6 +76,11 @@ class Job:
         """Tell the work to stop at its next step."""
         self._cancel.set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work has been told to stop."""
+        return self._cancel.is_set()
+
     def check(self) -> None:
         """Raise `Cancelled` if the work has been told to stop."""
         if self._cancel.is_set():

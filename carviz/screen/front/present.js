@@ -9,6 +9,7 @@ const LEAST = 1.25; // in place: less would not be seen from afar
 export function presenter(root) {
   const node = button("Present", "cv-button cv-small-button", toggle, "Larger, for a room; Escape ends it");
   node.setAttribute("aria-pressed", "false");
+  node.hidden = !document.fullscreenEnabled && !CSS.supports("zoom", "2"); // it could do nothing
   const sizes = new ResizeObserver(fit);
   let on = false;
 
