@@ -209,7 +209,7 @@ def test_a_reopened_notebook_has_words_and_the_picture(
         subprocess.run(command, env=private(home), check=True, capture_output=True)
     with lab_server(folder, home) as address:
         lab = Notebook(chromium, address, "a.ipynb")
-        output = lab.page.locator(".jp-OutputArea")
+        output = lab.page.locator(".jp-OutputArea").first
         saved = output.locator(".carviz-saved, details").last
         lab.wait(lambda: saved.count(), "the saved picture")
         saved.locator("summary").click()
