@@ -29,14 +29,16 @@ export function watchLife(model, store, el, root) {
   const seen = new MutationObserver(look);
   seen.observe(el, { attributes: true, attributeFilter: ["class"] });
   // What ipywidgets does not mark: a kernel that died, and was restarted by the server or was not.
-  const statuses = kernelOf(model)?.statusChanged;
+  const kernel = kernelOf(model);
   const hear = (_, status) => ENDED.includes(status) && end();
-  statuses?.connect?.(hear);
+  kernel?.statusChanged?.connect?.(hear);
+  kernel?.disposed?.connect?.(end); // shut down, or another was chosen
   const deaf = store.onRefused(end);
   look();
   return () => {
     seen.disconnect();
-    statuses?.disconnect?.(hear);
+    kernel?.statusChanged?.disconnect?.(hear);
+    kernel?.disposed?.disconnect?.(end);
     deaf();
   };
 }
