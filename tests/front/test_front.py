@@ -1,4 +1,4 @@
-"""The front end: its bundle is of its sources, its pure parts run in Node, it words as Python does."""
+"""The front end: its bundle is of its sources, its parts run in Node, it words as Python does."""
 
 import json
 import math
