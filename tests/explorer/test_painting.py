@@ -295,8 +295,9 @@ def test_a_deep_bank_s_gallery_fills_with_effective_weights_and_is_told_apart():
         explorer.filter = filter
         shown = explorer.shown_chosen
         assert f"colour index {kinds.color_index[filter]:.2f}" == "".join(shown["index"])
-        assert f"falls by {kinds.activation_index[filter]:.0%} in grey" in text(shown["reading"])
-        assert ("disagree" in text(shown["reading"])) == bool(kinds.disagrees[filter])
+        said = text(shown["reading"])
+        assert f"falls by {kinds.activation_index[filter]:.0%} on images made grey" in said
+        assert ("The weights say" in said) == bool(kinds.disagrees[filter])
     explorer.close()
 
 
