@@ -56,7 +56,8 @@ def on_screen(table, kinds=None):
     shown = sections(snapshot_of(table=table, kinds=kinds))
     head, chosen = shown["head"], shown["chosen"]
     lines = [*head["facts"], [chosen["kind_words"]], chosen["index"], [chosen["car"], " points"]]
-    return " ".join(text([*lines, *chosen["facts"]]).split())
+    said = " ".join(text([*lines, *chosen["facts"]]).split())
+    return said.replace("These images", "these images")
 
 
 def in_drawing(table):

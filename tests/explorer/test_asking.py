@@ -1,7 +1,5 @@
 """What the messages of a browser do, also where they come late."""
 
-import threading
-
 import pytest
 from support.gated import GATE, data, network
 from support.loadable import NAMES
@@ -11,7 +9,6 @@ from support.waiting import WAIT, eventually
 from carviz import Run
 from carviz.explorer import explore
 from carviz.screen.keys import image_key
-from carviz.session import loading
 
 
 @pytest.fixture
@@ -205,15 +202,8 @@ def test_what_is_typed_wrong_is_told_and_nothing_is_opened(explorer, photos):
     assert explorer.results().model == "Network"
 
 
-def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, monkeypatch):
-    reached, go_on, load_model = threading.Event(), threading.Event(), loading.load_model
-
-    def slow(name):
-        reached.set()
-        assert go_on.wait(WAIT)
-        return load_model(name)
-
-    monkeypatch.setattr(loading, "load_model", slow)
+def test_a_second_press_while_it_loads_starts_nothing_anew(explorer, photos, held_up):
+    reached, go_on = held_up
     typed(explorer, "small", photos)
     assert reached.wait(WAIT)
     typed(explorer, "twin", photos)

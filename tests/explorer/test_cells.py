@@ -8,7 +8,7 @@ from support.waiting import WAIT
 
 from carviz.explorer import explore, front
 from carviz.explorer.cells import enter, retire_former, running_cell
-from carviz.screen import SECTIONS
+from carviz.screen import SECTIONS, sight
 
 
 class Made:
@@ -82,6 +82,7 @@ def test_the_running_kernel_says_which_cell_it_is(monkeypatch):
 def test_a_former_explorer_s_pictures_are_freed_though_somebody_holds_it(monkeypatch):
     executions = iter(["run-1", "run-2"])
     monkeypatch.setattr(front, "running_cell", lambda: ("a deep bank", next(executions)))
+    monkeypatch.setattr(sight, "ALIKE", -1.0)  # in this network no filter is like another
     former = explore(network(), data(), layer="second")
     former.session.look(gallery="patches", siblings=True)
     former.compute()

@@ -100,7 +100,7 @@ def test_the_picture_follows_every_choice(explorer, outputs):
     displayed(explorer)
     for name, value, words in [
         ("count", 1, "after 1 "),
-        ("view", "filter", "Filter 0 of first"),
+        ("view", "filter", f"Filter {explorer.filter} of first"),
         ("filter", 4, "Filter 4 of first"),
         ("view", "bank", "first: CAR of 6 filters"),
         ("view", "pruning", "Pruning first"),
@@ -116,7 +116,7 @@ def test_the_picture_goes_with_its_subject(explorer, outputs):
     explorer.compute()
     explorer.wait(WAIT)
     displayed(explorer)
-    assert "Filter 0 of first" in saved(outputs)
+    assert f"Filter {explorer.filter} of first" in saved(outputs)
     explorer.load(data=data(1))
     explorer.wait(WAIT)
     eventually(lambda: saved(outputs) == "")

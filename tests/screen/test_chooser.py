@@ -8,6 +8,7 @@ from support.snapshots import snapshot_of
 from support.tables import known_table
 
 from carviz.screen.chooser import Choice, chooser, model_names, what_to_open
+from carviz.session.loading import How
 
 
 def test_it_begins_with_what_is_explored_and_lists_what_was_opened():
@@ -44,12 +45,13 @@ def test_a_model_s_name_has_a_note(monkeypatch):
     ],
 )
 def test_what_stands_there_already_is_not_loaded_by_name(choice, origin, found):
-    subject = SimpleNamespace(model_name="here", data_name="Mine", origin=origin)
-    assert what_to_open(Choice(*choice), subject) == found
+    how = How()
+    subject = SimpleNamespace(model_name="here", data_name="Mine", origin=origin, how=how)
+    assert what_to_open(Choice(*choice), subject) == (*found, how)
 
 
 @pytest.mark.parametrize("limit", ["ten", "0", "-3", "1.5", "²"])
 def test_images_a_class_are_a_number(limit):
-    subject = SimpleNamespace(model_name="here", data_name="Mine", origin="shapes")
+    subject = SimpleNamespace(model_name="here", data_name="Mine", origin="shapes", how=How())
     with pytest.raises(ValueError, match=f"a whole number, 1 or more.*found '{limit}'"):
         what_to_open(Choice("", "folder", limit), subject)

@@ -12,12 +12,12 @@ from carviz.wording import percent
 
 
 def test_it_says_what_is_explored_and_on_how_many_images_it_is_how_good():
-    found = head(snapshot_of(table=known_table()))
+    found = head(snapshot_of(table=known_table(), own_data=True))
     said = text(found["facts"])
     assert said.startswith("model Network data given tensors, 4 images on cpu whole network")
     assert said.endswith(f"{percent(known_table().accuracy)} right")
-    partial = text(head(snapshot_of(table=known_table(total=200)))["facts"])
-    assert partial.endswith("right on 100 images so far")
+    partial = text(head(snapshot_of(table=known_table(total=200), own_data=True))["facts"])
+    assert partial.endswith("right on 100 so far")
     slow = head(snapshot_of(table=known_table(), untraceable=True))
     assert "measured the slow way" in text(slow["facts"])
 
@@ -25,7 +25,7 @@ def test_it_says_what_is_explored_and_on_how_many_images_it_is_how_good():
 def test_an_accuracy_of_the_images_that_pruning_chose_on_says_so():
     shown = snapshot_of(path=known_path())
     assert text(head(shown)["facts"]).endswith("right on 100 images")
-    measured = dataclasses.replace(shown, table=known_table())
+    measured = dataclasses.replace(shown, table=known_table(), own_data=True)
     assert text(head(measured)["facts"]).endswith("right")
     nothing = dataclasses.replace(shown, path=None)
     assert "not measured yet" in text(head(nothing)["facts"])

@@ -68,7 +68,7 @@ def test_a_page_says_of_each_filter_what_the_session_says(session, saved):
             session.filter = filter
             shown = session.snapshot()
             found = sections_of(data, layer, filter)
-            for name in ("head", "chosen", "classes", "bank", "pruning"):
+            for name in ("head", "names", "chosen", "classes", "bank", "pruning"):
                 wanted = as_json(SECTIONS[name](shown))
                 assert without_pictures(found[name]) == without_pictures(wanted), (name, filter)
             assert found["numbers"]["tiles"] == as_json(SECTIONS["numbers"](shown))["tiles"]

@@ -6,6 +6,7 @@ import pytest
 from support.snapshots import snapshot_of
 from support.tables import known_table
 
+from carviz.screen import sight as sight_module
 from carviz.screen.sight import siblings, sight
 from carviz.wording import likeness_words
 
@@ -19,8 +20,10 @@ def test_a_deep_bank_s_weights_are_called_effective(measured, deep):
         "Weights", "Patches", "Synthesised"
     ]  # fmt: skip
     found = tabs(deep)["weights"]
-    assert found["words"] == "Effective"
-    assert found["large"]["picture"][1].startswith("Effective weights of filter 0 of second")
+    assert found["words"] == "Effective weights"
+    assert found["large"]["picture"][1].startswith(
+        f"Effective weights of filter {deep.filter} of second"
+    )
     assert found["large"]["picture"][2], "seven pixels a side are shown as squares"
 
 
@@ -29,13 +32,15 @@ def test_the_small_patch_is_the_first_of_the_sheet(measured):
     items = found["large"]["items"]
     assert len(items) == 9
     assert found["small"][0] == items[0][0]
-    assert [words for _, words in items] == [patch.words for patch in measured.seen.sheets[0]]
+    assert [words for _, words in items] == [
+        patch.words for patch in measured.seen.sheets[measured.filter]
+    ]
 
 
 def test_a_picture_that_became_better_has_another_name(measured):
     before = tabs(measured)["synthesised"]["large"]["picture"]
     seen = measured.seen.copy()
-    seen.put("synthesised", 0, seen.synthesised[0])
+    seen.put("synthesised", measured.filter, seen.synthesised[measured.filter])
     after = tabs(dataclasses.replace(measured, seen=seen))["synthesised"]["large"]["picture"]
     assert before[0] != after[0]
     assert before[1:] == after[1:]
@@ -61,9 +66,12 @@ def test_a_filter_that_no_image_excites_says_so():
     assert "excites filter 0" in tabs(shown)["patches"]["large"]["words"]
 
 
-def test_siblings_are_the_nearest_each_with_its_picture(measured):
+def test_siblings_are_the_nearest_each_with_its_picture(measured, monkeypatch):
+    near = measured.seen.nearest(measured.filter)
+    alike = sum(like >= sight_module.ALIKE for _, like in near)
+    assert len(siblings(measured)["items"]) == alike < 3
+    monkeypatch.setattr(sight_module, "ALIKE", -1.0)
     found = siblings(measured)
-    near = measured.seen.nearest(0)
     assert [(item["filter"], item["words"]) for item in found["items"]] == [
         (filter, likeness_words(like)) for filter, like in near
     ]
