@@ -102,7 +102,7 @@ def the_main_job(page):
     wait(page, lambda: "Filter 5" in screen.inner_text(), "the chosen filter")
     screen.get_by_role("button", name="Compute the bank").click()
     words = screen.locator(".cv-words")
-    wait(page, lambda: "of 800 images" in words.inner_text(), "progress while no cell runs")
+    wait(page, lambda: "% done" in words.inner_text(), "progress while no cell runs")
     wait(page, lambda: "Done in" in words.inner_text(), "the end", 120)
     screen.locator(".cv-class").first.click()
     thumbs = screen.locator(".cv-thumb img")
