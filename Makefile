@@ -38,7 +38,8 @@ front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users nee
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
-front-watch: ## 0 min: bundle at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once
+# Bundles at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once.
+front-watch:
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent watch
 
