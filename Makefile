@@ -3,7 +3,7 @@
 PYTHON ?= python
 FRONT = carviz/screen/front
 
-.PHONY: help install fast check test lint format types browser hosts front front-watch names picture \
+.PHONY: help install fast check test lint format types browser hosts front names picture \
 	notebooks screenshot benchmark benchmark-gpu neighbours campaign
 
 help: ## 0 min: these lines
@@ -37,11 +37,6 @@ browser: ## 12 min: what CI does second: the explorer in a real JupyterLab, and 
 front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users need none
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
-
-# Bundles at every change; with ANYWIDGET_HMR=1 JupyterLab shows it at once.
-front-watch:
-	$(PYTHON) -m carviz.screen.phrases
-	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent watch
 
 hosts: ## 9 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
 	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
