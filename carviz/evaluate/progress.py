@@ -19,11 +19,11 @@ def telling(progress: Progress, words: str) -> Iterator[Callable[[float], None]]
         yield progress if callable(progress) else lambda _share: None
         return
     from tqdm.auto import tqdm
-    from tqdm.notebook import tqdm as drawn
 
     # A notebook's bar goes when all is done. Elsewhere None draws none into a file or a pipe, where
     # each of its states would stay; a kernel's stream is no terminal either.
-    kept = {"leave": False} if issubclass(tqdm, drawn) else {"disable": None}
+    drawn = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
+    kept = {"leave": False} if drawn else {"disable": None}
     shape = "{l_bar}{bar}| {elapsed}<{remaining}"
     with tqdm(total=1.0, desc=words, bar_format=shape, **kept) as bar:
 
