@@ -54,7 +54,7 @@ def test_buttons(explorer):
         assert explorer.busy
         assert explorer.shown_work["can"]["cancel"]
         status, table = explorer.status, explorer.table
-        assert "images" in status
+        assert "% done" in status
         send(explorer, {"press": "compute bank"})  # the second of a double click
         assert (explorer.status, explorer.table) == (status, table), "nothing starts anew"
         send(explorer, {"press": "cancel"})
