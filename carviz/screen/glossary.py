@@ -11,6 +11,7 @@ GLOSSARY = {
     "=, log p": "The same CAR as another class: the fall of log p, the log of the right class's "
     "probability, then says which comes first.",
     "95% interval": "Made so from samples of images, 95 of 100 intervals hold the true value.",
+    "agreement": "How far the same order would come out of other images: 0 not at all, 1 wholly.",
     f"sure, q ≤ {SIGNIFICANT:g}": "Filled: of all that is sure about "
     f"{SIGNIFICANT:.0%} is chance, at most. Stricter than one interval, as many are looked at. "
     "Hollow could be chance.",

@@ -50,6 +50,10 @@ export default {
       "Made so from samples of images, 95 of 100 intervals hold the true value."
     ],
     [
+      "agreement",
+      "How far the same order would come out of other images: 0 not at all, 1 wholly."
+    ],
+    [
       "sure, q ≤ 0.05",
       "Filled: of all that is sure about 5% is chance, at most. Stricter than one interval, as many are looked at. Hollow could be chance."
     ],
