@@ -20,7 +20,8 @@ GLOSSARY = {
     "answer": "What the filter puts out; on images made grey it shows what colour is to it.",
     "patches": "The parts of images that excite the filter most. Synthesised: a picture made to.",
     "effective weights": "What the weights of a deeper filter come to, traced back to the image.",
-    "nearest by answers": "The filters of the bank whose answers rise and fall together most: correlation.",
+    "nearest by answers": "The filters of the bank whose answers rise and fall together most: "
+    "correlation.",
     "greedy, ranked once": "Pruned is what costs least, measured anew each time; or by CAR.",
     "L1, L2, APoZ, Taylor": "Orders by the size of weights (L1, L2), by how often an answer is "
     "zero, and by what a small change of it does to the loss.",
