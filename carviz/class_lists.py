@@ -93,8 +93,9 @@ def doubt_words(found: ClassEnds, complete: bool = True) -> str:
         span = f"{found.fewest:,} to {span}"
     images = f"{span} a class{'' if complete else ' so far'}"
     if not found.sure:
-        return f"No class can be told from chance: {images}."
-    return f"Only {classes_words(found.sure)} can be told from chance: {images}."
+        return f"With {images} no single class is sure."
+    verb = "is" if found.sure == 1 else "are"
+    return f"With {images} only {classes_words(found.sure)} {verb} sure."
 
 
 def tie_words(rows: Iterable[Any]) -> str:

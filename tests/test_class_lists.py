@@ -33,15 +33,15 @@ def test_a_list_stops_at_the_first_class_that_does_not_change():
 
 def test_few_images_a_class_are_said_before_anything_else():
     found = class_lists(table_of([1] + [0] * 13, [0] * 14, 5), 0, 5)
-    assert found.doubt == "No class can be told from chance: 5 images a class."
+    assert found.doubt == "With 5 images a class no single class is sure."
     assert found.blocks[0][0] == "Hurt without the filter, surest first"
     running = class_lists(table_of([1] + [0] * 13, [0] * 14, 1, total=700), 0, 5)
-    assert running.doubt.endswith(": 1 image a class so far.")
+    assert running.doubt.startswith("With 1 image a class so far no ")
 
 
 def test_a_class_of_few_images_that_is_sure_is_counted():
     found = class_lists(table_of([9] + [0] * 2, [0] * 3, 9), 0, 1)
-    assert found.doubt == "Only 1 class can be told from chance: 9 images a class."
+    assert found.doubt == "With 9 images a class only 1 class is sure."
 
 
 @pytest.mark.parametrize("classes", [4, 30])

@@ -19,7 +19,7 @@ SHOWN = 5
 MOST = 12
 """Changed images that are shown."""
 NOT_MEASURED = "Classes appear here once the filter is measured."
-KEY = f"Line: 95% interval. Filled, ★: q ≤ {SIGNIFICANT:g}. Hollow: could be chance."
+KEY = f"Line: 95% interval. Filled, ★: sure, q ≤ {SIGNIFICANT:g}. Hollow: could be chance."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
 CHANGES = ("lost", "gained", "still wrong")
 """What an image can be; lost ones come first: they are what a filter is there for."""

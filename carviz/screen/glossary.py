@@ -11,14 +11,17 @@ GLOSSARY = {
     "=, log p": "The same CAR as another class: the fall of log p, the log of the right class's "
     "probability, then says which comes first.",
     "95% interval": "Made so from samples of images, 95 of 100 intervals hold the true value.",
-    f"filled, q ≤ {SIGNIFICANT:g}": "Hardly chance: of all that is filled about "
-    f"{SIGNIFICANT:.0%} is, at most. Hollow could be chance.",
+    "agreement": "How far the same order would come out of other images: 0 not at all, 1 wholly.",
+    f"sure, q ≤ {SIGNIFICANT:g}": "Filled: of all that is sure about "
+    f"{SIGNIFICANT:.0%} is chance, at most. Stricter than one interval, as many are looked at. "
+    "Hollow could be chance.",
     "colour index": "Of weights: 0 grey, 1 opponent colours. C, above the threshold: selects "
     "colour. S: shape. ×: dead.",
-    "falls in grey": "How much weaker the answer is to the same images without their colours.",
+    "answer": "What the filter puts out; on images made grey it shows what colour is to it.",
     "patches": "The parts of images that excite the filter most. Synthesised: a picture made to.",
     "effective weights": "What the weights of a deeper filter come to, traced back to the image.",
-    "siblings": "The filters of the bank whose answers rise and fall together most: correlation.",
+    "nearest by answers": "The filters of the bank whose answers rise and fall together most: "
+    "correlation.",
     "greedy, ranked once": "Pruned is what costs least, measured anew each time; or by CAR.",
     "L1, L2, APoZ, Taylor": "Orders by the size of weights (L1, L2), by how often an answer is "
     "zero, and by what a small change of it does to the loss.",

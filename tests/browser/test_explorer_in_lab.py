@@ -192,7 +192,7 @@ def test_what_a_deep_filter_sees(lab):
     assert "response" in other.locator(".cv-sheet img").first.get_attribute("title")
     other.get_by_role("button", name="Synthesised").click()
     lab.wait(lambda: other.locator("img.cv-large").count() == 1, "a synthesised picture")
-    other.get_by_role("button", name="Siblings").click()
+    other.get_by_role("button", name="Nearest by answers").click()
     lab.wait(lambda: other.locator("button.cv-sibling").count() == 3, "siblings")
     number = other.locator("button.cv-sibling b").nth(1).inner_text()
     other.locator("button.cv-sibling").nth(1).click()

@@ -7,13 +7,13 @@ import { flags, floats } from "./numbers.js";
 import { roundTicks, scale } from "./scale.js";
 import * as said from "./wording.js";
 
-const [WIDTH, HEIGHT] = [570, 470];
-const [LEFT, RIGHT, TOP, BOTTOM] = [74, 18, 44, 58];
+const [WIDTH, HEIGHT] = [570, 440];
+const [LEFT, RIGHT, TOP, BOTTOM] = [74, 18, 14, 58];
 const DEAD = -0.15; // where filters without an index stand
 const NUMBERED = 4; // filters at each end that have their number beside them
 const REACH = 14; // how far from a dot a click still means it
 const CROWD = 4; // filters at one index from which on it is said
-const KEY = `Filled: q ≤ ${said.SIGNIFICANT}. Hollow: could be chance. Lines: 95% intervals.`;
+const KEY = `Filled: sure, q ≤ ${said.SIGNIFICANT}. Hollow: could be chance. Lines: 95% intervals.`;
 
 export function bank(store) {
   const el = make("div", "cv-bank");
@@ -70,7 +70,6 @@ export function bank(store) {
     picture.append(...axes(x, y, ticks, label));
     if (told) picture.append(
       svg("line", { class: "cv-threshold", x1: x(threshold), x2: x(threshold), y1: TOP, y2: HEIGHT - BOTTOM }),
-      ...legend(marks, dots),
     );
     // What is chosen stands above the rest, and is where Tab stops; if it is not there, the highest.
     const stop = dots.some((dot) => dot.filter === chosen) ? chosen : order[0].filter;
@@ -104,7 +103,8 @@ export function bank(store) {
       ...order.slice(-NUMBERED).reverse()].filter(Boolean);
     picture.append(...names([...new Set(wanted)], dots, chosen, (dot) => [at(dot), y(100 * dot.car)]));
     const notes = [KEY, ...(told ? [crowds(dots)] : [])].filter(Boolean);
-    return [title, ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []), picture,
+    return [title, ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []),
+      ...(told ? [legend(dots)] : []), picture,
       ...notes.map((note) => make("p", "cv-note", note))];
   }
 
@@ -155,7 +155,7 @@ function axes(x, y, ticks, label) {
   parts.push(
     svg("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 10, "text-anchor": "middle" }, label),
     svg("text", { transform: `translate(16 ${height}) rotate(-90)`, "text-anchor": "middle" },
-      "CAR, percentage points (lines: 95% intervals)"),
+      "CAR, percentage points"),
   );
   return parts;
 }
@@ -169,16 +169,24 @@ function mark(x, y, letter, sure) {
   return svg("circle", { class: name, cx: x, cy: y, r: 6.5 });
 }
 
-function legend(marks, dots) {
-  const parts = [];
-  let place = LEFT + 10;
+// What the marks mean, above the drawing and not in it: so it keeps its size, and wraps.
+function legend(dots) {
+  const sample = (size, ...marks) =>
+    svg("svg", { viewBox: `0 0 ${size} 16`, width: size, height: 16, "aria-hidden": "true" }, ...marks);
+  const item = (sign, words) => {
+    const node = make("span");
+    node.append(sign, words);
+    return node;
+  };
+  const line = make("p", "cv-marks");
   for (const [letter, kind] of Object.entries(said.KIND_OF)) {
     const count = dots.filter((dot) => dot.mark === letter).length;
-    if (!count && kind === "dead") continue;
-    parts.push(mark(place, 18, letter, true), svg("text", { x: place + 14, y: 23 }, `${said.kind(letter)}: ${count}`));
-    place += 110;
+    if (count || kind !== "dead")
+      line.append(item(sample(16, mark(8, 8, letter, true)), `${said.kind(letter)}: ${count}`));
   }
-  return [...parts, svg("text", { x: place, y: 23 }, "dashed: threshold")];
+  const dashes = svg("line", { class: "cv-threshold", x1: 0, x2: 30, y1: 8, y2: 8 });
+  line.append(item(sample(30, dashes), "threshold"));
+  return line;
 }
 
 // Numbers beside dots, the chosen one's first, where they do not run together.

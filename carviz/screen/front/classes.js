@@ -121,7 +121,8 @@ export function classes(store) {
     const box = pictures(row.number, name, filter, names);
     // Only the list scrolls, and only when the class is opened.
     if (open !== last && !store.printed) requestAnimationFrame(() => {
-      const below = box.offsetTop + box.offsetHeight - el.offsetTop - el.clientHeight;
+      const covered = el.lastElementChild.offsetHeight;
+      const below = box.offsetTop + box.offsetHeight - el.offsetTop - el.clientHeight + covered;
       if (below > el.scrollTop) el.scrollTop = Math.min(below, button.offsetTop - el.offsetTop);
     });
     return [button, box];
@@ -144,15 +145,18 @@ export function classes(store) {
     }
     const scale = own ? found.own : found.scale;
     scaled.setAttribute("aria-pressed", String(own));
-    const foot = make("div", "cv-axis-line");
-    foot.append(make("span", "", AXIS), scaled);
+    const line = make("div", "cv-axis-line");
+    line.append(make("span", "", AXIS), scaled);
+    // The scale stays in sight while the list scrolls.
+    const foot = make("div", "cv-foot");
+    foot.append(axis(scale), line, ...found.notes.map((note) => make("p", "cv-key", note)));
     el.replaceChildren(
       ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []),
       ...found.blocks.flatMap(({ title, rows }) => [
         make("h4", "", title), ...rows.flatMap((row) => makeRow(row, found, scale, names, open)),
       ]),
       ...(found.rest ? [make("p", "cv-rest", found.rest)] : []),
-      axis(scale), foot, ...found.notes.map((note) => make("p", "cv-key", note)),
+      foot,
     );
     last = open;
     el.scrollTop = top;

@@ -26,7 +26,7 @@ export function gallery(store) {
   pick.append(sort.label, show_.label);
   const tiles = new Tiles(store, "cv-gallery");
   const note = make("div", "cv-note");
-  el.append(pick, tiles.el, note);
+  el.append(make("h3", "cv-unseen", "Filters of the bank"), pick, tiles.el, note); // a heading, to be heard
 
   function show(changed) {
     if (!has(changed, "choice", "bank", "numbers", "gallery")) return;

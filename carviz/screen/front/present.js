@@ -3,10 +3,10 @@
 import { button } from "./dom.js";
 
 const [WIDTH, HEIGHT] = [1240, 690]; // where all of it stands at its usual size
-const HEAD = 150; // what stands above the lists
 const LEAST = 1.25; // in place: less would not be seen from afar
 
-export function presenter(root) {
+// `alone`: it has the whole window to itself, as in a saved page.
+export function presenter(root, alone) {
   const node = button("Present", "cv-button cv-small-button", toggle, "Larger, for a room; Escape ends it");
   node.setAttribute("aria-pressed", "false");
   node.hidden = !document.fullscreenEnabled && !CSS.supports("zoom", "2"); // it could do nothing
@@ -20,8 +20,7 @@ export function presenter(root) {
     const { width, height } = root.getBoundingClientRect();
     const scale = full() ? Math.max(1, Math.min(width / WIDTH, height / HEIGHT)) : Math.max(LEAST, width / WIDTH);
     root.style.setProperty("--cv-scale", scale.toFixed(3));
-    root.style.setProperty("--cv-room", `${Math.round(height / scale - HEAD)}px`);
-    root.classList.toggle("cv-full", full());
+    for (const name of ["cv-full", ...(alone ? [] : ["cv-fits"])]) root.classList.toggle(name, full());
   }
 
   function turn(now) {
@@ -35,9 +34,8 @@ export function presenter(root) {
       return;
     }
     sizes.disconnect();
-    root.classList.remove("cv-full");
+    root.classList.remove("cv-full", ...(alone ? [] : ["cv-fits"]));
     root.style.removeProperty("--cv-scale");
-    root.style.removeProperty("--cv-room");
     if (full()) document.exitFullscreen();
   }
 

@@ -23,7 +23,8 @@ export function screen(store, el) {
   root.append(all);
   const words = glossary();
   const row = chooser(store);
-  const present = presenter(root);
+  const present = presenter(root, !store.live);
+  if (!store.live && !store.printed) root.classList.add("cv-fits");
   const panels = {
     header: header(store, row, words, present), words, row, controls: controls(store),
     status: status(store, row), doubts: doubts(store), views: views(store),

@@ -50,16 +50,20 @@ export default {
       "Made so from samples of images, 95 of 100 intervals hold the true value."
     ],
     [
-      "filled, q ≤ 0.05",
-      "Hardly chance: of all that is filled about 5% is, at most. Hollow could be chance."
+      "agreement",
+      "How far the same order would come out of other images: 0 not at all, 1 wholly."
+    ],
+    [
+      "sure, q ≤ 0.05",
+      "Filled: of all that is sure about 5% is chance, at most. Stricter than one interval, as many are looked at. Hollow could be chance."
     ],
     [
       "colour index",
       "Of weights: 0 grey, 1 opponent colours. C, above the threshold: selects colour. S: shape. ×: dead."
     ],
     [
-      "falls in grey",
-      "How much weaker the answer is to the same images without their colours."
+      "answer",
+      "What the filter puts out; on images made grey it shows what colour is to it."
     ],
     [
       "patches",
@@ -70,7 +74,7 @@ export default {
       "What the weights of a deeper filter come to, traced back to the image."
     ],
     [
-      "siblings",
+      "nearest by answers",
       "The filters of the bank whose answers rise and fall together most: correlation."
     ],
     [
