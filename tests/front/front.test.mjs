@@ -9,6 +9,7 @@ const { sorted } = await front("gallery");
 const { curves } = await front("curve");
 const { Live } = await front("live");
 const { gently } = await front("gently");
+const { Saved } = await front("saved");
 
 const bytes = (...values) => new Uint8Array(Float64Array.from(values).buffer);
 const base64 = (...values) => Buffer.from(bytes(...values)).toString("base64");
@@ -157,4 +158,24 @@ test("what changes while something is pressed is shown after its click", (t) => 
   assert.deepEqual(take(), ["place"]);
   end();
   delete globalThis.window;
+});
+
+test("a page's deeper bank begins with patches, until a reader says what to show", () => {
+  const galleries = { weights: 0, patches: 1, synthesised: 2 };
+  const bank = (layer, gallery) => ({ layer, filter: 0, count: 0, gallery, galleries, all: {}, filters: [[]], changed: [{}], places: [] });
+  const parts = [{ sheets: [["w", [0]]] }, { sheets: [["p", [0]]] }, { sheets: [] }];
+  const store = new Saved({
+    parts, banks: [bank("first", "weights"), bank("deep", "patches")], sections: [], status: "",
+    choice: { layer: "first", gallery: "weights", opened: -1 },
+  });
+  const go = (layer) => {
+    store.send({ layer });
+    return store.get("choice").gallery;
+  };
+  assert.equal(go("deep"), "patches");
+  assert.equal(go("first"), "weights");
+  go("deep");
+  store.send({ look: { gallery: "weights" } });
+  assert.equal(go("first"), "weights");
+  assert.equal(go("deep"), "weights");
 });
