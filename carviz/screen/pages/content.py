@@ -80,9 +80,9 @@ class Content:
     parts
         The sections; all else names them by their places.
     banks
-        Of each bank: layer, filter, count and gallery to begin with; all (section → place); galleries (sort
-        of picture → place); places (a place for each count of pruned filters); filters (for each,
-        the places of `OF_FILTER`); changed (for each, class → place).
+        Of each bank: layer, filter, count and gallery to begin with; all (section → place);
+        galleries (sort of picture → place); places (a place for each count of pruned filters);
+        filters (for each, the places of `OF_FILTER`); changed (for each, class → place).
     left_out
         In words, what had no room.
     """
