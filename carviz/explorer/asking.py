@@ -56,8 +56,10 @@ class Listener:
                 with session.lock:
                     if not session.opening and layer in [bank.layer for bank in session.banks]:
                         session.layer = layer
-            case {"device": str(device)} if not session.opening:
-                self._do(lambda: setattr(session, "device", device))
+            case {"device": str(device)}:
+                with session.lock:
+                    if not session.opening and device in session.snapshot().devices:
+                        session.device = device
             case {"look": dict(looks)}:
                 self._look(looks)
             case {"count": count} if is_whole(count):

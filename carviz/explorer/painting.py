@@ -68,17 +68,29 @@ class Painter:
         self._session.aside(lambda: self._send(keys))
 
     def _send(self, keys: Sequence[str]) -> None:
-        shown = self._session.snapshot()
+        session = self._session
+        with session.lock:
+            shown, subject = session.snapshot(), session.subject
         told: list[dict[str, Any]] = []
         buffers: list[bytes] = []
+        missing: list[str] = []
         for key in keys:
             made, problem = _made(shown, key)
-            if made is None:
+            if made is not None:
+                told.append(
+                    {"key": key, "mime": made.mime, "about": made.about, "at": len(buffers)}
+                )
+                buffers.append(made.data)
+            elif problem:
                 told.append({"key": key, "problem": problem})
-                continue
-            told.append({"key": key, "mime": made.mime, "about": made.about, "at": len(buffers)})
-            buffers.append(made.data)
-        self._widget.send({"pictures": sendable(told)}, buffers)
+            else:
+                missing.append(key)
+        with session.lock:
+            if (session.layer, session.subject) != (shown.layer, subject):
+                self.send_pictures(missing)  # they may be of the bank that was chosen meanwhile
+            else:
+                told += [{"key": key, "problem": ""} for key in missing]
+            self._widget.send({"pictures": sendable(told)}, buffers)
 
 
 def _made(shown: Snapshot, key: str) -> tuple[Made | None, str]:

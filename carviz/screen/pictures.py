@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.screen.keys import SHEET
-from carviz.session import LARGE, SIDE, Snapshot, as_bytes, png, reduced, rgb_image, small
+from carviz.session import LARGE, SIDE, SIGHTS, Snapshot, as_bytes, png, reduced, rgb_image, small
 
 SMALL = 96
 """Pixels of the longer side of a picture on a tab."""
@@ -50,21 +50,20 @@ def make_picture(shown: Snapshot, key: str) -> Made | None:
         return None
     if subject != shown.subject:
         return None
-    if kind == "image":
-        return _image(shown, int(parts[0]))
-    layer, *parts = parts
-    if layer != shown.layer:
-        return None
     match kind, parts:
-        case "sheet", [str(sort), int(first), int()]:
+        case "image", [int(number)] if number >= 0:
+            return _image(shown, number)
+        case _, [layer, *_] if layer != shown.layer:
+            return None
+        case "sheet", [_, str(sort), int(first), int()] if sort in SIGHTS:
             return _sheet(shown, sort, first)
-        case "small", [str(sort), int(filter), int()]:
+        case "small", [_, str(sort), int(filter), int()] if sort in SIGHTS:
             return _one(shown, sort, filter, SMALL)
-        case "large", [str(sort), int(filter), int()]:
+        case "large", [_, str(sort), int(filter), int()] if sort in SIGHTS:
             return _one(shown, sort, filter, LARGE)
-        case "patch", [int(filter), int(place)]:
+        case "patch", [_, int(filter), int(place)]:
             sheet = shown.seen.sheets.get(filter) or []
-            return Made("image/png", sheet[place].png) if place < len(sheet) else None
+            return Made("image/png", sheet[place].png) if 0 <= place < len(sheet) else None
     return None
 
 

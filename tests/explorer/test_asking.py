@@ -24,7 +24,7 @@ def chosen(explorer):
     shown = explorer.results()
     return (
         shown.layer, shown.filter, shown.count, shown.looks, shown.device, shown.busy,
-        explorer.shown_models,
+        explorer.shown_models, explorer.status,
     )  # fmt: skip
 
 
@@ -142,6 +142,7 @@ def test_a_place_that_comes_late_is_of_the_former_path(explorer):
         {"count": "x"}, {"look": "nothing"}, {"look": {"large": "nothing"}}, {"look": {"new": 1}},
         {"look": {"view": 3}}, {"look": {"opened": "x"}}, {"look": {"siblings": "x"}},
         {"press": "close"}, {"press": None}, {"models": False}, {"layer": 3}, {"want": "all"},
+        {"device": "abacus"}, {"device": 0},
         {"look": {"opened": None, "view": ["bank"]}},
     ],
 )  # fmt: skip

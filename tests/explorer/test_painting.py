@@ -16,10 +16,10 @@ from torch import nn
 
 import carviz
 from carviz import Run
-from carviz.explorer import explore
+from carviz.explorer import explore, painting
 from carviz.explorer.painting import MOST
 from carviz.pictures import effective_weights, excite, weight_pictures
-from carviz.screen import SECTIONS, sections, sight
+from carviz.screen import SECTIONS, make_picture, sections, sight
 from carviz.session.status import READY
 
 
@@ -411,3 +411,19 @@ def test_a_bank_that_was_left_is_drawn_no_more_and_comes_back_at_once(explorer):
     explorer.layer = "first"
     explorer.layer = "third"
     assert explorer.shown_gallery == there, "at once"
+
+
+def test_a_picture_of_the_bank_that_is_chosen_while_others_are_made_comes(explorer, monkeypatch):
+    explorer.layer = "second"
+    explorer.session.look(gallery="patches")
+    explorer.session.settle(WAIT)
+    ((wanted, _), *_) = explorer.shown_gallery["sheets"]
+    explorer.layer = "first"
+
+    def make(shown, key):
+        explorer.layer = "second"  # somebody goes back in the midst
+        return make_picture(shown, key)
+
+    monkeypatch.setattr(painting, "make_picture", make)
+    found = Browser(explorer).ask([wanted])
+    assert found[wanted]["mime"] == "image/png"

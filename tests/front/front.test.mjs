@@ -8,6 +8,8 @@ const { scale, roundTicks } = await front("scale");
 const { sorted } = await front("gallery");
 const { curves } = await front("curve");
 const { Live } = await front("live");
+const { gently } = await front("gently");
+const { Saved } = await front("saved");
 
 const bytes = (...values) => new Uint8Array(Float64Array.from(values).buffer);
 const base64 = (...values) => Buffer.from(bytes(...values)).toString("base64");
@@ -116,4 +118,64 @@ test("messages that are not ours are left", () => {
   new Live(model);
   model.receive(null, []);
   model.receive({ pictures: [{ key: "never asked", mime: "image/png", at: 0 }] }, []);
+});
+
+test("what changes while something is pressed is shown after its click", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  globalThis.window = new EventTarget();
+  const root = new EventTarget();
+  let field = false;
+  root.closest = (selector) => (field ? selector.includes("input") : selector.includes("button"));
+  const told = [];
+  const { hear, end } = gently(root, (changed) => told.push([...changed].join()));
+  const happen = (where, name, more = {}) => where.dispatchEvent(Object.assign(new Event(name), more));
+  const take = () => told.splice(0);
+
+  hear(new Set(["work"]));
+  assert.deepEqual(take(), ["work"]);
+  for (const [down, up] of [["pointerdown", "pointerup"], ["keydown", "keyup"]]) {
+    happen(root, down, { key: " " });
+    hear(new Set(["numbers", "classes"]));
+    hear(new Set(["classes"]));
+    happen(window, up);
+    assert.deepEqual(take(), [], `${down}: the click is still to come`);
+    happen(root, "click");
+    hear(new Set(["choice"]));
+    assert.deepEqual(take(), ["numbers,classes,choice"], "what the click does is shown at once");
+  }
+  happen(root, "pointerdown");
+  hear(new Set(["classes"]));
+  happen(window, "pointerup"); // elsewhere: no click
+  t.mock.timers.tick(200);
+  assert.deepEqual(take(), ["classes"]);
+  happen(root, "pointerdown"); // and never released
+  hear(new Set(["classes"]));
+  t.mock.timers.tick(2000);
+  assert.deepEqual(take(), ["classes"]);
+  field = true; // a slider, or a list
+  happen(root, "pointerdown");
+  hear(new Set(["place"]));
+  assert.deepEqual(take(), ["place"]);
+  end();
+  delete globalThis.window;
+});
+
+test("a page's deeper bank begins with patches, until a reader says what to show", () => {
+  const galleries = { weights: 0, patches: 1, synthesised: 2 };
+  const bank = (layer, gallery) => ({ layer, filter: 0, count: 0, gallery, galleries, all: {}, filters: [[]], changed: [{}], places: [] });
+  const parts = [{ sheets: [["w", [0]]] }, { sheets: [["p", [0]]] }, { sheets: [] }];
+  const store = new Saved({
+    parts, banks: [bank("first", "weights"), bank("deep", "patches")], sections: [], status: "",
+    choice: { layer: "first", gallery: "weights", opened: -1 },
+  });
+  const go = (layer) => {
+    store.send({ layer });
+    return store.get("choice").gallery;
+  };
+  assert.equal(go("deep"), "patches");
+  assert.equal(go("first"), "weights");
+  go("deep");
+  store.send({ look: { gallery: "weights" } });
+  assert.equal(go("first"), "weights");
+  assert.equal(go("deep"), "weights");
 });

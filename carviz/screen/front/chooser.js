@@ -47,7 +47,11 @@ function listed(words, hint, name) {
     held = "";
     input.placeholder = hint;
   });
+  let known = "";
   const fill = (options) => {
+    const now = JSON.stringify(options);
+    if (now === known) return; // else a list that is open would be closed
+    known = now;
     list.replaceChildren(...options.map(({ name, note }) => {
       const option = make("option");
       option.value = name;

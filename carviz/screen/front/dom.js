@@ -40,7 +40,7 @@ export function select(words, name, chosen) {
         return option;
       }));
     }
-    node.value = value;
+    if (node.value !== value) node.value = value; // else an open list would lose its place
   };
   return { label, node, fill };
 }

@@ -1,5 +1,5 @@
 // The chosen filter: its pictures behind three tabs, its numbers, its nearest siblings.
-import { button, line, make } from "./dom.js";
+import { button, focused, line, make } from "./dom.js";
 import { has } from "./has.js";
 import { paint } from "./pictures.js";
 
@@ -165,9 +165,11 @@ function siblings(store) {
     const { items, words } = store.get("siblings");
     opener.textContent = `${open ? "▾" : "▸"} ${NEAREST}`;
     opener.setAttribute("aria-expanded", String(open));
+    const had = box.contains(focused(el));
     box.replaceChildren(...(open && words ? [make("p", "", words)] : []), ...items.map(sibling),
       ...(items.length ? [make("p", "cv-note cv-measure", MEASURE)] : []));
     box.hidden = !open;
+    if (had) (box.querySelector("button") ?? opener).focus({ preventScroll: true }); // others stand there now
   }
   return { el, show };
 }

@@ -11,6 +11,7 @@ export class Saved {
   #parts;
   #banks;
   #choice;
+  #asked = false; // whether the reader has said which pictures stand in the gallery
   #work;
   #places = new Map(); // layer -> the filter and the count chosen there
   #hearers = new Set();
@@ -86,7 +87,8 @@ export class Saved {
     const here = this.#places.get(choice.layer);
     const bank = this.#banks.get(choice.layer);
     if (layer !== undefined && layer !== choice.layer && this.#banks.has(layer)) {
-      const gallery = this.#sheets(layer, choice.gallery).length ? choice.gallery : "weights";
+      const wanted = this.#asked ? choice.gallery : this.#banks.get(layer).gallery;
+      const gallery = this.#sheets(layer, wanted).length ? wanted : "weights";
       this.#choice = { ...choice, layer, gallery, filter: this.#places.get(layer).filter, opened: -1 };
     }
     if (filter !== undefined && filter in bank.filters) {
@@ -95,6 +97,7 @@ export class Saved {
     }
     if (count !== undefined && count in bank.places) here.count = count;
     if (look) this.#choice = { ...choice, ...look };
+    if (look?.gallery) this.#asked = true;
   }
 
   // Returns a promise of { url, blob, about }, or { problem } where the page has no such picture.

@@ -7,6 +7,7 @@ import { make } from "./dom.js";
 import { doubts } from "./doubts.js";
 import { filter } from "./filter.js";
 import { gallery } from "./gallery.js";
+import { gently } from "./gently.js";
 import { glossary } from "./glossary.js";
 import { header } from "./header.js";
 import { keepKeysFromLab } from "./keys.js";
@@ -54,9 +55,11 @@ export function screen(store, el) {
     ]) box.classList.toggle("cv-gone", !shown);
   };
   show(null); // all
-  const deaf = store.listen(show);
+  const updates = gently(root, show);
+  const deaf = store.listen(updates.hear);
   return () => {
     deaf();
+    updates.end();
     present.end();
     root.remove();
   };

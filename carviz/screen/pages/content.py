@@ -80,9 +80,9 @@ class Content:
     parts
         The sections; all else names them by their places.
     banks
-        Of each bank: layer, filter and count to begin with; all (section → place); galleries (sort
-        of picture → place); places (a place for each count of pruned filters); filters (for each,
-        the places of `OF_FILTER`); changed (for each, class → place).
+        Of each bank: layer, filter, count and gallery to begin with; all (section → place);
+        galleries (sort of picture → place); places (a place for each count of pruned filters);
+        filters (for each, the places of `OF_FILTER`); changed (for each, class → place).
     left_out
         In words, what had no room.
     """
@@ -146,6 +146,7 @@ class _Filler:
             "layer": first.layer,
             "filter": best if chosen is None else chosen.filter,
             "count": first.count if chosen is None else chosen.count,
+            "gallery": "patches" if first.pictures is None and first.has_colour else "weights",
             "all": {name: self._put(name, first) for name in OF_BANK},
             "galleries": {sort: self._put("gallery", shown) for sort, shown in sorts.items()},
             "places": [
