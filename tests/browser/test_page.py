@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from support.hostile import ALERT, LAYERS, NAMES, HostileData, hostile_network
 from support.jupyterlab import LAPTOP, browser, chromium_path
@@ -176,7 +177,7 @@ def test_paper_has_every_view_with_classes_open(reader, tmp_path):
     ).stdout
     words = " ".join(words.split())
     assert words.count(" lost of ") >= 3
-    for said in ("Filter 12 of 32", "Patches", "Siblings", "now wrong", "CAR of 32 filters",
+    for said in ("Filter 12 of 32", "Patches", "Nearest by answers", "now wrong", "CAR of 32 filters",
                  "Pruned first:", "random orders"):  # fmt: skip
         assert said in words, said
 
