@@ -83,14 +83,14 @@ def test_the_main_job(lab):
     numbers = page.locator(f"{TILES} .cv-tile-car")
     lab.wait(lambda: any("." in text for text in numbers.all_inner_texts()), "an estimate", 30)
     assert "slept" not in lab.text(cell)
-    lab.wait(lambda: page.locator(".carviz button[aria-expanded]").count() >= 6, "classes", 30)
+    lab.wait(lambda: page.locator(".carviz .cv-class[aria-expanded]").count() >= 6, "classes", 30)
     eventually(lab, "explorer.busy", "False", 120)
     assert lab.ask("explorer.table.complete") == "True"
     assert all("." in text for text in numbers.all_inner_texts())
 
     # A class opens to the images that changed.
-    page.locator(".carviz button[aria-expanded]").first.click()
-    lab.wait(lambda: page.locator(".carviz button[aria-expanded=true]").count() == 1, "it opens")
+    page.locator(".carviz .cv-class[aria-expanded]").first.click()
+    lab.wait(lambda: page.locator(".carviz .cv-class[aria-expanded=true]").count() == 1, "it opens")
 
 
 def test_pruning(lab):
