@@ -112,8 +112,8 @@ def test_it_is_clicked_through_without_a_kernel(reader):
     )]  # fmt: skip
     assert len(order) == 32
     assert order != sorted(order, key=lambda words: int(words.split()[1]))
-    assert reader.field("Show").locator("option").all_text_contents() == ["weights", "best patch"]
-    reader.press("▸ Siblings")
+    assert reader.field("Show").locator("option").all_text_contents() == ["Weights", "Patches"]
+    reader.press("▸ Nearest by answers")
     assert screen.locator(".cv-sibling").count() == 3
     reader.choose("Bank", "features.3")
     reader.says("of 48 in features.3")
@@ -167,7 +167,7 @@ def test_paper_has_every_view_with_classes_open(reader, tmp_path):
     ).stdout
     words = " ".join(words.split())
     assert words.count(" lost of ") >= 3
-    for said in ("Filter 12 of 32", "Patches", "Siblings", "now wrong", "CAR of 32 filters",
+    for said in ("Filter 12 of 32", "Patches", "Nearest by answers", "now wrong", "CAR of 32 filters",
                  "Pruned first:", "random orders"):  # fmt: skip
         assert said in words, said
 
