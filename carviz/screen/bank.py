@@ -124,7 +124,7 @@ def sheets(shown: Snapshot, sort: Sight) -> list[list[Any]]:
         version = 1
         if sort != "weights" or shown.pictures is None:
             numbers = [n for n in numbers if n in shown.seen.pictures(sort)]
-            version = sum(shown.seen.version(sort, n) for n in numbers)
+            version = max((shown.seen.version(sort, n) for n in numbers), default=0)
         if numbers:
             found.append([key(shown, "sheet", sort, first, version), numbers])
     return found

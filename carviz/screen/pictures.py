@@ -61,7 +61,7 @@ def make_picture(shown: Snapshot, key: str) -> Made | None:
             return _one(shown, sort, filter, SMALL)
         case "large", [_, str(sort), int(filter), int()] if sort in SIGHTS:
             return _one(shown, sort, filter, LARGE)
-        case "patch", [_, int(filter), int(place)]:
+        case "patch", [_, int(filter), int(place), int()]:
             sheet = shown.seen.sheets.get(filter) or []
             return Made("image/png", sheet[place].png) if 0 <= place < len(sheet) else None
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from carviz.screen.keys import key
 from carviz.session import SIGHTS, Seen, Sight, Snapshot
@@ -42,7 +43,8 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
     small: list[Any] | None
     if name == "patches" and sheet:
         items = [
-            [key(shown, "patch", shown.filter, i), patch.words] for i, patch in enumerate(sheet)
+            [key(shown, "patch", shown.filter, i, crc32(patch.png)), patch.words]
+            for i, patch in enumerate(sheet)
         ]
         note = PADDED if any(patch.padded for patch in sheet) else ""
         small = [items[0][0], "", False]

@@ -66,7 +66,7 @@ def test_what_is_not_there_is_no_picture(measured):
         json.dumps([shown.subject, "image", 0.5]),
         key(other, "small", "weights", 0, 1),
         key(dataclasses.replace(shown, layer="second"), "small", "weights", 0, 1),
-        key(shown, "patch", 0, 99), key(shown, "patch", 0, -1),
+        key(shown, "patch", 0, 99, 1), key(shown, "patch", 0, -1, 1),
         key(shown, "sheet", "no sort", 0, 1), key(shown, "large", "no sort", 0, 1),
         key(shown, "small", "synthesised", (shown.filter + 1) % 6, 1),
         key(shown, "sheet", "patches", 64, 1),

@@ -8,6 +8,7 @@ from support.tables import known_table
 
 from carviz.screen import sight as sight_module
 from carviz.screen.sight import siblings, sight
+from carviz.session.seeing.kept import Patch
 from carviz.wording import likeness_words
 
 
@@ -88,3 +89,13 @@ def test_why_there_are_no_siblings_is_told(measured):
     shown.seen.failed["siblings", -1] = "OSError: gone"
     assert siblings(shown)["words"] == "None: OSError: gone"
     del shown.seen.failed["siblings", -1]
+
+
+def test_other_patches_in_the_same_place_have_another_name():
+    shown = snapshot_of(table=known_table())
+    keys = set()
+    for content in (b"a", b"b"):
+        shown.seen.sheets[0] = [Patch(content, "a patch")]
+        (patches,) = (tab for tab in sight(shown)["tabs"] if tab["name"] == "patches")
+        keys.add(patches["large"]["items"][0][0])
+    assert len(keys) == 2, "a browser keeps pictures by their names"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,9 @@ SHEETS = 200
 """Sheets of patches that are kept, of some hundred kilobytes each."""
 NEAREST = 3
 """Siblings that are shown."""
+PUT = itertools.count(1)
+"""Numbers for pictures. None comes twice: a bank whose pictures are let go is seen anew by other
+numbers, since a browser keeps pictures by them."""
 
 Picture = NDArray[np.uint8]
 """(height, width, 3)."""
@@ -107,8 +111,8 @@ class Seen:
     failed
         What could not be made, and why.
     versions
-        How often each picture, by its sort and filter, has been put here: a synthesised one grows
-        better.
+        A number for each picture, by its sort and filter; the next one that is put in its place, as
+        a synthesised one that has grown better, has a higher one.
     """
 
     exciting: Exciting | None = None
@@ -139,10 +143,10 @@ class Seen:
     def put(self, sight: Sight, filter: int, picture: Picture) -> None:
         """Keep a filter's picture of one sort, in the place of the former one."""
         self.pictures(sight)[filter] = picture
-        self.versions[sight, filter] = self.version(sight, filter) + 1
+        self.versions[sight, filter] = next(PUT)
 
     def version(self, sight: Sight, filter: int) -> int:
-        """Return how often the filter's picture of one sort has been put here."""
+        """Return the number of the filter's picture of one sort; 0 where there is none."""
         return self.versions.get((sight, filter), 0)
 
     def missing(self, sight: Sight, filters: tuple[int, ...]) -> list[int]:
