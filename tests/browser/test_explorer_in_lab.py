@@ -210,7 +210,7 @@ def test_model_and_data_are_chosen_in_the_explorer(lab, photos):
     fields[0].click()
     page.keyboard.type("tiny-alexnett")
     page.keyboard.press("Enter")
-    words = page.locator(".carviz .cv-words").first
+    words = page.locator(".carviz .cv-row-said").first
     lab.wait(lambda: "there is no 'tiny-alexnett'" in words.inner_text(), "an error in words")
     assert lab.ask("explorer.results().model") == "shapes"
 
