@@ -1,9 +1,10 @@
 # The same few words for people and for CI. `make help` prints what stands behind "##": the minutes
 # on two cores that do nothing else (rounded up; some are estimates), and what the target does.
 PYTHON ?= python
+FRONT = carviz/screen/front
 
-.PHONY: help install fast check test lint format types browser names picture notebooks \
-	screenshot benchmark benchmark-gpu neighbours campaign
+.PHONY: help install fast check test lint format types browser hosts front names picture \
+	notebooks screenshot benchmark benchmark-gpu neighbours campaign
 
 help: ## 0 min: these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,13 @@ types: ## 1 min: mypy, strict
 
 browser: ## 12 min: what CI does second: the explorer in a real JupyterLab, and the slow tests
 	$(PYTHON) -m pytest -m "browser or slow" tests
+
+front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users need none
+	$(PYTHON) -m carviz.screen.phrases
+	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
+hosts: ## 9 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
+	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings
 	$(PYTHON) tests/public_names.py

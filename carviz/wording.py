@@ -10,13 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from carviz.checks import check_whole
-
 if TYPE_CHECKING:
     from carviz.results import (
         Agreement,
         CarTable,
-        ClassSummary,
         ColorCount,
         FilterSummary,
         PruningPath,
@@ -127,6 +124,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def classes_words(number: int) -> str:
+    """Write so many classes."""
+    return f"{number:,} class{'' if number == 1 else 'es'}"
+
+
 # -- what a filter is worth
 
 
@@ -217,9 +219,12 @@ def order_words(found: Agreement) -> str:
 
 
 def counts_words(lost: int, gained: int, images: int) -> str:
-    """Write the images behind a class's CAR, where room is scarce: "12 lost of 50"."""
+    """Write the images behind a class's CAR, where room is scarce: "12 lost of 50".
+
+    Without any it does not read as "0 right", nor as "no answer changes": wrong ones may.
+    """
     parts = [f"{n:,} {word}" for n, word in ((lost, "lost"), (gained, "gained")) if n]
-    return f"{', '.join(parts) or '0'} of {images:,}"
+    return f"{', '.join(parts) or 'none lost or gained'} of {images:,}"
 
 
 def seen_words(table: CarTable) -> str:
@@ -338,19 +343,3 @@ def chance_lines(path: PruningPath, kinds: Mapping[str, SelectivityTable], count
             f"{probability_words(shaped.p_value)}"
         )
     return lines
-
-
-def class_lists(table: CarTable, filter: int, k: int) -> list[tuple[str, tuple[ClassSummary, ...]]]:
-    """Return headed lists of classes: `k` on top and `k` at the bottom, or all if they overlap."""
-    found = table.summary(filter, check_whole(k, "k", what="the number of classes wanted"))
-    shown = int((table.class_images > 0).sum())
-    if shown <= 2 * k:
-        title = f"All {shown} classes with images, highest CAR first" if shown > 1 else "One class"
-        return [(title, table.summary(filter, shown).top)]
-    top, bottom = found.top, found.bottom[::-1]
-    car = table.class_car[table.row(filter)]
-    if not car[table.class_images > 0].any():
-        if not table.has_log_prob_drop:
-            return [("CAR is 0 in every class, log p was left out. The first classes", top)]
-        return [("CAR is 0 in every class. Largest fall of log p", top), ("Smallest", bottom)]
-    return [("Hurt most without the filter", top), ("Hurt least, or helped", bottom)]

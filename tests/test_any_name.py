@@ -1,6 +1,7 @@
-"""Figures, pages and the explorer survive any name of a class and of a layer, without a warning."""
+"""Figures and the screen survive any name of a class and of a layer, without a warning."""
 
 import dataclasses
+import json
 import re
 import warnings
 
@@ -9,19 +10,17 @@ import pytest
 from matplotlib import rc_context
 from support.cumulative import cumulative_of
 from support.legible import check_legible, texts, words
-from support.pages import Page
 from support.paths import random_path
 from support.pictures import patches_of, pictures_of
 from support.results_examples import car_table, pair_table
 from support.selectivity_tables import kinds_of, random_readings
 from support.sibling_tables import kinds_in, random_siblings
+from support.snapshots import snapshot_of
 from support.tables import random_table
 
 from carviz import CarTables, plots
-from carviz.cards import bank_page, filter_page, pruning_page, save_page
-from carviz.explorer.pruning_panels import lost_panel
 from carviz.plots.letters import STAND_IN, drawable
-from carviz.session.class_rows import class_content
+from carviz.screen import make_picture, sections
 
 NAMES = (
     "$", "$x", "$5 bill, $10 bill", r"$\frac{1}{2}$", r"$\notacommand{$", "a_b^c", "100%", "\\",
@@ -148,25 +147,27 @@ def test_two_cranes_are_two_rows_each_with_its_own_number():
     assert "crane (2)" in shown
     assert "crane (0) +75.0 points" in figure.description
     assert "crane (2) +25.0 points" in figure.description
-    (block,) = class_content(table, 0)["blocks"]
-    assert [(row["number"], row["name"], row["car"]) for row in block["rows"]] == [
-        (0, "crane (0)", 0.75), (2, "crane (2)", 0.25), (1, "dog", 0.0),
-    ]  # fmt: skip
-    page = Page(filter_page(table, 0)).text
-    assert page.count("crane (0)") >= 2
-    assert page.count("crane (2)") >= 2
-    assert "crane (0) +75.0" in Page(bank_page(table)).text
+    shown = sections(snapshot_of(table=table))
+    assert shown["names"]["classes"] == ["crane (0)", "dog", "crane (2)"]
+    (block,) = shown["classes"]["blocks"]
+    assert [(row["number"], row["car"]) for row in block["rows"]] == [(0, 0.75), (2, 0.25), (1, 0)]
 
 
-def test_pages_and_panels_escape_every_name(tmp_path):
-    layer = '<b>x</b> a"onmouseover="x $&amp;$'
+@pytest.mark.parametrize("layer", [*LAYERS, '<b>x</b> a"onmouseover="x $&amp;$'])
+def test_the_screen_has_every_name_as_plain_text(layer):
+    """A browser puts it into the page as text; a test in a browser clicks through such names."""
     table = with_layer(random_table(names=NAMES, strength=4.0), layer)
     path = with_layer(random_path(names=NAMES, sizes=(8,)), layer)
-    pages = [filter_page(table, 3, k=len(NAMES)), bank_page(table), pruning_page(path, count=4)]
-    for html in [*pages, lost_panel(path, 8)]:
-        assert "<script>alert" not in html
-        Page(html)
-    for html in pages:
-        assert layer in Page(html).text
-        saved = save_page(html, tmp_path / "page.html").read_bytes()
-        assert saved == html.replace("\ud800", "?").encode()
+    shown = snapshot_of(
+        table=table, path=path, kinds=kinds_of(8, layer), filter=3, count=4, own_data=True,
+        model="<script>alert(1)</script>", data=f"caf\udce9 {layer}",
+    )  # fmt: skip
+    found = sections(shown)
+    assert json.loads(json.dumps(found["names"], ensure_ascii=False).encode()) == found["names"]
+    assert found["choice"]["layer"] == found["names"]["banks"][0]["layer"] == layer
+    assert found["head"]["facts"][0][1] == "<script>alert(1)</script>"
+    assert found["names"]["classes"][:9] == list(NAMES[:9])
+    assert len(set(found["names"]["classes"])) == len(NAMES)
+    assert found["place"]["lost"]
+    for key, _ in found["gallery"]["sheets"]:
+        assert make_picture(shown, key)

@@ -145,6 +145,7 @@ def test_data_sets_of_torchvision_are_looked_for_where_told(command, tmp_path):
         (["car", "shapes", "nowhere"], "there is no folder 'nowhere'"),
         (["car", "--layer", "features.1", "--limit", "1"], "'features.1' is a ReLU"),
         (["car", "--layer", "feature.0", "--limit", "1"], "Nearest: 'features.0'"),
+        (["car", "--layer", "feature.0", "--limit", "1"], "`carviz banks MODEL` lists them all"),
         (["car", "--filters", "a", "--limit", "1"], "0,3,8"),
         (["car", "--filters", "99", "--limit", "1"], "0 to 31; found 99"),
         (["car", "--value", "median", "--limit", "1"], "finite number; found 'median'"),

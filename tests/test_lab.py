@@ -1,5 +1,6 @@
 """`carviz lab`: the notebooks travel with the package, and JupyterLab opens on the first."""
 
+import json
 import os
 import signal
 import subprocess
@@ -79,10 +80,12 @@ def test_finds_the_notebooks_of_an_installed_wheel(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("words", [[], ["--no-browser"]])
 def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
-    started = []
+    started, news = [], []
 
     class Server:
         def __init__(self, command, cwd, env):
+            settings = Path(env["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0], "labconfig")
+            news.append(json.loads((settings / "default_setting_overrides.json").read_text()))
             started.append((command, Path(cwd), env))
 
         def __enter__(self):
@@ -102,6 +105,7 @@ def test_starts_jupyterlab_there(tmp_path, monkeypatch, words):
     assert command[:4] == [sys.executable, "-P", "-m", "jupyterlab"]
     assert f"--LabApp.default_url=/lab/tree/{NAMES[0]}" in command
     assert f"--ServerApp.root_dir={tmp_path / 'here'}" in command
+    assert news == [{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}]
     assert ("--no-browser" in command) is bool(words)
     assert folder == Path(sys.prefix)
     assert environment["OMP_WAIT_POLICY"] == os.environ.get("OMP_WAIT_POLICY", "passive")

@@ -1,5 +1,7 @@
 """Siblings by weights and by activation are what numpy says, in every kind of network."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -216,12 +218,13 @@ def test_the_model_stays_as_it_was_and_the_answer_is_the_same():
     assert not [m for m in model.modules() if m._forward_hooks]
 
 
-def test_progress_is_told_and_can_end_it(capfd):
+def test_progress_is_told_and_can_end_it(capsys, monkeypatch):
     told: list[float] = []
     measure_siblings(Residual(), random_images(40), "first", progress=told.append)
     assert told == [0.4, 0.8, 1.0]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     measure_siblings(Residual(), random_images(), "first")
-    assert "Siblings in first: 100%" in capfd.readouterr().err
+    assert "Siblings in first: 100%" in capsys.readouterr().err
 
     def stop(_share: float) -> None:
         raise KeyboardInterrupt

@@ -1,16 +1,18 @@
-"""One number is worded alike in the notebook, on a page, in a figure, and in the terminal."""
+"""One number is worded alike on the screen, in a figure and in a terminal."""
 
+import dataclasses
 import io
 import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 from rich.console import Console
+from support.shown import text
+from support.snapshots import snapshot_of
 from support.tables import bank_table
 
 from carviz import (
@@ -23,14 +25,11 @@ from carviz import (
     plot_paths,
     wording,
 )
-from carviz.cards import bank_page, filter_page, pruning_page
 from carviz.cli import printing
 from carviz.cli import pruning as cli_pruning
-from carviz.explorer.panels import filter_panel, header
-from carviz.explorer.pruning_panels import lost_panel
-from carviz.explorer.scatter import bank_drawing
 from carviz.results import CarTable, CarTables
 from carviz.results.agreement import Agreement
+from carviz.screen import sections
 
 
 def table_of(lost, gained, n=10_000):
@@ -52,12 +51,20 @@ def kinds_of(kind):
     return SelectivityTable("conv", 0.5, np.array([index, 0.1]), [kind, "shape"], np.ones(2))
 
 
-def text_of(html):
-    found = []
-    reader = HTMLParser()
-    reader.handle_data = found.append
-    reader.feed(re.sub("<style>.*</style>", "", html, flags=re.DOTALL))
-    return " ".join(" ".join(found).split())
+def on_screen(table, kinds=None):
+    """What the screen says of the network and of filter 0, but for its classes."""
+    shown = sections(snapshot_of(table=table, kinds=kinds))
+    head, chosen = shown["head"], shown["chosen"]
+    lines = [*head["facts"], [chosen["kind_words"]], chosen["index"], [chosen["car"], " points"]]
+    said = " ".join(text([*lines, *chosen["facts"]]).split())
+    return said.replace("These images", "these images")
+
+
+def in_drawing(table):
+    """What the screen says beside the drawing of the whole bank."""
+    shown = snapshot_of(table=table)
+    found = sections(dataclasses.replace(shown, looks=shown.looks.changed(view="bank")))
+    return " ".join(found["numbers"]["bank"][name] for name in ("seen", "doubt"))
 
 
 def printed(module, monkeypatch, show):
@@ -89,11 +96,9 @@ def drawn(figure):
         ("dead", "dead"),
     ],
 )
-def test_a_filter_is_worded_alike_on_all_four(lost, gained, car, counts, kind, badge, monkeypatch):
+def test_a_filter_is_worded_alike_on_all_three(lost, gained, car, counts, kind, badge, monkeypatch):
     table, kinds = table_of(lost, gained), kinds_of(kind)
-    head = header("m", "d", 5, "cpu", table, "")
-    notebook = text_of(head + filter_panel("conv", 0, 2, kinds, table))
-    page = text_of(filter_page(table, 0, selectivity=kinds))
+    screen = on_screen(table, kinds)
     figure = plot_filter(table, 0, selectivity=kinds)
     terminal = printed(
         printing, monkeypatch,
@@ -101,7 +106,7 @@ def test_a_filter_is_worded_alike_on_all_four(lost, gained, car, counts, kind, b
     )  # fmt: skip
     summary = table.summary(0)
     interval = wording.interval_words(summary.low, summary.high, unit=False)
-    for said in (notebook, page, drawn(figure), figure.description, terminal):
+    for said in (screen, drawn(figure), figure.description, terminal):
         for words in (f"{car} points", interval, counts, wording.rank_words(summary), "80.0%"):
             assert words in said, words
         assert badge in said.replace(", ", " ")
@@ -132,13 +137,13 @@ def path_of(lost, n=10_000):
 
 
 @pytest.mark.parametrize(("lost", "change"), [(4, "−0.04"), (700, "−7.0")])
-def test_a_pruning_is_worded_alike_on_all_four(lost, change, monkeypatch):
+def test_a_pruning_is_worded_alike_on_all_three(lost, change, monkeypatch):
     path = path_of(lost)
     left, whole = wording.percent(path.accuracy[1]), wording.percent(path.accuracy[0])
     row = path.lost_classes(1).iloc[0]
     before, after = wording.share_words(row.before), wording.share_words(row.after)
-    notebook = text_of(lost_panel(path, 1))
-    page = text_of(pruning_page(path, count=1))
+    shown = sections(snapshot_of(path=path, count=1))
+    place, line = shown["place"], shown["pruning"]["lines"][0]
     figure = plot_lost(path, 1).description + plot_paths(path, count=1).description
     terminal = printed(
         cli_pruning, monkeypatch,
@@ -148,15 +153,15 @@ def test_a_pruning_is_worded_alike_on_all_four(lost, change, monkeypatch):
             cli_pruning._print_forgotten(path),
         ),
     )  # fmt: skip
-    for said in (notebook, page, figure, terminal):
+    for said in (figure, terminal):
         assert left in said
-    for said in (page, figure, terminal):
         assert whole in said
         assert "CAR, greedy" in said
-    for said in (notebook, page, terminal):
-        assert change in said
-    for said in (notebook, figure):
-        assert f"{before} → {after}" in said
+    assert (place["right"], line["name"]) == (left, "CAR, greedy")
+    assert change in terminal
+    assert place["change"] == f"{change} points"
+    assert place["lost"][0][1:3] == [row.before, row.after], "the browser words them"
+    assert f"{before} → {after}" in figure
     assert f"{before} {after}" in terminal
 
 
@@ -179,7 +184,7 @@ def test_a_pruning_is_worded_alike_on_all_four(lost, change, monkeypatch):
         (wording.likeness_words(-0.5), "−0.50"),
         (wording.likeness_words(float("nan")), "none"),
         (wording.counts_words(12, 0, 1000), "12 lost of 1,000"),
-        (wording.counts_words(0, 0, 50), "0 of 50"),
+        (wording.counts_words(0, 0, 50), "none lost or gained of 50"),
         (wording.flips_words(1, 0, 1), "1 lost, 0 gained of 1 image"),
         (wording.counted(1, "filter"), "1 filter"),
         (wording.counted(0, "filter"), "0 filters"),
@@ -211,10 +216,8 @@ def surfaces(table, monkeypatch):
     """What is said of filter 0 and of the bank, on each surface."""
     tables = CarTables([table])
     return {
-        "notebook": text_of(filter_panel("conv", 0, 8, None, table)),
-        "drawing": text_of(bank_drawing(table, None, "conv", 0)),
-        "page": text_of(filter_page(table, 0)),
-        "bank's page": text_of(bank_page(table)),
+        "screen": on_screen(table),
+        "drawing": in_drawing(table),
         "figure": drawn(plot_filter(table, 0)),
         "bank": drawn(plot_bank(table)),
         "banks": drawn(plot_banks(tables)),
@@ -241,8 +244,8 @@ def test_no_surface_tells_a_rank_where_the_images_do_not_tell_filters_apart(by_l
     for name, said in surfaces(table, monkeypatch).items():
         assert wording.NOT_APART in said.replace("These", "these"), name
         assert "the bank's filters" not in said, "there may be more than were measured"
-        assert not re.search(r"rank (<b>)?\d", said), name
-        if name in ("notebook", "page", "figure", "filter"):
+        assert not re.search(r"rank \d", said), name
+        if name in ("screen", "figure", "filter"):
             assert f"{wording.NOT_APART}{offers['filter']}" in said, name
         elif name == "all":
             assert ("Log p tells them apart in " in said) is by_log_p
@@ -257,11 +260,10 @@ def test_every_surface_tells_a_rank_where_the_images_tell_filters_apart(monkeypa
     low, high = table.rank_interval(0)
     said = surfaces(table, monkeypatch)
     assert not any("do not tell" in words for words in said.values())
-    for name in ("notebook", "page", "figure", "filter"):
+    for name in ("screen", "figure", "filter"):
         assert f"1 of 8, 95% interval {low} to {high}" in said[name], name
-    for name in ("terminal", "bank's page"):
-        for order in ("car", "log_prob"):
-            assert wording.order_words(table.agreement(order=order)) in said[name]
+    for order in ("car", "log_prob"):
+        assert wording.order_words(table.agreement(order=order)) in said["terminal"]
 
 
 def test_one_filter_has_no_rank_to_doubt(monkeypatch):

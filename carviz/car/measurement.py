@@ -42,7 +42,7 @@ FEW_FILTERS, FEW_IMAGES = 8, 64
 """Below these a measurement is so short that its audit must be short as well."""
 CLAIMED_FILTERS = 2
 """Filters of the first and of the last part that the reference looks at, on two images each."""
-PASSING = ("versions", "remark", "audit")
+PASSING = ("versions", "remark", "audit", "opened")
 """What of a passport does not decide the numbers."""
 
 AnyWork = TypeVar("AnyWork", bound=Work)

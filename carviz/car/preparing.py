@@ -225,9 +225,11 @@ def _alike(network: Network, images: Images, data: Any, run: Run) -> dict[str, A
     """Return what the passports of all banks say alike."""
     found = find_normalization(data, network.model)
     device, dtype = placement(network.model)
+    opened = getattr(images.source, "opened", None)  # as carviz.load_data says
     return {
         "model": network.watch.fingerprint if network.watch else fingerprint_model(network.model),
         "data": fingerprint_images(images),
+        **({} if opened is None else {"opened": opened}),
         "definition": DEFINITION,
         "device": device.type,
         "dtype": str(dtype),

@@ -41,14 +41,12 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Stands for every bank that is no gate."""
-DEMO_IMAGES = 50
-"""Images a class that `carviz demo` looks at."""
 
 
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("carviz-demo.png"),
-    limit: Limit = DEMO_IMAGES,
+    limit: Limit = None,
     shown: Annotated[int, typer.Option(min=1, help="Filters to tell about.")] = 3,
 ) -> None:
     """Measure the first bank of the bundled network and tell about a few of its filters."""
@@ -56,11 +54,11 @@ def demo(
 
     with errors():
         model = carviz.load_model("shapes")
-        data = carviz.load_data("shapes", limit=limit)
+        data = images_of("shapes", model, limit, "raise", None, False)
         layer = first_bank(model)
         console.print(
-            f"[bold]shapes[/], the bundled network, on {len(data):,} images of "  # type: ignore[arg-type]
-            f"{len(data.classes)} classes, drawn by carviz."  # type: ignore[attr-defined]
+            f"[bold]shapes[/], the bundled network, on {len(data):,} images of "
+            f"{len(data.classes)} classes, drawn by carviz."
         )
         table = carviz.measure_car(model, data, layer)
         selectivity = carviz.measure_selectivity(model, layer, data=data)

@@ -44,7 +44,12 @@ Weights = Annotated[
 Checkpoint = Annotated[
     Path | None, typer.Option(help="A folder that keeps parts; the same call resumes there.")
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Images a class at most.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Images a class at most; of the bundled ones 50 where nothing is said."
+    ),
+]
 Unreadable = Annotated[str, typer.Option(help="'skip' leaves out files that are no images.")]
 Root = Annotated[Path | None, typer.Option(help="Where torchvision's data sets are.")]
 Download = Annotated[
@@ -53,6 +58,8 @@ Download = Annotated[
 Device = Annotated[str | None, typer.Option(help="A torch device, e.g. cuda; else the CPU.")]
 Filters = Annotated[str | None, typer.Option(help="Filter numbers, e.g. 0,3,8; else all.")]
 
+LISTS = "carviz.list_banks(model) lists"
+"""What an error about a bank's name points to, in Python."""
 PLAIN = {
     "−": "-",
     "–": "-",
@@ -87,8 +94,9 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, OSError) as error:
+        words = str(error).replace(LISTS, "`carviz banks MODEL` lists")
         Console(stderr=True, highlight=False).print(
-            f"[red]Error:[/] {escape(str(error))}", soft_wrap=True
+            f"[red]Error:[/] {escape(words)}", soft_wrap=True
         )
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
@@ -134,7 +142,9 @@ def images_of(
 ) -> Any:  # fmt: skip
     """Load the data that the network will look at, and tell what was left out."""
     import carviz
+    from carviz.session import usual_limit
 
+    limit = usual_limit(data) if limit is None else limit
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         images = carviz.load_data(

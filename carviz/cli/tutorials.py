@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,8 @@ from carviz.cli.shell import app, console, errors
 from carviz.results import write_whole
 
 FIRST_NOTEBOOK = "1-explore.ipynb"
+NOTIFICATIONS = "@jupyterlab/apputils-extension:notification"
+"""What JupyterLab calls the settings of its news."""
 
 
 @app.command()
@@ -97,7 +102,10 @@ def _run_lab(folder: Path, no_browser: bool) -> int:
     # The explorer computes in a thread beside the notebook's own. Each has its team of torch
     # threads, and a team that spins while it waits takes the cores from the other.
     environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
-    with subprocess.Popen(command, cwd=sys.prefix, env=environment) as server:
+    with (
+        _without_news(environment) as environment,
+        subprocess.Popen(command, cwd=sys.prefix, env=environment) as server,
+    ):
         # Whatever ends carviz ends the server too, with its kernels; -y spares the question.
         signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         while True:
@@ -105,3 +113,17 @@ def _run_lab(folder: Path, no_browser: bool) -> int:
                 return server.wait()
             except KeyboardInterrupt:
                 server.terminate()
+
+
+@contextmanager
+def _without_news(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Give an environment in which JupyterLab does not ask whether its news are wanted.
+
+    A workshop would be asked on thirty screens. Whoever has answered keeps the answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="carviz-lab-") as folder:
+        settings = Path(folder) / "labconfig" / "default_setting_overrides.json"
+        settings.parent.mkdir()
+        settings.write_text(json.dumps({NOTIFICATIONS: {"fetchNews": "false"}}), encoding="utf-8")
+        path = os.pathsep.join(filter(None, [folder, environment.get("JUPYTER_CONFIG_PATH")]))
+        yield {**environment, "JUPYTER_CONFIG_PATH": path}

@@ -20,7 +20,12 @@ def telling(progress: Progress, words: str) -> Iterator[Callable[[float], None]]
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=1.0, desc=words, bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar:
+    # A notebook's bar goes when all is done. Elsewhere None draws none into a file or a pipe, where
+    # each of its states would stay; a kernel's stream is no terminal either.
+    drawn = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
+    kept = {"leave": False} if drawn else {"disable": None}
+    shape = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc=words, bar_format=shape, **kept) as bar:
 
         def tell(share: float) -> None:
             bar.update(min(share, 1.0) - bar.n)

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import ipywidgets as w
+import anywidget
 import traitlets as t
 
 from carviz.banks import Model
 from carviz.evaluate import Data
-from carviz.explorer.listener import Listener
-from carviz.explorer.paper import Paper, page
-from carviz.explorer.screen import Screen
-from carviz.explorer.view import View, every_widget
+from carviz.explorer.asking import Listener
+from carviz.explorer.notebook import SavedPicture, show_in_notebook
+from carviz.explorer.painting import Painter, as_traits
 from carviz.results import CarTable, PruningPath
+from carviz.screen import SCRIPT, STYLE
 from carviz.session import Exported, News, Session, Snapshot
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 VIEWS = ("filter", "bank", "pruning")
 
 
-class Explorer(w.VBox):  # type: ignore[misc]
+class Explorer(anywidget.AnyWidget):
     """Explains one filter of a network at a time; `carviz.explore` makes it.
 
-    It shows a `carviz.Session`, and has its values as traits, to be observed and linked.
+    It shows a `carviz.Session`, and has its values as traits, to be observed and linked. What the
+    browser shows stands in the traits ``shown_…``, one a section of `carviz.screen`: Python alone
+    writes them, and what somebody presses comes as a message.
 
     Attributes
     ----------
@@ -53,10 +55,8 @@ class Explorer(w.VBox):  # type: ignore[misc]
         How many of its filters are taken as pruned: the slider's place.
     exported : Exported or None
         The last smaller network that was saved, and what became smaller.
-    panels : View
-        The widgets that it is made of.
-    listener : Listener
-        What hears them.
+    change : bool
+        Whether the screen lets choose another model and other data.
 
     Examples
     --------
@@ -81,22 +81,45 @@ class Explorer(w.VBox):  # type: ignore[misc]
     count = t.Int(0)
     exported = t.Instance(Exported, allow_none=True)
 
+    change = t.Bool(True).tag(sync=True)  # shown; what is heard does not depend on it
+
+    _esm = SCRIPT
+    _css = STYLE
+
+    shown_head = t.Dict({}).tag(sync=True)
+    shown_names = t.Dict({}).tag(sync=True)
+    shown_doubts = t.Dict({}).tag(sync=True)
+    shown_choice = t.Dict({}).tag(sync=True)
+    shown_work = t.Dict({}).tag(sync=True)
+    shown_chooser = t.Dict({}).tag(sync=True)
+    shown_bank = t.Dict({}).tag(sync=True)
+    shown_numbers = t.Dict({}).tag(sync=True)
+    shown_gallery = t.Dict({}).tag(sync=True)
+    shown_chosen = t.Dict({}).tag(sync=True)
+    shown_classes = t.Dict({}).tag(sync=True)
+    shown_changed = t.Dict({}).tag(sync=True)
+    shown_sight = t.Dict({}).tag(sync=True)
+    shown_siblings = t.Dict({}).tag(sync=True)
+    shown_pruning = t.Dict({}).tag(sync=True)
+    shown_place = t.Dict({}).tag(sync=True)
+    shown_report = t.Dict({}).tag(sync=True)
+    shown_models = t.List(t.Dict(), []).tag(sync=True)
+
     _gone = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, change: bool = True) -> None:
         self.session = session
-        super().__init__()
-        self.add_class("carviz")
-        self._paper = Paper()
-        self.panels = View(list(session.subject.networks))
-        self._screen = Screen(self.panels, session)
-        self.listener = Listener(self.panels, session)
-        self.listener.connect()
-        self._screen.show()
-        self._mirror()
-        self.children = self.panels.children
+        self._painter = Painter(self, session)
+        self._listener = Listener(self, session, self._painter.send_pictures, change=change)
+        self._saved_picture = SavedPicture(session)
+        # The first message that a browser gets shows all there is.
+        super().__init__(change=change, **as_traits(session.snapshot()))
         self._gone = False
-        session.listen(self._hear, self._draw)
+        self.on_msg(self._asked)
+        session.listen(self._hear, self._saved_picture.draw)
+        with session.lock:
+            self._mirror()
+            self._painter.paint()
         session.look()
 
     # -- what is asked for
@@ -136,9 +159,9 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.session.wait(timeout)
 
     def snapshot(self) -> CarvizFigure:
-        """Return a plain figure of the chosen filter, or of pruning where that is looked at.
+        """Return a plain figure of what is looked at: the filter, the bank, or pruning.
 
-        ValueError while the filter is not measured, and the bank not pruned.
+        ValueError while nothing of it is measured.
         """
         return self.results().figure()
 
@@ -147,18 +170,16 @@ class Explorer(w.VBox):  # type: ignore[misc]
         return self.session.snapshot()
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write what is shown as a static page that opens anywhere and prints; return its path.
+        """Write what is known as one file that is the same screen, without a kernel.
 
         Raises
         ------
-        ValueError
-            While the chosen filter is not measured, and the bank not pruned.
         FileNotFoundError
             If the folder of `path` is not there.
         """
-        from carviz.cards import save_page  # here, for it takes matplotlib along
+        from carviz.screen import save_page
 
-        return save_page(page(self.session), path)
+        return save_page(self.session, path)
 
     def close(self) -> None:
         """End for good: the job within its batch, and what a browser shows.
@@ -177,10 +198,9 @@ class Explorer(w.VBox):  # type: ignore[misc]
             return False
         self._gone = True
         self.session.close(words, wait=False)
-        for widget in [*self.panels.widgets(), *every_widget([self.layout])]:
-            widget.close()
-        self.panels.forget()
+        self.layout.close()  # a widget of its own
         super().close()
+        self._painter.let_go()  # somebody may hold it
         return True
 
     # -- the session's values are the traits
@@ -188,7 +208,12 @@ class Explorer(w.VBox):  # type: ignore[misc]
     def _hear(self, news: News) -> None:
         self._mirror()
         if not self._gone:
-            self._screen.hear(news)
+            self._painter.hear(news)
+            self._saved_picture.hear()
+
+    def _asked(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        if not self._gone:
+            self._listener.hear(message)
 
     def _mirror(self) -> None:
         session = self.session
@@ -209,19 +234,13 @@ class Explorer(w.VBox):  # type: ignore[misc]
 
     @t.observe("layer", "filter", "count", "view")
     def _chosen(self, change: Any) -> None:
-        # What the session has told is what it has already, and changes nothing there.
+        # What the session has told is what it has already, and nobody's choice.
         if change["name"] == "view":
             self.session.look(view=change["new"])
-        else:
+        elif getattr(self.session, change["name"]) != change["new"]:
             setattr(self.session, change["name"], change["new"])
 
     # -- in a notebook
 
-    def _draw(self) -> None:
-        """Draw the plain figure that stays without a kernel."""
-        shown = self.results()
-        if self._paper.laid and shown.drawable:
-            self._paper.draw(shown.figure())
-
     def _ipython_display_(self) -> None:
-        self._paper.display(self.results(), self.model_id)
+        show_in_notebook(self.model_id, self._saved_picture)

@@ -12,6 +12,7 @@ from carviz.banks import Model
 from carviz.evaluate import Data
 from carviz.explorer.cells import enter, retire_former, running_cell
 from carviz.explorer.explorer import Explorer
+from carviz.explorer.notebook import switch_on_widgets
 from carviz.session import open_session
 
 
@@ -23,6 +24,7 @@ def explore(
     device: str | torch.device | None = None,
     tables: str | Path | None = None,
     run: Run | None = None,
+    change: bool = True,
 ) -> Explorer:
     """Explore a network filter by filter, in a notebook whose kernel stays free.
 
@@ -40,7 +42,8 @@ def explore(
         "shapes". It is not touched.
     data
         As in `carviz.measure_car`, or a name or a folder that `carviz.load_data` knows; None for
-        bundled images, 50 a class.
+        the images that `tables` were measured on, where those came by name and are at hand, else
+        for bundled images, 50 a class.
     layer
         The bank to begin with: a convolution's name or the module itself; None for the first.
     device
@@ -50,6 +53,10 @@ def explore(
         What is damaged, or no table of this network's banks, is left out; a warning names it.
     run
         How to run; None for the defaults.
+    change
+        Whether another model and other data can be chosen on the screen (“Change…”). False for a
+        notebook that is served to others, as by Voila: any visitor could name any folder of the
+        server there. `Explorer.load` works all the same.
 
     Returns
     -------
@@ -70,8 +77,10 @@ def explore(
     """
     cell = running_cell()
     retire_former(cell)
+    switch_on_widgets()
     explorer = Explorer(
-        open_session(model, data, layer=layer, device=device, tables=tables, run=run)
+        open_session(model, data, layer=layer, device=device, tables=tables, run=run),
+        change=bool(change),
     )
     enter(explorer, cell)
     return explorer

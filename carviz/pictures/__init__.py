@@ -9,7 +9,7 @@ from carviz.pictures.effective import (
 )
 from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting, iter_exciting
 from carviz.pictures.filters import RgbFilters, read_rgb_filters, reads_rgb, unit_weights
-from carviz.pictures.patches import TopPatches, check_exciting, cut_patches, top_patches
+from carviz.pictures.patches import TopPatches, check_exciting, clip_boxes, cut_patches, top_patches
 from carviz.pictures.pulling import pull_back
 from carviz.pictures.synthesis import Excited, excite, iter_excite
 from carviz.pictures.weights import rgb_weights, weight_pictures
@@ -22,6 +22,7 @@ __all__ = [
     "RgbFilters",
     "TopPatches",
     "check_exciting",
+    "clip_boxes",
     "cut_patches",
     "effective_weights",
     "excite",

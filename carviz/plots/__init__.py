@@ -3,10 +3,9 @@
 from carviz.plots.agreement import plot_agreement
 from carviz.plots.bank import plot_bank
 from carviz.plots.banks import plot_banks
-from carviz.plots.classes import class_blocks, plot_classes, tie_words
+from carviz.plots.classes import plot_classes
 from carviz.plots.clusters import plot_clusters
 from carviz.plots.cumulative import plot_cumulative
-from carviz.plots.curves import check_band, check_paths
 from carviz.plots.filter import plot_filter
 from carviz.plots.joint import plot_joint
 from carviz.plots.lost import plot_lost
@@ -16,16 +15,10 @@ from carviz.plots.paths import plot_paths
 from carviz.plots.ranks import plot_ranks
 from carviz.plots.seen import plot_seen
 from carviz.plots.siblings import plot_siblings
-from carviz.plots.style import CarvizFigure, check_picture, check_selectivity, check_table
+from carviz.plots.style import CarvizFigure
 
 __all__ = [
     "CarvizFigure",
-    "check_band",
-    "check_paths",
-    "check_picture",
-    "check_selectivity",
-    "check_table",
-    "class_blocks",
     "plot_agreement",
     "plot_bank",
     "plot_banks",
@@ -41,5 +34,4 @@ __all__ = [
     "plot_ranks",
     "plot_seen",
     "plot_siblings",
-    "tie_words",
 ]

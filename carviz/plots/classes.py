@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from carviz.class_lists import class_lists
 from carviz.plots.letters import told_apart
 from carviz.plots.style import (
     BODY,
@@ -16,6 +17,7 @@ from carviz.plots.style import (
     HOLLOW,
     INK,
     LINE,
+    SIDE,
     SMALL,
     SOFT,
     TITLE,
@@ -31,7 +33,7 @@ from carviz.plots.style import (
     write_at,
 )
 from carviz.results import CarTable, summary_frame
-from carviz.wording import SIGNIFICANT, accuracy_words, class_lists, counts_words, points
+from carviz.wording import SIGNIFICANT, accuracy_words, counts_words, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,7 @@ AXIS = 0.75
 NOTE = 0.27
 TALLEST_ROW = 0.5
 MOST_OF_NAME = 3.3
-MARGIN = 0.3
+MARGIN = SIDE
 
 
 def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
@@ -85,32 +87,42 @@ def plot_classes(table: CarTable, filter: int, *, k: int = 5) -> CarvizFigure:
     True
     """
     check_table(table)
-    blocks = class_blocks(table, filter, k)
+    blocks, notes = class_blocks(table, filter, k), class_notes(table, filter, k)
     width, top = 10.0, 1.15
-    figure = CarvizFigure(width, top + bars_height(blocks) + 0.15)
+    figure = CarvizFigure(width, top + bars_height(blocks, notes) + 0.15)
     heading = f"Filter {filter} of {table.layer}: CAR by class"
     heading = fit(figure, heading, BOLD * (width - 2 * MARGIN), TITLE)
     write_at(figure, MARGIN, 0.42, heading, fontsize=TITLE, weight="bold")
     write_at(figure, MARGIN, 0.82, accuracy_words(table), color=SOFT)
-    draw_bars(figure, blocks, MARGIN, top, width - 2 * MARGIN, bars_height(blocks))
+    height = bars_height(blocks, notes)
+    draw_bars(figure, blocks, notes, MARGIN, top, width - 2 * MARGIN, height)
     figure.description = f"{heading}. {describe_blocks(blocks)}"
     return figure
 
 
 def class_blocks(table: CarTable, filter: int, k: int) -> list[tuple[str, pd.DataFrame]]:
-    """Return headed lists of classes: top and bottom, or all where they would overlap."""
-    return [(title, summary_frame(classes)) for title, classes in class_lists(table, filter, k)]
+    """Return headed lists of classes: see `carviz.class_lists`."""
+    blocks = class_lists(table, filter, k).blocks
+    return [(title, summary_frame(classes)) for title, classes in blocks]
 
 
-def bars_height(blocks: list[tuple[str, pd.DataFrame]]) -> float:
+def class_notes(table: CarTable, filter: int, k: int) -> list[str]:
+    """Return what stands below the lists: what the marks mean, and what is not in them."""
+    found = class_lists(table, filter, k)
+    key = "lines: 95% intervals.  filled bar: sign test q ≤ 0.05.  hollow bar: could be chance."
+    return [note for note in (key, found.doubt, found.rest, found.tie) if note]
+
+
+def bars_height(blocks: list[tuple[str, pd.DataFrame]], notes: list[str]) -> float:
     """Return the inches that `draw_bars` takes at the least."""
     rows = sum(len(frame) for _, frame in blocks)
-    return len(blocks) * HEADER + rows * ROW + AXIS + len(_notes(blocks)) * NOTE
+    return len(blocks) * HEADER + rows * ROW + AXIS + len(notes) * NOTE
 
 
 def draw_bars(
     figure: Figure,
     blocks: list[tuple[str, pd.DataFrame]],
+    notes: list[str],
     left: float,
     top: float,
     width: float,
@@ -127,7 +139,7 @@ def draw_bars(
     middle = width - of_name - of_counts
     low = min(0.0, *(frame[["low", "car"]].min().min() for _, frame in blocks))
     high = max(0.0, *(frame[["high", "car"]].max().max() for _, frame in blocks))
-    spare = height - bars_height(blocks)
+    spare = height - bars_height(blocks, notes)
     row_height = min(TALLEST_ROW, ROW + spare / sum(len(frame) for _, frame in blocks))
     for i, (title, frame) in enumerate(blocks):
         write_at(figure, left, top + 0.22, title, fontsize=HEAD, weight="bold")
@@ -141,7 +153,7 @@ def draw_bars(
         else:
             axes.tick_params(axis="x", length=0, labelbottom=False)
         top += HEADER + row_height * len(frame)
-    for i, note in enumerate(_notes(blocks)):
+    for i, note in enumerate(notes):
         write_at(figure, left, top + AXIS + (i + 0.3) * NOTE, note, fontsize=SMALL, color=SOFT)
 
 
@@ -180,21 +192,6 @@ def _names(figure: Figure, blocks: list[tuple[str, pd.DataFrame]]) -> list[list[
         ]
         for _, frame in blocks
     ]
-
-
-def _notes(blocks: list[tuple[str, pd.DataFrame]]) -> list[str]:
-    rows = [row for _, frame in blocks for _, row in frame.iterrows()]
-    notes = ["lines: 95% intervals.  filled bar: sign test q ≤ 0.05.  hollow bar: could be chance."]
-    if any(row["tied"] for row in rows):
-        notes.append(tie_words(blocks[0][1]))
-    return notes
-
-
-def tie_words(frame: pd.DataFrame) -> str:
-    """Say what = means beside a class."""
-    if frame["log_prob_drop"].isna().all():
-        return "= ties with another class; the class's number decides, as log p was left out."
-    return "= ties with another class; the fall of log p decides the order."
 
 
 def describe_blocks(blocks: list[tuple[str, pd.DataFrame]]) -> str:

@@ -6,7 +6,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from carviz.plots.classes import MARGIN, bars_height, class_blocks, describe_blocks, draw_bars
+from carviz.plots.classes import (
+    MARGIN,
+    bars_height,
+    class_blocks,
+    class_notes,
+    describe_blocks,
+    draw_bars,
+)
 from carviz.plots.style import (
     BODY,
     BOLD,
@@ -100,11 +107,11 @@ def plot_filter(
     table.row(filter)
     picture = check_picture(picture, "(height, width, 3)")
     selectivity = check_selectivity(selectivity, table, filter)
-    blocks = class_blocks(table, filter, k)
+    blocks, notes = class_blocks(table, filter, k), class_notes(table, filter, k)
     facts = _facts(table, filter)
     left = (COLUMN if picture is not None else 0.2) + (0.75 if selectivity is not None else 0.1)
     lines = _lines(facts)
-    height = TOP + max(left + 1.58 + LINE * (len(lines) - 1), bars_height(blocks)) + 0.2
+    height = TOP + max(left + 1.58 + LINE * (len(lines) - 1), bars_height(blocks, notes)) + 0.2
     figure = CarvizFigure(WIDTH, height)
     heading = f"Filter {filter} of {table.layer}"
     heading = fit(figure, heading, BOLD * (WIDTH - 2 * MARGIN), TITLE)
@@ -120,7 +127,7 @@ def plot_filter(
         top += 0.75
     _draw_facts(figure, lines, top)
     bars = MARGIN + COLUMN + 0.55
-    draw_bars(figure, blocks, bars, TOP - 0.1, WIDTH - bars - MARGIN, height - TOP - 0.1)
+    draw_bars(figure, blocks, notes, bars, TOP - 0.1, WIDTH - bars - MARGIN, height - TOP - 0.1)
     words = [heading, badge, *facts, accuracy_words(table), describe_blocks(blocks)]
     figure.description = ". ".join(w for w in words if w)
     return figure

@@ -38,6 +38,8 @@ SMALL, BODY, HEAD, TITLE, LARGE = 11.5, 13.0, 14.5, 19.0, 26.0
 BOLD = 0.86
 """Share of the room that plain letters may take, for bold ones to fit."""
 DPI = 100
+SIDE = 0.3
+"""Inches of paper left and right of a heading."""
 
 
 class CarvizFigure(Figure):
@@ -53,6 +55,13 @@ class CarvizFigure(Figure):
         super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER)
         self.description = ""
         FigureCanvasAgg(self)
+
+    def sign(self, words: str) -> None:
+        """Write above the heading whose figure it is, and say so in the description."""
+        width = float(self.get_size_inches()[0])
+        words = fit(self, words, width - 2 * SIDE, SMALL)
+        write_at(self, SIDE, 0.15, words, fontsize=SMALL, color=SOFT)
+        self.description = f"{words}. {self.description}"
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

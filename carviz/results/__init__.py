@@ -6,6 +6,7 @@ from carviz.results.car_table import CarTable
 from carviz.results.car_tables import CarTables
 from carviz.results.chance.class_comparison import compare_classes
 from carviz.results.chance.color_count import ColorCount, count_color
+from carviz.results.class_ends import ClassEnds, class_ends
 from carviz.results.class_names import shown_names
 from carviz.results.clusters import Clusters
 from carviz.results.cumulative_table import CumulativeTable, Curves
@@ -25,6 +26,7 @@ from carviz.results.record import Record
 from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
+from carviz.results.statistics import paired_interval
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Archive",
     "CarTable",
     "CarTables",
+    "ClassEnds",
     "ClassSummary",
     "Clusters",
     "ColorCount",
@@ -54,11 +57,13 @@ __all__ = [
     "SiblingTable",
     "ValueComparison",
     "check_car",
+    "class_ends",
     "compare_classes",
     "compare_paths",
     "compare_values",
     "count_color",
     "pack",
+    "paired_interval",
     "pruned_filters",
     "read_folder",
     "seal",

@@ -54,7 +54,8 @@ class ClassSummary(AccuracyReduction):
     name
         The class, as `CarTable.shown_classes` has it.
     tied
-        Whether another class has exactly this CAR, and the fall of log p decided the place.
+        Whether another class has exactly this CAR (in a careful list, see `class_ends`, this end
+        of the interval), and the fall of log p decided the place.
     number
         The class's number.
     """
@@ -164,23 +165,52 @@ def pick_classes(table: Any, filter: int, sign: int, k: int) -> tuple[ClassSumma
 
     Those without images are left out; ties go by the fall of log p.
     """
-    k, i = check_whole(k, "k", what="the number of classes wanted"), table.row(filter)
-    columns = {
+    k = check_whole(k, "k", what="the number of classes wanted")
+    columns = class_columns(table, filter)
+    return make_classes(table, columns, sign, k, columns["images"] > 0)
+
+
+def class_columns(table: Any, filter: int) -> dict[str, NDArray[Any]]:
+    """Return what is known of each class without one filter, each (K,), by the names of columns."""
+    i = table.row(filter)
+    return {
         **paired_columns(table.lost[i], table.gained[i], table.class_images),
         "log_prob_drop": table.log_prob_drop[i],
     }
-    car, counted, ties = columns["car"], columns["images"] > 0, columns["log_prob_drop"]
+
+
+def make_classes(
+    table: Any,
+    columns: Mapping[str, NDArray[Any]],
+    sign: int,
+    k: int,
+    among: NDArray[np.bool_],
+    careful: bool = False,
+) -> tuple[ClassSummary, ...]:
+    """Return the first `k` classes from one end, of those that `among` (K,) marks.
+
+    Parameters
+    ----------
+    columns
+        What `class_columns` returns.
+    sign
+        1 for the highest CAR first, -1 for the lowest.
+    careful
+        Whether they go by the end of the 95% interval that is nearer to the other classes.
+    """
+    key = columns[("low" if sign > 0 else "high") if careful else "car"]
+    ties = columns["log_prob_drop"]
     if np.isnan(ties).all():  # it was left out: the number decides
-        ties = -np.arange(len(car), dtype=np.float64)
-    order = np.lexsort((-sign * ties, -sign * car))
-    values, counts = np.unique(car[counted], return_counts=True)
+        ties = -np.arange(len(key), dtype=np.float64)
+    order = np.lexsort((-sign * ties, -sign * key))
+    values, counts = np.unique(key[columns["images"] > 0], return_counts=True)
     times = dict(zip(values.tolist(), counts.tolist(), strict=True))
     return tuple(
         ClassSummary(
             name=table.shown_classes[c],
             **{name: column[c].item() for name, column in columns.items()},
-            tied=times[car[c].item()] > 1,
+            tied=times[key[c].item()] > 1,
             number=int(c),
         )
-        for c in order[counted[order]][:k]
+        for c in order[among[order]][:k]
     )

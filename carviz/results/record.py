@@ -234,9 +234,12 @@ def _with_definition(passport: Any) -> Any:
 
 
 def same_measurement(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two passports are of one measurement; what audits found and cost may differ."""
-    audits = dict.fromkeys(("audit", "precision_audit"))
-    return {**a, **audits} == {**b, **audits}
+    """Whether two passports are of one measurement.
+
+    What audits found and cost may differ, and by which name the images came.
+    """
+    aside = dict.fromkeys(("audit", "precision_audit", "opened"))
+    return {**a, **aside} == {**b, **aside}
 
 
 def _same(a: Any, b: Any) -> bool:

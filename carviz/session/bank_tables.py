@@ -116,6 +116,20 @@ def read_tables(
     return cars, kinds
 
 
+def data_of_tables(folder: str | Path) -> tuple[str, int | None] | None:
+    """Return the name and the limit of the data that tables of a folder were measured on.
+
+    None where none says so, as of data that was given as an object.
+    """
+    folder = Path(folder)
+    check_folder(folder, "tables is a folder of files that CarTable.save wrote")
+    for table in read_folder(folder, [CarTable, SelectivityTable])[0].values():
+        match table.passport.get("opened"):
+            case {"data": str(name), "limit": int() | None as limit}:
+                return name, limit
+    return None
+
+
 def _misfit(table: CarTable | SelectivityTable, network: Network) -> str:
     """Return why a table cannot be of this network; empty where it can."""
     try:

@@ -40,6 +40,7 @@ def check_number(state: State, filter: Any) -> int:
 def choose_filter(state: State, filter: Any) -> None:
     """Show another filter of the bank."""
     filter = check_number(state, filter)
+    state.filter_asked = True
     if filter != state.filter:
         state.filter = filter
         state.refresh()
@@ -76,8 +77,13 @@ def choose_device(state: State, device: str) -> None:
     state.refresh()
 
 
-def choose_looks(state: State, looks: Looks) -> None:
-    """Look at something else; from the first call on pictures are made."""
+def choose_looks(state: State, looks: Looks, gallery_asked: bool) -> None:
+    """Look at something else; from the first call on pictures are made.
+
+    `gallery_asked` says whether the pictures of the gallery were asked for by name: they stay then,
+    whatever bank is chosen.
+    """
+    state.gallery_asked |= gallery_asked
     before, begun = state.looks, not state.looked
     state.looks, state.looked = looks, True
     if begun or looks != before:

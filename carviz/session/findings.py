@@ -9,7 +9,7 @@ from carviz.results import CarTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 from carviz.session.bank_paths import BankPaths
 from carviz.session.bank_tables import BankTables
-from carviz.session.seeing.kept import Seen
+from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.session.subject import Subject
 
 
@@ -29,6 +29,9 @@ class Findings:
         The paths of pruning.
     seen
         Pictures of what the filters see, and their siblings.
+    left
+        The bank, the filter and the place on the path that were chosen when something else was
+        opened; None if nothing was.
     """
 
     tables: dict[str, BankTables] = dataclasses.field(default_factory=dict)
@@ -36,6 +39,7 @@ class Findings:
     judged: set[str] = dataclasses.field(default_factory=set)
     paths: dict[str, BankPaths] = dataclasses.field(default_factory=dict)
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+    left: tuple[str, int, int] | None = None
 
     def add(self, tables: list[CarTable], kinds: list[SelectivityTable]) -> None:
         """Take in what was saved."""
@@ -56,6 +60,28 @@ class Findings:
     def seen_of(self, layer: str) -> Seen:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())
+
+    def accuracy(self, data_digest: str, images: int) -> float | None:
+        """Return the accuracy of the whole network on so many images of this fingerprint, all.
+
+        Any bank may have told it; None where none has.
+        """
+        for bank in self.tables.values():
+            for table in bank.tables:
+                if table.complete and table.passport.get("data") == data_digest:
+                    return float(table.accuracy)
+        for paths in self.paths.values():
+            greedy = paths.greedy
+            if greedy is not None and len(greedy.targets) == images:
+                return float(greedy.accuracy[0])
+        return None
+
+    def knows(self, layer: str) -> bool:
+        """Whether anything was found of a bank that took more than reading its weights."""
+        tables, paths = self.tables.get(layer, BankTables()), self.paths.get(layer, BankPaths())
+        seen = self.seen.get(layer, Seen())
+        pictured = seen.sheets or any(seen.pictures(sight) for sight in SIGHTS)
+        return bool(tables.tables or paths.paths or pictured)
 
     def doubt(self, model_digest: str) -> None:
         """Let go of what may have been seen of other weights than those of this fingerprint.

@@ -11,7 +11,7 @@ from torch import nn
 from carviz.ablation import Run
 from carviz.banks import Model, find_layer
 from carviz.evaluate import Data
-from carviz.session.bank_tables import read_tables
+from carviz.session.bank_tables import data_of_tables, read_tables
 from carviz.session.session import Session
 from carviz.session.subject import open_subject
 
@@ -52,7 +52,8 @@ def open_session(
     ('features.0', 32, None)
     >>> session.close()
     """
-    subject = open_subject(model, data, device, run)
+    opened = None if tables is None else data_of_tables(tables)
+    subject = open_subject(model, data, device, run, opened)
     cars, kinds = ([], []) if tables is None else read_tables(tables, subject.network)
     if layer is not None:
         # A module given as the layer is one of the given model, not of the opened copy.

@@ -13,7 +13,7 @@ from carviz.pruning import check_count
 from carviz.results import PruningPath
 from carviz.session.exporting import default_name
 from carviz.session.holding_out import check_share
-from carviz.session.loading import usual_limit
+from carviz.session.loading import PLAINLY, How, usual_limit
 from carviz.session.measuring import measure, measuring_ended
 from carviz.session.opening import Shelf, open_other, opening_ended, renew
 from carviz.session.pruning import (
@@ -42,15 +42,8 @@ class Jobs:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._opening: Job | None = None
         self.shelf: Shelf = {}
         self.afterwards: list[Callable[[], None]] = []
-
-    @property
-    def opening(self) -> bool:
-        """Whether another model or other data is being opened."""
-        state = self._state
-        return state.busy and self._opening is not None and self._opening is state.job
 
     def compute(self, scope: str) -> None:
         """See `Session.compute`."""
@@ -58,6 +51,7 @@ class Jobs:
             raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
         state = self._state
         layer, filters = state.layer, [state.filter] if scope == "filter" else None
+        state.filter_asked |= scope == "filter"
         self._start(
             lambda job: measure(state, job, layer, filters),
             lambda job: measuring_ended(state, job),
@@ -118,18 +112,18 @@ class Jobs:
             limit = self._state.subject.limit if data is None else usual_limit(data)
         self.open_other(model, data, limit)
 
-    def open_other(self, model: Any, data: Any, limit: int | None) -> None:
+    def open_other(self, model: Any, data: Any, limit: int | None, how: How = PLAINLY) -> None:
         """See `Session.open_other`."""
         state = self._state
         self._start(
-            lambda job: open_other(state, job, self.shelf, model, data, limit),
+            lambda job: open_other(state, job, self.shelf, model, data, limit, how),
             lambda job: opening_ended(state, job),
             "Looking for what was asked for",
         )
-        self._opening = state.job
+        state.opening_job = state.job
         state.tell("work")
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, error: Exception, opening: bool) -> None:
         """See `Session.refuse`."""
         state = self._state
 
@@ -142,13 +136,15 @@ class Jobs:
                     state.end(job, 0.0, how_it_ended(job, None))
 
         self._start(work, ended, "")
+        if opening:
+            state.opening_job = state.job
 
     def cancel(self) -> None:
         """See `Session.cancel`."""
         state, job = self._state, self._state.job
         if job is None or not state.busy:
             return
-        if self.opening:
+        if state.opening:
             state.supersede()
             state.end(job, 0.0, how_opening_ended(job, state.subject))
             return
@@ -169,7 +165,6 @@ class Jobs:
         # Somebody may hold a session that ended; nobody sees its pictures any more.
         for findings in (state.findings, *self.shelf.values()):
             findings.seen.clear()
-        state.face_pictures, state.changed = {}, {}
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until the job is over, and raise what failed in it; return whether it is over."""

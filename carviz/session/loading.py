@@ -20,14 +20,36 @@ from carviz.evaluate import (
     placed,
     shadow,
 )
-from carviz.zoo import LoadedImages, load_data, load_model
+from carviz.wording import counted
+from carviz.zoo import SPLITS, LoadedImages, load_data, load_model
 
 BUNDLED = "shapes"
 IMAGES_A_CLASS = 50
-"""Of the bundled images: the first bank is done within ten seconds on two quiet cores."""
+"""Of the bundled images, on the screen and in the terminal: the first bank is done within ten
+seconds on two quiet cores."""
 
 Begin = Callable[[str], Progress]
 """Told in words what comes next; gives what is told how far that is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """How a model and data that are given by name or folder are loaded.
+
+    Parameters
+    ----------
+    weights
+        As `carviz.load_model` takes them.
+    fitting
+        Whether classes that the network does not have, and files that are no images, are left out;
+        else they are an error.
+    """
+
+    weights: str | None = "DEFAULT"
+    fitting: bool = False
+
+
+PLAINLY = How()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +68,8 @@ class Loaded:
         Images a class at most, of data given by name or folder; None for all.
     model_digest, data_digest
         Their fingerprints.
+    how
+        How they were loaded, of a model and data given by name or folder.
     """
 
     model: nn.Module
@@ -56,6 +80,7 @@ class Loaded:
     limit: int | None
     model_digest: str
     data_digest: str
+    how: How = dataclasses.field(default_factory=lambda: PLAINLY)
 
 
 def by_name(data: Any) -> bool:
@@ -91,18 +116,25 @@ def load(model: Any, data: Any, limit: int | None, begin: Begin) -> Loaded:
     return look_at(network, model_name, found, origin, limit, begin)
 
 
-def find_model(model: Any, begin: Begin) -> tuple[nn.Module, str]:
+def find_model(model: Any, begin: Begin, how: How = PLAINLY) -> tuple[nn.Module, str]:
     """Return a model that is given, or load it by name; and what to call it."""
     if not isinstance(model, str):
         return check_model(model), type(model).__name__
     begin(f"Loading {model}: weights")
-    return check_model(load_model(model)), model
+    return check_model(load_model(model, weights=how.weights)), model
 
 
-def find_data(network: nn.Module, origin: Any, limit: int | None, begin: Begin) -> Any:
+def find_data(
+    network: nn.Module, origin: Any, limit: int | None, begin: Begin, how: How = PLAINLY
+) -> Any:
     """Return data that is given, or load it for the network by name or from a folder."""
     if by_name(origin):
         progress = begin(f"Reading the images of {name_of(origin)}")
+        if how.fitting and str(origin) != BUNDLED:
+            return load_data(
+                origin, model=network, limit=limit, progress=progress,
+                classes={"*": None}, unreadable="skip",
+            )  # fmt: skip
         return load_data(origin, model=network, limit=limit, progress=progress)
     if limit is not None:
         raise ValueError(
@@ -113,27 +145,48 @@ def find_data(network: nn.Module, origin: Any, limit: int | None, begin: Begin) 
 
 
 def look_at(
-    network: nn.Module, model_name: str, data: Any, origin: Any, limit: int | None, begin: Begin
-) -> Loaded:
+    network: nn.Module, model_name: str, data: Any, origin: Any, limit: int | None, begin: Begin,
+    how: How = PLAINLY,
+) -> Loaded:  # fmt: skip
     """Check the data, and take the fingerprints."""
     begin(f"Looking at {model_name} and {name_of(origin)}")
     images = Images(data)
     return Loaded(
         network, images, model_name, name_of(origin), origin, limit,
-        fingerprint_model(network), fingerprint_images(images),
+        fingerprint_model(network), fingerprint_images(images), how,
     )  # fmt: skip
 
 
 def name_of(data: Any) -> str:
-    """Return what to call data: its name, its folder's last part, or its kind."""
+    """Return what to call data: its name, its folder's last part, or its kind.
+
+    A part of a data set goes by the data set's name as well: "tiny-imagenet/val".
+    """
     if by_name(data):
-        return Path(data).name or str(data)
+        return _folder_name(Path(data)) or str(data)
     if isinstance(data, (tuple, list)):
         return "given tensors"
     inner = getattr(data, "dataset", data)
     if isinstance(inner, LoadedImages):
-        return Path(inner.source.words).name
+        return _folder_name(Path(inner.source.words))
     return type(inner).__name__
+
+
+def _folder_name(folder: Path) -> str:
+    alone = folder.name.casefold() not in SPLITS or not folder.parent.name
+    return folder.name if alone else f"{folder.parent.name}/{folder.name}"
+
+
+def left_out(data: Any) -> str:
+    """Say what of data that was loaded does not fit the network or is no image; "" for nothing."""
+    inner = getattr(data, "dataset", data)
+    if not isinstance(inner, LoadedImages):
+        return ""
+    labels = inner.source.labels
+    lacking = len(set(labels)) - len({labels[number] for number in inner.numbers})
+    parts = [f"{lacking:,} class{'' if lacking == 1 else 'es'}"] if lacking else []
+    parts += [counted(len(inner.skipped), "file")] if inner.skipped else []
+    return f"{' and '.join(parts)} left out" if parts else ""
 
 
 def prepared_alike(a: nn.Module, b: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, get_args
 
-from carviz.checks import did_you_mean
+from carviz.checks import check_whole, did_you_mean
 from carviz.session.seeing.kept import Sight
 
 View = Literal["filter", "bank", "pruning"]
@@ -24,7 +24,8 @@ class Looks:
     order
         How the filters are sorted: by "number", "car" or "color".
     gallery, large
-        Which pictures stand in the gallery, and which is large beside it.
+        Which pictures stand in the gallery, and which is large beside it. Until somebody says it,
+        the gallery has "weights" of a bank that reads RGB, and "patches" of a deeper one.
     siblings
         Whether the chosen filter's nearest siblings are looked at.
     opened
@@ -43,7 +44,7 @@ class Looks:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If there is no such look.
         """
         for name, words in WORDS.items():
@@ -52,4 +53,11 @@ class Looks:
                 raise ValueError(
                     f"{name} is one of {known}; found {word!r}.{did_you_mean(word, known)}"
                 )
+        opened, siblings = looks.get("opened"), looks.get("siblings")
+        if opened is not None:
+            looks["opened"] = check_whole(
+                opened, "opened", -1, what="a class's number, -1 for none"
+            )
+        if not isinstance(siblings, (bool, type(None))):
+            raise TypeError(f"siblings is True or False; found {siblings!r}.")
         return dataclasses.replace(self, **{n: v for n, v in looks.items() if v is not None})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from carviz.car import iter_tables, prepare_car
 from carviz.selectivity import measure_selectivity
 from carviz.session.state import State
-from carviz.session.status import how_it_ended, under_way
+from carviz.session.status import TimeLeft, how_it_ended, under_way
 from carviz.session.worker import Job, Throttle
 
 TABLES = 0.2
@@ -16,9 +16,13 @@ TABLES = 0.2
 
 def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> None:
     """Measure a bank, or some filters of it, and show the table as it fills."""
-    total = len(state.subject.images)
     what = layer if filters is None else f"Filter {filters[0]} of {layer}"
-    tick = ticker(state, job, lambda share: under_way(what, share, total, job.seconds))
+    left = TimeLeft()
+
+    def words(share: float) -> str:
+        return under_way(what, share, left(job.seconds, share))
+
+    tick = ticker(state, job, words)
     measurement = prepare_car(
         state.network, state.subject.images, layer,
         filters=filters, run=state.subject.run, tick=job.check,
@@ -29,7 +33,9 @@ def measure(state: State, job: Job, layer: str, filters: list[int] | None) -> No
             state.only(job)
             state.running = table
             if due.due():
-                state.refresh()
+                if not job.cancelled:
+                    state.status = words(state.progress)
+                state.refresh(more=True)
         job.check()
         tell_apart(state, job, layer)
 
@@ -42,6 +48,8 @@ def measuring_ended(state: State, job: Job) -> None:
         last = state.keep_running()
         # What was under way when it was stopped is not kept, so it does not count as done.
         done = 0.0 if last is None else len(last.images) / last.total
+        if last is not None and last.complete:
+            state.choose_highest()
         state.end(job, done, how_it_ended(job, last))
 
 
@@ -70,6 +78,6 @@ def ticker(state: State, job: Job, words: Callable[[float], str]) -> Callable[[f
         if throttle.due():
             with state.lock:
                 state.only(job)
-                state.say(min(share, 1.0), words(share))
+                state.say(min(share, 1.0), words(share), more=True)
 
     return tick

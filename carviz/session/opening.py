@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
 from carviz.evaluate import Progress, fingerprint_model, placement
 from carviz.session.findings import Findings
 from carviz.session.loading import (
+    PLAINLY,
     Begin,
+    How,
     Loaded,
     by_name,
     check_fit,
@@ -27,14 +30,14 @@ Shelf = dict[tuple[str, str], Findings]
 
 
 def open_other(
-    state: State, job: Job, shelf: Shelf, model: Any, data: Any, limit: int | None
+    state: State, job: Job, shelf: Shelf, model: Any, data: Any, limit: int | None, how: How
 ) -> None:
     """Load another model, other data, or both, and show them in the place of what is shown."""
     former = state.subject
-    loaded = load_other(former, model, data, limit, functools.partial(_begin, state, job))
+    loaded = load_other(former, model, data, limit, functools.partial(_begin, state, job), how)
     check_fit(loaded)
-    how = ", as soon as no cell runs" if state.worker.home.attended else ": wait() does it"
-    _tell(state, job, f"Opening {loaded.model_name}{how}", 1.0)
+    when = ", as soon as no cell runs" if state.worker.home.attended else ": wait() does it"
+    _tell(state, job, f"Opening {loaded.model_name}{when}", 1.0)
     state.worker.home.run(lambda: _enter(state, job, shelf, former, loaded), job.check)
 
 
@@ -45,21 +48,26 @@ def opening_ended(state: State, job: Job) -> None:
             state.end(job, 0.0, how_opening_ended(job, state.subject))
 
 
-def load_other(former: Subject, model: Any, data: Any, limit: int | None, begin: Begin) -> Loaded:
+def load_other(
+    former: Subject, model: Any, data: Any, limit: int | None, begin: Begin, how: How = PLAINLY
+) -> Loaded:
     """Load another model, other data, or both; of the former subject stays what is None.
 
     Images that were loaded by name are loaded again for a model that wants them otherwise.
     """
     network, model_name = former.model, former.model_name
     if model is not None:
-        network, model_name = find_model(model, begin)
+        network, model_name = find_model(model, begin, how)
+    else:
+        how = dataclasses.replace(how, weights=former.how.weights)
     origin = former.origin if data is None else data
     again = by_name(origin) and str(origin) == str(former.origin) and limit == former.limit
+    again = again and how.fitting == former.how.fitting
     alike = model is not None and prepared_alike(network, former.model)
     if (data is None and not by_name(origin)) or (again and alike):
-        return look_at(network, model_name, former.images, origin, limit, begin)
-    found = find_data(network, origin, limit, begin)
-    return look_at(network, model_name, found, origin, limit, begin)
+        return look_at(network, model_name, former.images, origin, limit, begin, how)
+    found = find_data(network, origin, limit, begin, how)
+    return look_at(network, model_name, found, origin, limit, begin, how)
 
 
 def _begin(state: State, job: Job, words: str) -> Progress:
@@ -70,16 +78,16 @@ def _begin(state: State, job: Job, words: str) -> Progress:
     def tick(share: float) -> None:
         job.check()
         if due.due():
-            _tell(state, job, f"{words}: {share:.0%}", min(share, 1.0))
+            _tell(state, job, f"{words}: {share:.0%}", min(share, 1.0), more=True)
 
     return tick
 
 
-def _tell(state: State, job: Job, words: str, share: float) -> None:
+def _tell(state: State, job: Job, words: str, share: float, more: bool = False) -> None:
     job.check()
     with state.lock:
         state.only(job)
-        state.say(share, words)
+        state.say(share, words, more)
 
 
 def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded) -> None:
@@ -88,13 +96,18 @@ def _enter(state: State, job: Job, shelf: Shelf, former: Subject, loaded: Loaded
     if loaded.model is not former.model or loaded.model_digest != former.model_digest:
         networks = open_networks(loaded.model, networks)
     subject = make_subject(networks, loaded, former.run)
-    layer = subject.first_layer(set())
+    known = shelf.get(subject.digests)
+    left = None if known is None else known.left
+    layer = subject.first_layer(set()) if left is None else left[0]
     findings = _find_on(state, shelf, former, subject, layer)
     with state.lock:
         state.only(job)
         state.supersede()
+        state.findings.left = state.layer, state.filter, state.count
         state.take(subject, findings)
         state.show_subject(layer)
+        if left is not None:
+            state.come_back(*left[1:])
 
 
 def _find_on(state: State, shelf: Shelf, former: Subject, subject: Subject, layer: str) -> Findings:
@@ -126,8 +139,9 @@ def renew(state: State, job: Job, shelf: Shelf, layer: str) -> None:
         job.remark = "The network has changed: measured anew. "
     _tell(state, job, "The network has changed: opening it anew", 0.0)
     loaded = look_at(
-        former.model, former.model_name, former.images, former.origin, former.limit, _nothing
-    )
+        former.model, former.model_name, former.images, former.origin, former.limit, _nothing,
+        former.how,
+    )  # fmt: skip
     check_fit(loaded)
 
     def enter() -> None:

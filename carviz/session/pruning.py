@@ -15,6 +15,8 @@ from carviz.session.holding_out import split_images
 from carviz.session.measuring import TABLES, tell_apart, ticker
 from carviz.session.state import State
 from carviz.session.status import (
+    TimeLeft,
+    comparing_words,
     how_comparing_ended,
     how_exporting_ended,
     how_pruning_ended,
@@ -33,11 +35,10 @@ def prune(state: State, job: Job, layer: str, total: int, share: float) -> None:
     Then its order is followed on the images that are held out, if any, and random orders are drawn
     beside it.
     """
+    left = TimeLeft()
 
     def words(done: float) -> str:
-        running = state.paths_of(layer).running
-        steps = 0 if running is None else len(running)
-        return pruning_words(layer, steps, total, done, job.seconds)
+        return pruning_words(layer, _steps(state, layer), total, left(job.seconds, done))
 
     images, held_out = split_images(state.subject.images, share)
     if held_out is not None:  # the data may hold an image twice
@@ -54,7 +55,13 @@ def prune(state: State, job: Job, layer: str, total: int, share: float) -> None:
     if held_out is not None:
         _judge(state, job, layer, held_out)
     return_memory()
-    _draw(state, job, layer, total, images, lambda done: FOLLOWED + (1 - FOLLOWED) * done)
+    _draw(state, job, layer, total, images, lambda done: FOLLOWED + (1 - FOLLOWED) * done, left)
+
+
+def _steps(state: State, layer: str) -> int:
+    """Return how many filters the running path has pruned."""
+    running = state.paths_of(layer).running
+    return 0 if running is None else len(running)
 
 
 def _judge(state: State, job: Job, layer: str, held_out: Images) -> None:
@@ -74,16 +81,16 @@ def _judge(state: State, job: Job, layer: str, held_out: Images) -> None:
 
 def _draw(
     state: State, job: Job, layer: str, count: int, images: Images,
-    whole: Callable[[float], float],
+    whole: Callable[[float], float], left: TimeLeft,
 ) -> None:  # fmt: skip
     """Draw random orders, unless they are known; each is kept as soon as it is done."""
     paths = state.paths_of(layer)
     if RANDOM not in paths.missing(count):
         return
 
-    def words(_share: float) -> str:
-        done = 0 if paths.band is None else len(paths.band)
-        return f"{layer}: {done} of {DRAWS} random orders"
+    def words(share: float) -> str:
+        done, rest = 0 if paths.band is None else len(paths.band), left(job.seconds, share)
+        return f"{layer}: {done} of {DRAWS} random orders" + (f", {rest}" if rest else "")
 
     with state.lock:
         state.only(job)
@@ -94,7 +101,7 @@ def _draw(
         with state.lock:
             state.only(job)
             paths.band = band
-            state.refresh()
+            state.refresh(more=True)
         job.check()
 
 
@@ -121,18 +128,24 @@ def compare(state: State, job: Job, layer: str, count: int) -> None:
     _check_weights(state, "Criteria are compared on the network that was pruned greedily")
     missing, images = state.paths_of(layer).missing(count), _images(state, layer)
 
+    # Random orders are as many as all that they stand beside.
+    costs = [DRAWS if name == RANDOM else 1 for name in missing]
+    left, place = TimeLeft(), 0
+
     def words(share: float) -> str:
-        place = min(int(share * len(missing)), len(missing) - 1)
-        return f"{layer}: comparing with {CRITERIA[missing[place]]}"
+        where, name = (place + 1, len(missing)), CRITERIA[missing[place]]
+        rest = left(job.seconds, share)
+        return comparing_words(layer, name, where, _steps(state, layer), count, rest)
 
     tick = ticker(state, job, words)
     for place, name in enumerate(missing):
-        tick(place / len(missing))
+        before, own = sum(costs[:place]) / sum(costs), costs[place] / sum(costs)
+        whole = functools.partial(_share, before, own)
+        tick(before)
         if name == RANDOM:
-            whole = functools.partial(_share, place, len(missing))
-            _draw(state, job, layer, count, images, whole)
+            _draw(state, job, layer, count, images, whole, left)
             continue
-        part = functools.partial(_part, tick, place, len(missing))
+        part = functools.partial(_part, tick, whole)
         _follow(state, job, layer, _prepare(state, job, layer, name, count, images), part)
         return_memory()  # before the next one takes as much
         with state.lock:
@@ -206,16 +219,16 @@ def _follow(
             else:
                 state.paths_of(layer).begin(path, share)
             if due.due():
-                state.refresh()
+                state.refresh(more=True)
         job.check()
         tell_apart(state, job, layer)
 
 
-def _part(tick: Callable[[float], None], place: int, parts: int, share: float) -> None:
+def _part(tick: Callable[[float], None], whole: Callable[[float], float], share: float) -> None:
     """Tell the progress of one part of several."""
-    tick(_share(place, parts, share))
+    tick(whole(share))
 
 
-def _share(place: int, parts: int, share: float) -> float:
-    """Return the share of the whole that is done with a part of several."""
-    return (place + share) / parts
+def _share(before: float, own: float, share: float) -> float:
+    """Return the share of the whole that is done with a part of it, where so much is before it."""
+    return before + own * share

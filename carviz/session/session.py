@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from carviz.banks import Bank, Model, find_layer
-from carviz.evaluate import Data
-from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.banks import Model, find_layer
+from carviz.evaluate import Data, Progress, telling
+from carviz.results import CarTable, SelectivityTable
 from carviz.session import choosing
-from carviz.session.exporting import Exported
 from carviz.session.jobs import Jobs
+from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Order, View
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
+from carviz.session.seeing.whole import make_whole
 from carviz.session.snapshot import Snapshot
 from carviz.session.state import Hear, State
 from carviz.session.subject import Subject
+from carviz.session.values import Values
 from carviz.session.worker import PATIENCE, Step, Worker
 
 Result = TypeVar("Result")
 
 
-class Session:
+class Session(Values):
     """A model on its data; `carviz.open_session` makes it.
 
-    What takes long is done by one thread of its own, a piece at a time; whoever is impatient asks
-    `snapshot`, and whoever is patient calls `wait`. Any thread may call any method.
+    What takes long is done by one thread of its own, a piece at a time, while `snapshot` tells how
+    far it is; `wait` waits for it. Any thread may call any method.
 
     Examples
     --------
@@ -73,17 +75,6 @@ class Session:
         return self._lock
 
     @property
-    def subject(self) -> Subject:
-        """The model and the data, opened."""
-        return self._state.subject
-
-    @property
-    def banks(self) -> list[Bank]:
-        """The banks that can be chosen, in forward order."""
-        with self._lock:
-            return [self._state.banks[layer] for layer in self._state.offered]
-
-    @property
     def layer(self) -> str:
         """The bank that is shown."""
         return self._state.layer
@@ -112,11 +103,6 @@ class Session:
     def count(self, count: int) -> None:
         with self._lock:
             choosing.choose_place(self._state, count)
-
-    @property
-    def view(self) -> str:
-        """What is looked at: "filter", "bank" or "pruning"."""
-        return self._state.looks.view
 
     @property
     def device(self) -> str:
@@ -153,10 +139,9 @@ class Session:
             "filter", "bank" or "pruning".
         order
             How the filters are sorted: by "number", "car" or "color".
-        gallery
-            Which pictures are made of all filters: "weights", "patches" or "synthesised".
-        large
-            The same of the chosen filter.
+        gallery, large
+            Which pictures of all filters, and of the chosen one: "weights", "patches" or
+            "synthesised".
         siblings
             Whether the chosen filter's nearest siblings are looked at.
         opened
@@ -167,58 +152,31 @@ class Session:
                 view=view, order=order, gallery=gallery, large=large, siblings=siblings,
                 opened=opened,
             )  # fmt: skip
-            choosing.choose_looks(self._state, looks)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job is running."""
-        return self._state.busy
-
-    @property
-    def opening(self) -> bool:
-        """Whether another model or other data is being opened."""
-        return self._jobs.opening
-
-    @property
-    def progress(self) -> float:
-        """Share of the running or last job that is done, 0 to 1."""
-        return self._state.progress
-
-    @property
-    def status(self) -> str:
-        """What it is doing, in words."""
-        return self._state.status
-
-    @property
-    def table(self) -> CarTable | None:
-        """The table that is shown for the chosen filter; None before anything was measured."""
-        return self._state.table
-
-    @property
-    def selectivity(self) -> SelectivityTable | None:
-        """Which filters of the bank select colour; None where that is not known."""
-        return self._state.findings.kinds.get(self._state.layer)
-
-    @property
-    def path(self) -> PruningPath | None:
-        """The path of greedy CAR in the bank, as far as it is known."""
-        return self._state.path
-
-    @property
-    def paths(self) -> list[PruningPath]:
-        """The paths of all criteria, that of greedy CAR first."""
-        with self._lock:
-            return list(self._state.paths_of(self._state.layer).paths)
-
-    @property
-    def exported(self) -> Exported | None:
-        """The last smaller network that was saved of this bank, and what became smaller."""
-        return self._state.exported
+            choosing.choose_looks(self._state, looks, gallery is not None)
 
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
             return self._state.snapshot()
+
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return a snapshot for each filter of each bank of which anything is known, by bank.
+
+        It is as if that filter were chosen; what is chosen stays as it is.
+        """
+        with self._lock:
+            return self._state.snapshots()
+
+    def see_all(
+        self, sights: Sequence[Sight], *, siblings: bool = False, progress: Progress = False
+    ) -> None:
+        """Make some sorts of pictures of all filters of the bank that is shown, and wait for them.
+
+        RGB weights are there anyhow. `siblings` is whether to find how alike the filters are.
+        """
+        with telling(progress, f"Pictures of {self.layer}") as tell:
+            for share in make_whole(self._state, sights, siblings, self._worker.do):
+                tell(share)
 
     def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
         """Measure CAR in the background; a job that runs already is ended, its table kept.
@@ -317,21 +275,18 @@ class Session:
         with self._lock:
             self._jobs.load(model, data, limit)
 
-    def open_other(self, model: Any, data: Any, limit: int | None) -> None:
-        """Do as `load`, where a limit of None means all images."""
+    def open_other(self, model: Any, data: Any, limit: int | None, how: How = PLAINLY) -> None:
+        """Do as `load`, where None as a limit means all."""
         with self._lock:
-            self._jobs.open_other(model, data, limit)
+            self._jobs.open_other(model, data, limit, how)
 
-    def refuse(self, error: Exception) -> None:
-        """Tell in the status of something that could not even begin; `wait` raises it."""
+    def refuse(self, error: Exception, opening: bool = False) -> None:
+        """Tell in the status of what could not even begin, as of `opening`; `wait` raises it."""
         with self._lock:
-            self._jobs.refuse(error)
+            self._jobs.refuse(error, opening)
 
     def cancel(self) -> None:
-        """Stop the running job within a batch, and keep what there is.
-
-        Opening ends at once, and what is shown stays.
-        """
+        """Stop the running job within a batch, opening at once, and keep what there is."""
         with self._lock:
             self._jobs.cancel()
 
@@ -363,23 +318,23 @@ class Session:
     def close(self, words: str = "Closed.", wait: bool = True) -> None:
         """End for good: the job within its batch, and all pictures, which are let go.
 
-        What was measured and saved stays; nothing more can be asked for. `words` is the last status
-        and `wait` whether to wait for the last batch; whoever is told of news never does.
+        What was measured and saved stays. `words` is the last status and `wait` whether to wait for
+        the last batch; whoever is told of news never does.
         """
         with self._lock:
             self._jobs.end(words)
         if wait and self._worker.can_wait and self._worker.join(PATIENCE):
             self._seeing.close()
 
-    def aside(self, work: Step) -> None:
-        """Have something short done in the background, which need not wait for a job to end."""
-        self._worker.ask(work)
+    def aside(self, work: Step, after: float = 0.0) -> None:
+        """Have something short done in the background, which need not wait for a job to end.
+
+        It begins after so many seconds, for which nobody waits: not `settle`, and not `close`.
+        """
+        self._worker.ask(work, after)
 
     def read(self, work: Callable[[], Result]) -> Result:
-        """Have something short done that reads the data, and return what it returns.
-
-        One thread reads the data. It is done between two batches of a job.
-        """
+        """Have something short done by the thread that reads the data; return what it returns."""
         return self._worker.do(work)
 
     def listen(self, hear: Hear, afterwards: Callable[[], None] | None = None) -> None:
@@ -388,8 +343,7 @@ class Session:
         Parameters
         ----------
         hear
-            Called with a `News` in whatever thread it comes from, the session's lock held: it asks
-            `snapshot`, and waits for nothing.
+            Called with a `News` in any thread, the lock held: it asks `snapshot` and never waits.
         afterwards
             Called when a job has ended and told its result, in the worker's thread and without the
             lock, before `wait` returns.

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from carviz.banks import Bank
+from carviz.class_lists import class_lists
 from carviz.evaluate import Images, Normalization
 from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
 from carviz.session.bank_tables import car_of
-from carviz.session.class_rows import NOTHING, class_content, classes_shown
 from carviz.session.exporting import Exported
+from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Looks
-from carviz.session.seeing.class_images import choose_faces
 from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
     CRITERIA,
     KIND_LETTERS,
     apart_words,
     band_words,
+    counts_words,
     flips_words,
     index_words,
     interval_words,
@@ -35,7 +37,8 @@ from carviz.wording import (
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure
 
-NOT_MEASURED = "Classes appear here once the filter is measured."
+CLASSES = 5
+"""Classes at each end of a filter's list."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,16 +87,29 @@ class Snapshot:
         The bank's filters as they are sorted.
     seen
         Pictures of what the filters see, as far as they are made.
-    face_pictures
-        Image's number → picture for an ``<img>``.
-    changed
-        The images of the opened class that changed, as far as they are read.
+    subject
+        The fingerprints of the model and of the data, in short.
+    devices
+        Where it can run.
+    data_asked, data_names, limit
+        How the data is named or where it lies, what was opened so before it, and how many images a
+        class were loaded at most.
+    opening
+        Whether another model or other data is being opened.
+    refused
+        Why the model and data that were asked for last could not be opened; "" where they could.
+    how
+        How the model and the data were loaded, given by name or folder.
     has_colour
         Whether any bank of the network reads RGB.
     own_data
         Whether the table was measured on the data at hand.
+    accuracy
+        The whole network's on all images of the data, told by whatever bank; None where unknown.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
+    saved
+        Whether it is of a saved page, where nothing more is to come.
 
     Examples
     --------
@@ -128,14 +144,22 @@ class Snapshot:
     banks: tuple[Bank, ...] = ()
     order: tuple[int, ...] = ()
     seen: Seen = dataclasses.field(default_factory=Seen)
-    face_pictures: dict[int, str] = dataclasses.field(default_factory=dict)
-    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    subject: str = ""
+    devices: tuple[str, ...] = ()
+    data_asked: str = ""
+    data_names: tuple[str, ...] = ()
+    limit: int | None = None
+    opening: bool = False
+    refused: str = ""
+    how: How = PLAINLY
     has_colour: bool = True
     own_data: bool = False
+    accuracy: float | None = None
     busy: bool = False
     progress: float = 0.0
     status: str = ""
     story: str = ""
+    saved: bool = False
 
     @property
     def bank(self) -> Bank:
@@ -160,7 +184,19 @@ class Snapshot:
     @property
     def drawable(self) -> bool:
         """Whether there is a figure of it."""
-        return self.measured or self.pruned
+        return self.measured or self.pruned or self._whole_bank
+
+    @property
+    def _whole_bank(self) -> bool:
+        """Whether a figure shows the bank."""
+        table = self.table
+        return self.looks.view == "bank" and table is not None and len(table.filters) > 1
+
+    @property
+    def about(self) -> str:
+        """What it is of, and when: "network shapes, data shapes, 1 December 2026"."""
+        today = datetime.date.today()
+        return f"network {self.model}, data {self.data}, {today.day} {today:%B %Y}"
 
     @property
     def pruned(self) -> bool:
@@ -173,13 +209,21 @@ class Snapshot:
         return missing_criteria(self.paths, self.band, len(self.path or ())) if self.pruned else []
 
     def figure(self) -> CarvizFigure:
-        """Return the curves of pruning where they are looked at, else the chosen filter.
+        """Return what is looked at: the chosen filter, the bank, or the curves of pruning.
 
-        ValueError while neither is there.
+        What is not there is taken from the others; ValueError while none is there. It says of what
+        network and data it is, and when it was drawn.
         """
-        # Loaded here, for it takes matplotlib along, which a screen can do without.
-        from carviz.plots import plot_filter, plot_paths
+        figure = self._figure()
+        figure.sign(self.about)
+        return figure
 
+    def _figure(self) -> CarvizFigure:
+        # Loaded here, for it takes matplotlib along, which a screen can do without.
+        from carviz.plots import plot_bank, plot_filter, plot_paths
+
+        if self._whole_bank and self.table is not None:
+            return plot_bank(self.table, selectivity=self.selectivity, pictures=self.pictures)
         if self.pruned and (self.looks.view == "pruning" or not self.measured):
             return plot_paths(self.paths, count=self.count, band=self.band, held_out=self.held_out)
         table = self.require()
@@ -187,23 +231,6 @@ class Snapshot:
         return plot_filter(table, self.filter, picture=picture, selectivity=self.selectivity)
 
     # -- as a browser has it
-
-    def classes(self) -> dict[str, Any]:
-        """Return the rows of the classes that the chosen filter matters to most and least."""
-        if self.table is None or not self.measured:
-            return {**NOTHING, "empty": NOT_MEASURED}
-        return class_content(self.table, self.filter, faced=self.own_data)
-
-    def faces(self) -> dict[str, dict[str, str]]:
-        """Return an image of each class that is shown, as far as they are read."""
-        if self.table is None or not self.measured or not self.own_data:
-            return {}
-        faces = choose_faces(self.table, self.filter, classes_shown(self.classes()))
-        return {
-            str(number): {"src": self.face_pictures[face.image], "words": face.words}
-            for number, face in faces.items()
-            if self.face_pictures.get(face.image)
-        }
 
     def to_json(self) -> dict[str, Any]:
         """Return what is known and chosen as plain dictionaries, lists, numbers and strings.
@@ -216,7 +243,8 @@ class Snapshot:
         dict
             model, data, images, device, banks, layer, filter, count, what is looked at, busy,
             progress, status, filters (of the bank, as they are sorted), chosen (the filter),
-            classes, pruning (None before), pictures.
+            classes (of the chosen filter, at both ends), class_notes (sentences about them),
+            pruning (None before), pictures.
         """
         return {
             "model": self.model,
@@ -236,7 +264,7 @@ class Snapshot:
             "status": self.status,
             "filters": self._filters(),
             "chosen": self._chosen(),
-            "classes": self.classes(),
+            **self._classes(),
             "pruning": self._pruning(),
             "pictures": {sight: sorted(self.seen.pictures(sight)) for sight in SIGHTS},
         }
@@ -287,6 +315,28 @@ class Snapshot:
                 "complete": self.table.complete,
             }
         return said
+
+    def _classes(self) -> dict[str, Any]:
+        if self.table is None or not self.measured:
+            return {"classes": [], "class_notes": []}
+        found = class_lists(self.table, self.filter, CLASSES)
+        notes = [note for note in (found.doubt, found.rest, found.tie) if note]
+        blocks = [
+            {
+                "title": title,
+                "rows": [
+                    {
+                        **dataclasses.asdict(row),
+                        "car_words": points(row.car, unit=False),
+                        "interval_words": interval_words(row.low, row.high, unit=False),
+                        "counts_words": counts_words(row.lost, row.gained, row.images),
+                    }
+                    for row in rows
+                ],
+            }
+            for title, rows in found.blocks
+        ]
+        return {"classes": blocks, "class_notes": notes}
 
     def _pruning(self) -> dict[str, Any] | None:
         if self.path is None:

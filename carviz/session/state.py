@@ -16,6 +16,7 @@ from carviz.session.bank_tables import best, car_of
 from carviz.session.exporting import Exported
 from carviz.session.findings import Findings
 from carviz.session.home import Cancelled
+from carviz.session.loading import by_name
 from carviz.session.looks import Looks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
@@ -23,7 +24,10 @@ from carviz.session.status import READY, told
 from carviz.session.subject import Subject
 from carviz.session.worker import Job, Worker
 
-What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight", "classes"]
+NAMES = 12
+"""Names and folders of data that are remembered."""
+
+What = Literal["subject", "bank", "known", "place", "view", "work", "gallery", "sight"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +40,17 @@ class News:
         "subject": another model or other data. "bank": another bank. "known": the chosen filter, or
         what is known of it and its bank. "place": how many filters are taken as pruned. "view":
         what is looked at. "work": busy, progress, status or traceback. "gallery": pictures came for
-        it. "sight": the chosen filter's picture, or its siblings, came or became better. "classes":
-        pictures of classes or of changed images came.
+        it. "sight": the chosen filter's picture, or its siblings, came or became better.
     sight, filters
         For "gallery": which pictures, of which filters.
+    more
+        Whether more of it is sure to come: whoever shows it may leave some out.
     """
 
     what: What
     sight: Sight = "weights"
     filters: tuple[int, ...] = ()
+    more: bool = False
 
 
 Hear = Callable[[News], None]
@@ -71,12 +77,17 @@ class State:
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     looks, looked
         What is looked at, and whether anybody has looked.
-    face_pictures, changed
-        Images of classes by their numbers, and those of the opened class that changed.
+    filter_asked, gallery_asked
+        Whether somebody chose the filter, or the pictures of the gallery: else the one of highest
+        CAR is shown once that is known, and of a deep bank patches, which say more than weights.
+    data_names
+        The names and folders of the data that was opened, the last one first.
     busy, progress, status, story
         What the running or last job does or did; the traceback of what failed.
     job
         The job that may write; None when there was none.
+    opening_job
+        The last job that opens another model or other data.
     running
         The table that it is filling.
     """
@@ -91,11 +102,12 @@ class State:
         self.exported: Exported | None = None
         self.pictures: NDArray[Any] | None = None
         self.looked = False
+        self.filter_asked, self.gallery_asked = False, False
         self.looks = Looks()
-        self.face_pictures: dict[int, str] = {}
-        self.changed: dict[str, Any] = {}
+        self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self.job: Job | None = None
+        self.opening_job: Job | None = None
         self.running: CarTable | None = None
         self.closed = False
         self.take(subject, Findings())
@@ -105,7 +117,10 @@ class State:
     def take(self, subject: Subject, findings: Findings) -> None:
         """Be about another subject, of which this much is known."""
         self.subject, self.findings = subject, findings
-        self.face_pictures, self.changed = {}, {}
+        if by_name(subject.origin):
+            asked = subject.data_asked
+            former = [name for name in self.data_names if name != asked]
+            self.data_names = [asked, *former][:NAMES]
         self.banks = {bank.layer: bank for bank in subject.banks()}
 
     def show_subject(self, layer: str) -> None:
@@ -124,15 +139,21 @@ class State:
         self.supersede()
         self.findings.read_weights(self.subject, self.bank)
         self.pictures = self.subject.pictures(self.bank)
-        self.filter, self.exported = 0, None
-        self.looks = self.looks.changed(opened=-1)
-        self.changed = {}
+        self.filter, self.filter_asked, self.exported = 0, False, None
+        usual = "patches" if self.is_deep else "weights"
+        gallery = self.looks.gallery if self.gallery_asked else usual
+        self.looks = self.looks.changed(opened=-1, gallery=gallery)
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self._refresh()
         if self.table is not None:
             self.status = f"{self.layer}: {told(self.table)}."
         self.tell("bank")
         self.worker.wake()
+
+    def come_back(self, filter: int, count: int) -> None:
+        """Choose what was chosen when this subject was left."""
+        self.filter, self.count = filter, min(count, 0 if self.path is None else len(self.path))
+        self.refresh()
 
     def renew(self) -> None:
         """Show the same bank of a subject whose weights have changed, while a job goes on."""
@@ -141,7 +162,6 @@ class State:
         if self.filter >= self.bank.filters:
             self.filter = 0
         self.pictures = self.subject.pictures(self.bank)
-        self.changed = {}
         self._refresh()
         self.tell("subject")
         self.tell("bank")
@@ -155,6 +175,22 @@ class State:
     def network(self) -> Network:
         """The network on the device that is chosen."""
         return self.subject.networks[self.device]
+
+    @property
+    def opening(self) -> bool:
+        """Whether another model or other data is being opened."""
+        return self.busy and self.opening_job is not None and self.opening_job is self.job
+
+    def _refused(self) -> str:
+        """Return why what was asked for last could not be opened; "" where it could."""
+        job = self.job
+        failed = job is not None and job is self.opening_job and job.error is not None
+        return str(job.error) if failed and job is not None else ""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the bank reads something else than the image's RGB, of a network that does."""
+        return self.pictures is None and self.reads_rgb
 
     @property
     def reads_rgb(self) -> bool:
@@ -185,10 +221,10 @@ class State:
         """Whether a table was measured on the data at hand, so that its images can be shown."""
         return table is not None and table.passport.get("data") == self.subject.data_digest
 
-    def refresh(self) -> None:
+    def refresh(self, more: bool = False) -> None:
         """Show what is known now of the chosen filter and of its bank."""
         self._refresh()
-        self.tell("known")
+        self.tell("known", more=more)
         self.worker.wake()
 
     def _refresh(self) -> None:
@@ -209,6 +245,13 @@ class State:
             place = steps if at_end else min(self.count, steps)
         self.path, self.count = path, place
 
+    def choose_highest(self) -> None:
+        """Choose the filter of highest CAR, unless somebody has chosen, or opened a class."""
+        tables = [table for table in self.tables() if len(table.filters) == self.bank.filters]
+        free = not self.filter_asked and self.looks.opened < 0
+        if free and tables and tables[-1].car.max() > 0:  # else many cost nothing
+            self.filter = int(tables[-1].order[0])
+
     def order(self) -> list[int]:
         """Return the bank's filters as the gallery has them; what is not known comes last."""
         key = np.arange(self.bank.filters, dtype=float)
@@ -225,7 +268,7 @@ class State:
             return None
         return Demand(
             self.layer, self.filter,
-            deep=self.pictures is None and self.reads_rgb, order=tuple(self.order()),
+            deep=self.is_deep, order=tuple(self.order()),
             large=self.looks.large, gallery=self.looks.gallery, siblings=self.looks.siblings,
             beside=self.reads_rgb,
         )  # fmt: skip
@@ -256,21 +299,64 @@ class State:
             looks=self.looks,
             order=tuple(self.order()),
             seen=self.seen.copy(),
-            face_pictures=dict(self.face_pictures),
-            changed=self.changed,
+            subject="-".join(digest[:12] for digest in subject.digests),
+            devices=tuple(subject.networks),
+            data_asked=subject.data_asked,
+            data_names=tuple(self.data_names),
+            limit=subject.limit,
+            opening=self.opening,
+            refused=self._refused(),
+            how=subject.how,
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
+            accuracy=self.findings.accuracy(subject.data_digest, len(subject.images)),
             busy=self.busy,
             progress=self.progress,
             status=self.status,
             story=self.story,
         )
 
+    def snapshots(self) -> dict[str, list[Snapshot]]:
+        """Return what `snapshot` would if each filter of each bank were chosen, bank by bank.
+
+        Banks of which nothing is known are left out, but for the one that is shown.
+        """
+        return {
+            layer: self._snapshots_of(layer)
+            for layer in self.offered
+            if layer == self.layer or self.findings.knows(layer)
+        }
+
+    def _snapshots_of(self, layer: str) -> list[Snapshot]:
+        now, bank = self.snapshot(), self.banks[layer]
+        if layer != self.layer:
+            known, tables = self.paths_of(layer), self.findings.tables_of(layer).tables
+            path = known.greedy
+            now = dataclasses.replace(
+                now, layer=layer, tables=tuple(tables),
+                selectivity=self.findings.kinds.get(layer), pictures=self.subject.pictures(bank),
+                path=path, paths=known.paths, band=known.band, held_out=known.held_out,
+                count=0 if path is None else good_place(path), exported=None,
+                order=tuple(range(bank.filters)), seen=self.findings.seen_of(layer).copy(),
+            )  # fmt: skip
+        tables = list(now.tables)
+        shown = [best(tables, filter) for filter in range(bank.filters)]
+        return [
+            dataclasses.replace(now, filter=filter, table=table, own_data=self.own_data(table))
+            for filter, table in enumerate(shown)
+        ]
+
     # -- what it is doing
 
-    def tell(self, what: What, sight: Sight = "weights", filters: Iterable[int] = ()) -> None:
+    def tell(
+        self,
+        what: What,
+        sight: Sight = "weights",
+        filters: Iterable[int] = (),
+        more: bool = False,
+    ) -> None:
         """Tell everybody who listens that something has changed."""
-        news = News(what, sight, tuple(filters))
+        news = News(what, sight, tuple(filters), more)
         for hear in list(self.hearers):
             hear(news)
 
@@ -279,10 +365,10 @@ class State:
         if self.job is not job:
             raise Cancelled
 
-    def say(self, progress: float, status: str) -> None:
+    def say(self, progress: float, status: str, more: bool = False) -> None:
         """Say how far the running job is."""
         self.progress, self.status = progress, status
-        self.tell("work")
+        self.tell("work", more=more)
 
     def end(self, job: Job, progress: float, status: str) -> None:
         """Say how a job ended; of whoever holds the lock, the last word."""

@@ -10,21 +10,60 @@ from carviz.wording import counted, points, seen_words
 READY = "Nothing measured yet: press “Compute the bank”."
 
 
-def under_way(what: str, share: float, total: int, seconds: float) -> str:
-    """Say how far a measurement is."""
-    left = time_left(seconds, share)
-    seen = min(int(share * total), total)
-    return f"{what}: {seen:,} of {total:,} images" + (f", {left}" if left else "")
+def under_way(what: str, share: float, left: str) -> str:
+    """Say how far a measurement is, and the time left.
+
+    As a share: it grows while images run together whose numbers are not there yet, and the count of
+    images beside the numbers is theirs.
+    """
+    return f"{what}: {share:.0%} done" + (f", {left}" if left else "")
 
 
-def time_left(seconds: float, share: float) -> str:
-    """Write how long the rest takes if it goes on as so far; "" while that is a guess."""
-    if share <= 0.02 or seconds < 0.5 or share >= 1:
-        return ""
-    left = seconds * (1 - share) / share
+class TimeLeft:
+    """How long the rest of a job takes if it goes on as so far, from how far it was when.
+
+    Preparing is not counted, and at the beginning everything is slow, so nothing is said before
+    enough is known. Then what is said runs down by itself, drawn by a part towards each new guess.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[float, float] | None = None
+        self._said: tuple[float, float] | None = None
+
+    def __call__(self, seconds: float, share: float) -> str:
+        """Write it for a share of the work that is done after so many seconds; "" for unknown."""
+        if share <= 0 or share >= 1:
+            return ""
+        if self._first is None:
+            self._first = seconds, share
+        began, before = self._first
+        spent, done = seconds - began, share - before
+        if spent < KNOWN[0] or done < KNOWN[1] or (spent < KNOWN[2] and done < KNOWN[3]):
+            return ""
+        left = spent * (1 - share) / done
+        if self._said is not None:
+            then, value = self._said
+            goes_on = max(value - (seconds - then), 0.0)
+            left = goes_on + DRAWN * (left - goes_on)
+        self._said = seconds, left
+        return time_words(left)
+
+
+KNOWN = (1.0, 0.03, 4.0, 0.12)
+"""Time left is told after so many seconds and so much of the work, and so many seconds or so much
+of the work."""
+DRAWN = 0.2
+"""How far the time left is drawn towards a new guess, each time that it is told."""
+
+
+def time_words(left: float) -> str:
+    """Write a time that is left, as roughly as it is known."""
     if left < 1.5:
         return "about 1 s left"
-    return f"about {left:.0f} s left" if left < 100 else f"about {left / 60:.0f} min left"
+    if left < 100:
+        step = 1 if left < 10 else 5
+        return f"about {step * round(left / step)} s left"
+    return f"about {left / 60:.0f} min left"
 
 
 def told(table: CarTable) -> str:
@@ -44,10 +83,18 @@ def how_it_ended(job: Job, table: CarTable | None) -> str:
     return f"{job.remark}Done in {job.seconds:.1f} s: {told(table)}."
 
 
-def pruning_words(layer: str, done: int, total: int, share: float, seconds: float) -> str:
+def pruning_words(layer: str, done: int, total: int, left: str) -> str:
     """Say how far a pruning is."""
-    left = time_left(seconds, share)
     return f"{layer}: {done} of {total} filters pruned" + (f", {left}" if left else "")
+
+
+def comparing_words(
+    layer: str, name: str, place: tuple[int, int], done: int, total: int, left: str
+) -> str:
+    """Say how far a comparison is: the criterion, its place among all, and its filters."""
+    which = f"{name} ({place[0]} of {place[1]})"
+    words = f"{layer}: comparing with {which}, {done} of {total} filters pruned"
+    return words + (f", {left}" if left else "")
 
 
 def how_pruning_ended(

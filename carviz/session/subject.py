@@ -21,7 +21,7 @@ from carviz.evaluate import (
     inference_mode,
 )
 from carviz.pictures import rgb_weights
-from carviz.session.loading import Loaded, load, usual_limit
+from carviz.session.loading import PLAINLY, How, Loaded, by_name, load, usual_limit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +46,8 @@ class Subject:
         Their fingerprints; "" to take them here.
     given
         The model as it was given, whose weights may change; None for the opened copy.
+    how
+        How they were loaded, given by name or folder.
     """
 
     networks: dict[str, Network]
@@ -58,6 +60,7 @@ class Subject:
     model_digest: str = ""
     data_digest: str = ""
     given: nn.Module | None = None
+    how: How = PLAINLY
 
     def __post_init__(self) -> None:
         if self.origin is None:
@@ -81,6 +84,11 @@ class Subject:
     def network(self) -> Network:
         """The network where work begins."""
         return next(iter(self.networks.values()))
+
+    @property
+    def data_asked(self) -> str:
+        """How the data can be asked for again: its name or folder, else what it is called."""
+        return str(self.origin) if by_name(self.origin) else self.data_name
 
     def banks(self) -> list[Bank]:
         """Return the banks in forward order, gates among them."""
@@ -113,12 +121,27 @@ class Subject:
         return rgb_weights(self.network, bank.layer, normalize=self.normalize(), progress=False)
 
 
-def open_subject(model: Any, data: Any, device: Any, run: Any) -> Subject:
-    """Load, check and open what `carviz.explore` was given, in the caller's thread; see there."""
+def open_subject(
+    model: Any, data: Any, device: Any, run: Any, opened: tuple[str, int | None] | None = None
+) -> Subject:
+    """Load, check and open what `carviz.explore` was given, in the caller's thread; see there.
+
+    `opened` names data that is taken where it is there, and its limit, where none is given.
+    """
     if run is not None and not isinstance(run, Run):
         raise TypeError(f"run is a carviz.Run or None; found {type(run).__name__}.")
-    loaded = load(model, data, usual_limit(data), lambda _words: True)
+    loaded = _load_named(model, opened) if data is None and opened is not None else None
+    if loaded is None:
+        loaded = load(model, data, usual_limit(data), lambda _words: True)
     return make_subject(open_networks(loaded.model, _devices(device)), loaded, run)
+
+
+def _load_named(model: Any, opened: tuple[str, int | None]) -> Loaded | None:
+    """Return a model with images of this name and limit; None where they are not at hand."""
+    try:
+        return load(model, *opened, lambda _words: True)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 @inference_mode(False)  # else the copy's weights could not be pulled back through
@@ -135,6 +158,7 @@ def make_subject(networks: dict[str, Network], loaded: Loaded, run: Run | None) 
     return Subject(
         networks, loaded.images, loaded.model_name, loaded.data_name, run,
         loaded.origin, loaded.limit, digest, loaded.data_digest, loaded.model,
+        loaded.how,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
@@ -15,21 +14,11 @@ SIDE = 112
 """Pixels of the longer side: twice what is shown, for sharp screens."""
 
 
-def raw_pictures(
-    numbers: list[int], images: Images, normalization: Normalization | None
-) -> dict[int, NDArray[np.float64]]:
-    """Return images by their numbers as pictures (height, width, 3) in [0, 1]."""
-    if not numbers:
-        return {}
-    read = images.read(numbers)[0]
-    return {n: _rgb(image, normalization) for n, image in zip(numbers, read, strict=True)}
-
-
 def rgb_image(
     number: int, images: Images, normalization: Normalization | None
 ) -> NDArray[np.float64]:
-    """Return one image as a picture (height, width, 3) in [0, 1]."""
-    return raw_pictures([number], images, normalization)[number]
+    """Return one image, by its number, as a picture (height, width, 3) in [0, 1]."""
+    return _rgb(images.read([number])[0][0], normalization)
 
 
 def _rgb(image: Any, normalization: Normalization | None) -> NDArray[np.float64]:
@@ -67,9 +56,3 @@ def png(picture: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(as_bytes(picture)).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def png_uri(picture: NDArray[Any], side: int = SIDE) -> str:
-    """Encode a picture for an ``<img>``; one with a longer side than `side` is reduced."""
-    small = reduced(as_bytes(picture), side)
-    return "data:image/png;base64," + base64.b64encode(png(small)).decode()

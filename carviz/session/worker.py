@@ -76,6 +76,11 @@ class Job:
         """Tell the work to stop at its next step."""
         self._cancel.set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work has been told to stop."""
+        return self._cancel.is_set()
+
     def check(self) -> None:
         """Raise `Cancelled` if the work has been told to stop."""
         if self._cancel.is_set():
@@ -127,18 +132,18 @@ def words_of(error: BaseException) -> str:
 
 
 class Throttle:
-    """Says when the next update is due."""
+    """Says when the next update is due: so many in a pause of so many seconds, and no more."""
 
-    def __init__(self, pause: float = PAUSE) -> None:
+    def __init__(self, pause: float = PAUSE, many: int = 1) -> None:
         self._pause = pause
-        self._last = -pause
+        self._last = deque([-pause] * many, many)
 
     def due(self) -> bool:
-        """Whether `pause` seconds have passed since the last time that this was True."""
+        """Whether less than `many` were due within the last `pause` seconds."""
         now = time.monotonic()
-        if now - self._last < self._pause:
+        if now - self._last[0] < self._pause:
             return False
-        self._last = now
+        self._last.append(now)
         return True
 
 
@@ -180,8 +185,16 @@ class Worker:
             self._waiting.append(job)
             self._begin()
 
-    def ask(self, errand: Step) -> None:
-        """Have a step done before all others; what fails in it is its own affair."""
+    def ask(self, errand: Step, after: float = 0.0) -> None:
+        """Have a step done before all others; what fails in it is its own affair.
+
+        It may be put off by so many seconds: nobody waits for it until then.
+        """
+        if after:
+            timer = threading.Timer(after, self.ask, [errand])
+            timer.daemon = True
+            timer.start()
+            return
         with self.lock:
             if not self._closed.is_set():
                 self._errands.append(errand)

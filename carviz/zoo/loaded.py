@@ -32,6 +32,8 @@ class LoadedImages(Dataset[tuple[Tensor, int]]):
         Files left out because they cannot be read.
     workers : int
         Processes that are to read them where many are read; 0 once they are kept in memory.
+    opened : dict or None
+        The name or folder, and the limit, that `carviz.load_data` was given.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LoadedImages(Dataset[tuple[Tensor, int]]):
         self.transform = transform
         self.skipped: tuple[str, ...] = ()
         self.workers = workers
+        self.opened: dict[str, Any] | None = None
         self._kept: Tensor | None = None
 
     @property

@@ -143,6 +143,7 @@ def load_data(
         _transform(model, source.alike),
         _count_workers() if workers is None else workers,
     )
+    images.opened = {"data": str(name_or_folder), "limit": limit}
     read_images(images, memory, unreadable, progress)
     if source.others:
         kinds = ", ".join(f"{kind}: {count:,}" for kind, count in source.others.items())
@@ -176,7 +177,10 @@ def _drawn(limit: int | None, classes: Mapped | None) -> ShapesAndColors:
             f"classes maps what a folder or a data set names its classes; the images of "
             f"{BUNDLED!r} are those of the network {BUNDLED!r} already. Leave classes out."
         )
-    return ShapesAndColors() if limit is None else ShapesAndColors(count=limit * len(CLASSES))
+    all_of_them = ShapesAndColors() if limit is None else None
+    images = all_of_them or ShapesAndColors(count=(limit or 0) * len(CLASSES))
+    images.opened = {"data": BUNDLED, "limit": limit}
+    return images
 
 
 def _draw(source: Source, limit: int | None) -> Sequence[int]:

@@ -11,7 +11,7 @@ import operator
 import threading
 from collections import OrderedDict
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -95,6 +95,7 @@ class ShapesAndColors(Dataset[tuple[torch.Tensor, int]]):
     """
 
     def __init__(self, *, count: int = 2000, seed: int = TEST_SEED) -> None:
+        self.opened: dict[str, Any] | None = None
         self.count = _integer("count", count, least=1)
         self.seed = _integer("seed", seed, least=0)
         self.classes = CLASSES

@@ -3,9 +3,9 @@
     python tests/benchmarks/screen.py [--then PYTHON]
 
 PYTHON is the interpreter of an environment in which the other build is installed. No browser is in
-it: the explorer is driven by its traits and by the messages that its panels send, which are those
-of either build. Turns alternate, each in a process of its own. Memory is what the process holds
-above one that has only imported torch.
+it: the explorer is driven by its traits and by the messages that a browser sends. Builds up to
+d15ac8b had a widget for each panel, which sends its own. Turns alternate, each in a process of its
+own. Memory is what the process holds above one that has only imported torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,72 @@ def held() -> dict[str, float]:
     return {name: int(found[key]) / 2**20 for name, key in (("now", "VmRSS"), ("most", "VmHWM"))}
 
 
-def panel(explorer: Any, name: str) -> Any:
-    """Return the widget of a class, wherever it stands among the explorer's children."""
-    left = [explorer]
-    while left:
-        widget = left.pop()
-        if type(widget).__name__ == name:
-            return widget
-        left.extend(getattr(widget, "children", ()))
-    raise LookupError(name)
+class Screen:
+    """What a browser does: it sends messages, and asks for the pictures that are named."""
+
+    def __init__(self, explorer: Any) -> None:
+        self.explorer = explorer
+        self.there: set[str] = set()
+        self.asked: set[str] = set()
+        explorer.comm.publish_msg = self._hear
+
+    def _hear(self, _kind: str, data: Any = None, **_more: Any) -> None:
+        told = data.get("content", {}).get("pictures", []) if data else []
+        self.there.update(picture["key"] for picture in told)
+
+    def send(self, content: Any) -> None:
+        data = {"method": "custom", "content": content}
+        self.explorer.comm.handle_msg({"content": {"data": data}, "buffers": []})
+
+    def first_class(self) -> int:
+        return int(self.explorer.shown_classes["blocks"][0]["rows"][0]["number"])
+
+    def open(self, number: int) -> None:
+        self.send({"look": {"opened": number}})
+
+    def look_at_patches(self) -> None:
+        self.send({"look": {"large": "patches"}})
+
+    def has_opened(self) -> bool:
+        """Whether the images of the class that was opened are there."""
+        return self._have(item[0] for item in self.explorer.shown_changed["items"])
+
+    def has_patches(self) -> bool:
+        tabs = {tab["name"]: tab["large"]["items"] for tab in self.explorer.shown_sight["tabs"]}
+        return self._have(key for key, _ in tabs["patches"])
+
+    def _have(self, keys: Iterable[str]) -> bool:
+        wanted = list(keys)
+        if new := [key for key in wanted if key not in self.asked]:
+            self.asked.update(new)
+            self.send({"want": new})
+        return bool(wanted) and self.there.issuperset(wanted)
+
+
+class Panels:
+    """The same of a build whose panels are widgets of their own, found by their classes' names."""
+
+    def __init__(self, explorer: Any) -> None:
+        left, self.panels = [explorer], {}
+        while left:
+            widget = left.pop()
+            self.panels[type(widget).__name__] = widget
+            left.extend(getattr(widget, "children", ()))
+
+    def first_class(self) -> int:
+        return int(self.panels["Classes"].content["blocks"][0]["rows"][0]["number"])
+
+    def open(self, number: int) -> None:
+        self.panels["Classes"]._handle_custom_msg({"open": number}, [])
+
+    def look_at_patches(self) -> None:
+        self.panels["SightPanel"]._handle_custom_msg({"look": "patches"}, [])
+
+    def has_opened(self) -> bool:
+        return bool(self.panels["Classes"].changed.get("items"))
+
+    def has_patches(self) -> bool:
+        return bool(self.panels["SightPanel"].content.get("items"))
 
 
 def until(true: Callable[[], object], start: float) -> float:
@@ -80,6 +137,7 @@ def take_times() -> dict[str, float]:
     start = time.perf_counter()
     explorer = carviz.explore()
     found["open"] = time.perf_counter() - start
+    screen = Screen(explorer) if hasattr(explorer, "shown_head") else Panels(explorer)
     settle()
     start = time.perf_counter()
     explorer.compute()
@@ -91,10 +149,11 @@ def take_times() -> dict[str, float]:
         explorer.filter = filter
     found["filter"] = (time.perf_counter() - start) / 8
     settle()
+    first = screen.first_class()
     start = time.perf_counter()
-    panel(explorer, "Classes")._handle_custom_msg({"open": _first_class(explorer)}, [])
-    found["changed"] = until(lambda: panel(explorer, "Classes").changed.get("items"), start)
-    panel(explorer, "Classes")._handle_custom_msg({"open": -1}, [])
+    screen.open(first)
+    found["changed"] = until(screen.has_opened, start)
+    screen.open(-1)
     second = carviz.list_banks(carviz.load_model("shapes"))["layer"][1]
     settle()
     start = time.perf_counter()
@@ -105,10 +164,9 @@ def take_times() -> dict[str, float]:
     explorer.compute()
     until(lambda: explorer.table is not None, start)
     explorer.filter = 5
-    sight = panel(explorer, "SightPanel")
     start = time.perf_counter()
-    sight._handle_custom_msg({"look": "patches"}, [])
-    found["picture"] = until(lambda: sight.content.get("items"), start)
+    screen.look_at_patches()
+    found["picture"] = until(screen.has_patches, start)
     explorer.wait(PATIENCE)
     settle()
     explorer.compute()
@@ -118,11 +176,6 @@ def take_times() -> dict[str, float]:
     found["cancel"] = until(lambda: not explorer.busy, start)
     explorer.close()
     return found
-
-
-def _first_class(explorer: Any) -> int:
-    rows = panel(explorer, "Classes").content["blocks"][0]["rows"]
-    return int(rows[0]["number"])
 
 
 def take_memory(what: str) -> dict[str, float]:

@@ -33,7 +33,6 @@ def take_filter(lab: Notebook, path: Path) -> None:
     """Measure the bank, and show the filter with the highest CAR."""
     lab.ask("explorer.compute() or explorer.wait()", 120)
     lab.ask("setattr(explorer, 'filter', int(explorer.table.order[0]))")
-    lab.ask("explorer.compute() or explorer.wait()", 120)  # the plain figure follows with its end
     take(lab, path)
 
 

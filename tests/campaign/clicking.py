@@ -29,12 +29,13 @@ from support.small import Fork, Pooled, Residual, Stubborn, Twice, random_images
 import carviz
 
 NETWORKS = [Residual, Fork, Pooled, Stubborn, Twice]
+SIGHTS = ("weights", "patches", "synthesised")
 ACTIONS = 60
 """Clicks at one explorer."""
 
 
 class Log(logging.Handler):
-    """Keeps what is logged as an error: ipywidgets logs what a callback raises in a kernel."""
+    """Keeps what is logged as an error: ipywidgets logs what a message's callback raises."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -51,36 +52,29 @@ class Person:
         self, explorer: Any, model: torch.nn.Module, chance: random.Random, folder: Path
     ) -> None:
         self.explorer, self.model, self.chance, self.folder = explorer, model, chance, folder
-        view = explorer.panels
+        send = self._send
         self.actions: dict[str, Callable[[], Any]] = {
-            "bank": lambda: self._pick(view.layer),
-            "sort": lambda: self._pick(view.sort),
-            "show": lambda: self._pick(view.show),
-            "view": lambda: self._pick(view.view),
-            "device": lambda: self._pick(view.device),
-            "tile": lambda: view.gallery._handle_custom_msg({"choose": self._number()}, []),
-            "strip": lambda: view.pruning.strip._handle_custom_msg({"choose": self._number()}, []),
-            "class": lambda: view.classes._handle_custom_msg({"open": chance.randint(-1, 4)}, []),
-            "tab": lambda: view.sight._handle_custom_msg(
-                {"look": chance.choice(["weights", "patches", "synthesised", "nothing"])}, []
+            "bank": lambda: send({"layer": self._pick(self._shown("names")["banks"])["layer"]}),
+            "device": lambda: send({"device": self._pick(self._shown("names")["devices"])}),
+            "sort": lambda: self._look("order", "number", "car", "color"),
+            "show": lambda: self._look("gallery", *SIGHTS),
+            "view": lambda: self._look("view", "filter", "bank", "pruning"),
+            "tab": lambda: self._look("large", *SIGHTS, "nothing"),
+            "siblings": lambda: self._look("siblings", True, True, False),
+            "class": lambda: self._look("opened", *range(-1, 5)),
+            "tile": lambda: send({"filter": chance.randint(-1, 13)}),
+            "slider": lambda: send({"count": chance.randint(-2, 12)}),
+            "nonsense": lambda: send(
+                self._pick([None, "filter", {"filter": None}, {"count": "1"}, {"look": []}, 7])
             ),
-            "siblings": lambda: view.siblings._handle_custom_msg(
-                {"open": chance.random() < 0.6}, []
-            ),
-            "sibling": lambda: view.siblings._handle_custom_msg({"choose": self._number()}, []),
-            "slider": lambda: view.pruning.slider._handle_custom_msg(
-                {"place": chance.randint(-2, 12)}, []
-            ),
-            "nonsense": lambda: view.gallery._handle_custom_msg(
-                chance.choice([None, "choose", {"choose": None}, {"choose": "1"}, 7]), []
-            ),
-            "bank's CAR": lambda: self._press(view.compute_bank),
-            "filter's CAR": lambda: self._press(view.compute_filter),
-            "prune": lambda: self._press(view.prune),
-            "compare": lambda: self._press(view.pruning.compare),
+            "pictures": self._want,
+            "bank's CAR": lambda: self._press("compute bank", "choose"),
+            "filter's CAR": lambda: self._press("compute filter", "choose"),
+            "prune": lambda: self._press("prune", "choose"),
+            "compare": lambda: self._press("compare", "compare"),
             "export": self._export,
-            "cancel": lambda: self._press(view.cancel),
-            "change": lambda: self._press(view.change),
+            "cancel": lambda: self._press("cancel", "cancel"),
+            "change": lambda: send({"models": True}),
             "load": self._load,
             "figure": self._figure,
             "wait": lambda: time.sleep(chance.choice([0, 0.01, 0.1, 0.5])),
@@ -97,18 +91,32 @@ class Person:
             )  # traces what waits for it, as the kernel's loop between two cells
         return name
 
-    def _number(self) -> int:
-        return self.chance.randint(-1, 13)
+    def _shown(self, section: str) -> Any:
+        return getattr(self.explorer, f"shown_{section}")
 
-    def _pick(self, chooser: Any) -> None:
-        if not chooser.disabled:
-            chooser.value = self.chance.choice(
-                [o[1] if isinstance(o, tuple) else o for o in chooser.options]
-            )
+    def _send(self, content: Any) -> None:
+        data = {"method": "custom", "content": content}
+        self.explorer.comm.handle_msg({"content": {"data": data}, "buffers": []})
 
-    def _press(self, button: Any) -> None:
-        if not button.disabled:  # a browser sends nothing else
-            button.click()
+    def _pick(self, values: Any) -> Any:
+        return self.chance.choice(list(values))
+
+    def _look(self, name: str, *values: Any) -> None:
+        self._send({"look": {name: self._pick(values)}})
+
+    def _want(self) -> None:
+        """Ask for all pictures that are named."""
+        keys = [key for key, _ in self._shown("gallery")["sheets"]]
+        keys += [key for key, _ in self._shown("classes")["faces"].values()]
+        keys += [item[0] for item in self._shown("changed")["items"]]
+        for tab in self._shown("sight")["tabs"]:
+            pictures = [tab["small"], tab["large"]["picture"], *tab["large"]["items"]]
+            keys += [picture[0] for picture in pictures if picture]
+        self._send({"want": keys})
+
+    def _press(self, name: str, which: str) -> None:
+        if self._shown("work")["can"][which]:  # a browser sends nothing else
+            self._send({"press": name})
 
     def _load(self) -> None:
         choice = {
@@ -117,11 +125,11 @@ class Person:
             "limit": self.chance.choice(["", "2", "-1", "many"]),
         }
         if self.chance.random() < 0.1:
-            self.explorer.panels.chooser._handle_custom_msg({"load": choice}, [])
+            self._send({"load": choice})
             self._wait()
 
     def _export(self) -> None:
-        if not self.explorer.panels.pruning.export.disabled and self.chance.random() < 0.2:
+        if self._shown("work")["can"]["export"] and self.chance.random() < 0.2:
             self.explorer.export(self.folder / "smaller.pt2")
 
     def _figure(self) -> None:

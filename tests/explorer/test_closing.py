@@ -6,9 +6,11 @@ import time
 import pytest
 from ipywidgets.widgets.widget import _instances
 from support.gated import GATE, data, network
+from support.shown import Browser, send
 from support.waiting import WAIT
 
 from carviz.explorer import Explorer, explore, front
+from carviz.screen import SECTIONS
 from carviz.session import Session
 
 
@@ -25,16 +27,14 @@ def threads():
 
 
 def used(**options):
-    """Return an explorer that was used: measured, pruned, its chooser and siblings opened."""
+    """Return an explorer that was used: measured, pruned, its models and siblings listed."""
     explorer = explore(network(), data(), **options)
     explorer.compute()
     explorer.wait(WAIT)
     explorer.prune(2)
     explorer.wait(WAIT)
-    explorer.panels.change.click()
-    assert explorer.panels.chooser.shown
-    explorer.listener.hear({"open": True})
-    explorer.panels.show.value = "patches"
+    send(explorer, {"models": True})
+    send(explorer, {"look": {"siblings": True, "gallery": "patches"}})
     return explorer
 
 
@@ -46,16 +46,23 @@ def assert_gone(before, threads):
     assert {t.name for t in set(threading.enumerate()) - threads} == set()
 
 
-def test_closed_it_leaves_nothing(before, threads):
+def test_closed_it_leaves_nothing_and_sends_nothing(before, threads):
     explorer = used()
-    assert len(set(_instances) - before) > 60, "else this test tries nothing"
+    assert set(_instances) - before, "else this test tries nothing"
+    browser, widgets = Browser(explorer), len(set(_instances) - before)
+    assert widgets <= 2, "the explorer and its layout"
     explorer.close()
     assert_gone(before, threads)
+    sent = len(browser.updates)
     assert explorer.status == "Closed."
     assert explorer.table.complete, "what was measured stays"
+    assert all(getattr(explorer, f"shown_{name}") == {} for name in SECTIONS)
+    explorer.session.look(view="bank")
     explorer.close()  # again, as Python does when it forgets the explorer
     with pytest.raises(ValueError, match="until it is closed"):
         explorer.compute()
+    assert len(browser.updates) == sent
+    assert all(getattr(explorer, f"shown_{name}") == {} for name in SECTIONS)
 
 
 @pytest.mark.parametrize("ask", ["compute", "prune"])

@@ -1,8 +1,8 @@
 """What explore() shows first: of what was given, of saved tables, of what is not known."""
 
-import numpy as np
 import torch
 from support.gated import data, network
+from support.shown import numbers, send, text
 from support.small import planted
 from support.waiting import WAIT
 
@@ -11,29 +11,30 @@ from carviz.explorer import explore
 from carviz.wording import NOT_APART
 
 
-def test_nothing_given_is_the_bundled_network():
+def test_nothing_given_is_the_bundled_network_with_its_images():
     explorer = explore()
-    assert explorer.layer == "features.0"
+    assert explorer.layer == explorer.shown_choice["layer"] == "features.0"
     assert explorer.table is None
-    subject = explorer.session.subject
-    assert [bank.layer for bank in subject.banks()] == [
-        value for _, value in explorer.panels.layer.options
-    ]
-    assert "<b>shapes</b>" in explorer.panels.header.value
-    assert explorer.panels.gallery.sprite.startswith(b"\x89PNG")
+    banks = explorer.session.subject.banks()
+    assert [bank["layer"] for bank in explorer.shown_names["banks"]] == [b.layer for b in banks]
+    assert "model shapes" in text(explorer.shown_head["facts"])
+    assert explorer.shown_gallery["sheets"][0][1] == list(range(banks[0].filters))
+    row = explorer.shown_chooser
+    assert (row["model"], row["data"], row["limit"]) == ("shapes", "shapes", "50")
+    send(explorer, {"load": {"model": "shapes", "data": "shapes", "limit": "2"}})
+    explorer.wait(WAIT)
+    assert len(explorer.results().images) == 32
     explorer.close()
 
 
 def test_layer_may_be_a_name_or_the_module_and_device_is_shown():
     model = network()
     explorer = explore(model, data(), layer="third", device="cpu")
-    assert explorer.layer == "third"
-    assert explorer.panels.layer.value == "third"
-    assert "on <b>cpu</b>" in explorer.panels.header.value
-    shown = [type(c).__name__ for c in explorer.panels.controls.children]
+    assert explorer.layer == explorer.shown_choice["layer"] == "third"
+    assert "on cpu" in text(explorer.shown_head["facts"])
     if not torch.cuda.is_available():
-        assert shown == ["Dropdown", *4 * ["Button"]], "one device: no choice"
-    assert explore(model, data(), layer=model.second).panels.layer.value == "second"
+        assert explorer.shown_names["devices"] == ["cpu"]
+    assert explore(model, data(), layer=model.second).shown_choice["layer"] == "second"
 
 
 def test_saved_tables_are_shown_without_computing(tmp_path):
@@ -43,33 +44,32 @@ def test_saved_tables_are_shown_without_computing(tmp_path):
     explorer = explore(model, data(), tables=tmp_path)
     assert explorer.layer == "second"
     assert not explorer.busy
-    assert "4 filters measured on 80 images" in explorer.panels.status.value
-    assert "CAR" in explorer.panels.panel.value
-    assert explorer.panels.gallery.tiles[0]["car"]
+    assert "4 filters measured on 80 images" in explorer.shown_work["status"]
+    assert explorer.shown_chosen["car"]
+    assert (numbers(explorer.shown_numbers["tiles"]) == explorer.table.car).all()
     explorer.layer = "third"
     assert explorer.table == carviz.CarTable.load(tmp_path / "third.npz")
     explorer.layer = "first"
     assert explorer.table is None
-    assert explorer.panels.gallery.tiles[0]["car"] == ""
+    assert all(car != car for car in numbers(explorer.shown_numbers["tiles"]))
 
 
 def test_images_of_other_data_are_not_shown_beside_a_table(tmp_path):
     carviz.measure_car(network(), data(0), "first", progress=False).save(tmp_path / "t.npz")
     explorer = explore(network(), data(1), tables=tmp_path)
-    explorer.listener.hear({"open": 0})
+    send(explorer, {"look": {"opened": 0}})
     explorer.session.settle(WAIT)
-    assert "measured on other images" in explorer.panels.classes.changed["problem"]
-    assert not explorer.panels.classes.content["faced"]
-    assert explorer.panels.classes.faces["of"] == {}
+    assert "measured on other images" in explorer.shown_changed["problem"]
+    assert explorer.shown_classes["blocks"]
+    assert explorer.shown_classes["faces"] == {}
 
 
-def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
+def test_a_network_that_reads_no_rgb_has_no_pictures_and_says_so():
     explorer = explore(*planted())
-    gallery = explorer.panels.gallery
-    assert gallery.sprite == b""
-    assert not gallery.pictured
-    assert "reads no RGB" in gallery.note
-    assert [t["mark"] for t in gallery.tiles] == [""] * 4
+    gallery = explorer.shown_gallery
+    assert (gallery["sheets"], gallery["pictured"]) == ([], False)
+    assert "reads no RGB" in gallery["note"]
+    assert explorer.shown_bank["marks"] == ""
     explorer.compute()
     explorer.wait(WAIT)
     explorer.session.settle(WAIT)
@@ -77,9 +77,11 @@ def test_a_network_that_reads_no_rgb_has_number_tiles_and_says_so():
     assert (seen.weights, seen.sheets, seen.synthesised, seen.failed) == ({}, {}, {}, {}), (
         "what cannot be made is not tried"
     )
-    explorer.panels.view.value = "bank"
-    drawn = explorer.panels.drawing.value
-    assert "highest CAR first" in drawn
-    assert NOT_APART in drawn.lower().replace("&#x27;", "'"), "eight images"
-    assert "rank" not in drawn
-    assert np.isfinite(explorer.table.car).all()
+    send(explorer, {"look": {"view": "bank"}})
+    drawn = explorer.shown_numbers["bank"]
+    assert NOT_APART in drawn["doubt"].replace("These", "these"), "eight images"
+    assert (numbers(drawn["car"]) == explorer.table.car).all()
+    explorer.prune()
+    explorer.wait(WAIT)
+    explorer.count = 2
+    assert explorer.shown_place["colours"] == []

@@ -1,5 +1,7 @@
 """Cumulative curves: known by hand, held against a plain loop, seeded, resumed, cancelled."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -225,12 +227,13 @@ def test_a_wrong_curve_is_not_kept(model, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("curve-*.npz"))
 
 
-def test_progress_rises_to_one_and_says_beforehand_what_it_costs(model, capsys):
+def test_progress_rises_to_one_and_says_beforehand_what_it_costs(model, capsys, monkeypatch):
     shares = []
     measure(model, held_out=OTHERS, progress=shares.append, run=carviz.Run(batch_size=16))
     assert shares == sorted(shares)
     assert (shares[0] >= 0, shares[-1]) == (True, 1)
     assert len(shares) > 50
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     measure(model, held_out=OTHERS, criterion="l1", count=2, draws=2, progress=True)
     assert "Removing first by l1: 4 orders × 2 filters × 36 + 24 images" in capsys.readouterr().err
 

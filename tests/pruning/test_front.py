@@ -191,7 +191,8 @@ def test_out_of_memory_goes_on_in_smaller_batches(monkeypatch):
     assert max(sizes) <= 5
 
 
-def test_the_bar_is_shown(capsys):
+def test_the_bar_is_shown(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     network, data = planted()
     prune_filters(network, data, "0")
     assert "Pruning 0 by car: 100%" in capsys.readouterr().err

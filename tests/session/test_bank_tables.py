@@ -1,10 +1,13 @@
 """Which tables of a bank are kept, and which is shown."""
 
 import dataclasses
+import shutil
 
+from support.photographs import folder_of_photographs
 from support.small import planted
 
 import carviz
+from carviz.screen.head import head
 from carviz.session.bank_tables import BankTables, best
 
 
@@ -48,3 +51,24 @@ def test_the_table_of_most_images_is_shown():
     assert best([few, one], 0) is one
     assert best([few, one], 1) is few
     assert best([one], 1) is one, "better than none: it tells of the neighbours"
+
+
+def test_the_very_images_of_saved_tables_are_opened(tmp_path):
+    data = carviz.load_data("shapes", limit=2)
+    table = carviz.measure_car(carviz.load_model("shapes"), data, "features.0", filters=[0])
+    table.save(tmp_path / "features.0.npz")
+    session = carviz.open_session(tables=tmp_path)
+    assert len(session.subject.images) == 32
+    assert session.snapshot().own_data
+    session.close()
+
+
+def test_images_of_saved_tables_that_are_gone_are_named_at_the_top(tmp_path):
+    folder = folder_of_photographs(tmp_path / "data", ["circle", "ring"])
+    model = carviz.load_model("shapes")
+    data = carviz.load_data(folder, model=model, limit=1)
+    carviz.measure_car(model, data, "features.0", filters=[0]).save(tmp_path / "features.0.npz")
+    shutil.rmtree(folder)
+    shown = carviz.open_session(tables=tmp_path).snapshot()
+    assert (shown.data, shown.own_data) == ("shapes", False)
+    assert f'carviz.load_data("{folder}", limit=1)' in head(shown)["facts"][-1][0]

@@ -123,7 +123,8 @@ def test_saved_tables_of_a_deep_bank_need_no_new_reading(tmp_path):
     session.look()
     session.settle(WAIT)
     assert session.selectivity.threshold == 0.1
-    assert len(session.snapshot().seen.weights) == 4
+    assert len(session.snapshot().seen.best) == 4, "patches say more than a deep bank's weights"
+    assert len(session.snapshot().seen.weights) == 1, "no other is asked for"
 
 
 def test_files_that_are_no_tables_are_left_out_and_named(tmp_path):

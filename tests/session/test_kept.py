@@ -55,3 +55,14 @@ def test_a_copy_stays_as_it_is():
     assert list(copy.weights) == [0]
     assert copy.weights[0] is picture
     assert copy.finished == set()
+
+
+def test_no_two_pictures_have_one_number_though_the_former_are_let_go():
+    numbers = []
+    for _ in range(2):
+        seen = Seen()  # as when the weights were written to
+        for filter in (0, 1, 0):
+            seen.put("synthesised", filter, np.zeros((2, 2, 3), np.uint8))
+            numbers.append(seen.version("synthesised", filter))
+    assert len(set(numbers)) == len(numbers)
+    assert numbers == sorted(numbers), "the highest of a sheet is another one after each"

@@ -373,3 +373,42 @@ def test_closed_in_the_midst_of_a_job_it_ends_within_the_batch(session):
     assert session.status == "Closed."
     assert len(session.table.images) == 32, "what was measured stays"
     session.settle(WAIT)
+
+
+def test_the_filter_of_highest_car_is_shown_once_the_bank_is_done(session):
+    session.compute()
+    session.wait(WAIT)
+    highest = int(alone().order[0])
+    assert highest != 0, "and this test would see it"
+    assert session.filter == highest
+    session.layer = "second"
+    assert session.filter == 0, "another bank, where nobody has chosen"
+    session.compute()
+    session.wait(WAIT)
+    assert session.filter == alone("second").order[0]
+
+
+@pytest.mark.parametrize("act", ["filter", "class", "alone"])
+def test_what_somebody_chose_stays_when_the_bank_is_done(session, act):
+    if act == "filter":
+        session.filter = 0  # the one that is shown already
+    elif act == "class":
+        session.look(opened=1)
+    elif act == "alone":
+        session.compute("filter")
+        session.wait(WAIT)
+    session.compute()
+    session.wait(WAIT)
+    assert session.table.complete
+    assert session.filter == 0
+
+
+def test_a_deep_bank_begins_with_patches_unless_somebody_chose(session):
+    assert session.looks.gallery == "weights"
+    session.layer = "third"
+    assert session.looks.gallery == "patches"
+    session.layer = "first"
+    assert session.looks.gallery == "weights"
+    session.look(gallery="weights")
+    session.layer = "third"
+    assert session.looks.gallery == "weights"

@@ -83,6 +83,21 @@ def test_banks_of_the_same_name_are_shown_anew(session, photos):
     assert session.snapshot().pictures.shape[0] == 6
 
 
+def test_what_was_chosen_is_chosen_again_when_it_comes_back(session, photos):
+    session.load("small", photos)
+    session.wait(WAIT)
+    session.layer = "deep"
+    session.prune(2)
+    session.wait(WAIT)
+    session.filter, session.count = 1, 1
+    session.load("twin")
+    session.wait(WAIT)
+    assert (session.layer, session.filter, session.count) == ("stem", 0, 0)
+    session.load("small")
+    session.wait(WAIT)
+    assert (session.layer, session.filter, session.count) == ("deep", 1, 1)
+
+
 def test_only_home_traces_and_only_the_worker_loads(session, named, photos, tracing):
     session.load("small", photos)
     session.wait(WAIT)

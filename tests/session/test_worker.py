@@ -6,7 +6,7 @@ import time
 import pytest
 
 from carviz.session.home import Cancelled
-from carviz.session.status import time_left
+from carviz.session.status import TimeLeft
 from carviz.session.worker import Job, Throttle, Worker
 
 
@@ -247,12 +247,31 @@ def test_throttle():
     assert not never.due()
 
 
+def test_a_throttle_lets_so_many_through_in_any_pause(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("carviz.session.worker.time.monotonic", lambda: now[0])
+    throttle, when = Throttle(1.0, 10), []
+    for step in range(200):
+        now[0] = step / 30
+        if throttle.due():
+            when.append(now[0])
+    assert all(sum(t <= other < t + 0.999 for other in when) <= 10 for t in when)
+    assert when[9] < 0.4, "at once, where there was nothing before"
+    assert len(when) > 60
+
+
 @pytest.mark.parametrize(
-    ("seconds", "share", "words"),
+    ("told", "words"),
     [
-        (0.1, 0.5, ""), (10, 0.01, ""), (10, 1.0, ""), (10, 0.5, "about 10 s left"),
-        (10, 0.95, "about 1 s left"), (60, 0.1, "about 9 min left"),
+        ([(5, 0.5)], ""),  # since when?
+        ([(3, 0.0), (5, 0.1), (5.5, 0.3)], ""),
+        ([(3, 0.1), (13, 0.55)], "about 10 s left"),  # preparing took three
+        ([(0, 0.1), (10, 0.99)], "about 1 s left"),
+        ([(0, 0.1), (60, 0.2)], "about 8 min left"),
+        ([(0, 0.1), (10, 0.55), (10.1, 0.7)], "about 9 s left"),  # it does not jump
+        ([(0, 0.1), (10, 1.0)], ""),
     ],
-)  # fmt: skip
-def test_time_left(seconds, share, words):
-    assert time_left(seconds, share) == words
+)
+def test_time_left(told, words):
+    left = TimeLeft()
+    assert [left(*one) for one in told][-1] == words

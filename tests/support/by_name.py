@@ -29,7 +29,7 @@ def named(monkeypatch):
     """Load small networks by name, and note down in which thread."""
     threads = []
 
-    def load_model(name):
+    def load_model(name, weights="DEFAULT"):
         threads.append(threading.current_thread())
         if name not in MODELS:
             raise ValueError(f"A model is one of {list(MODELS)}; there is no {name!r}.")
@@ -47,10 +47,10 @@ def held_up(named, monkeypatch):
     reached, go_on = threading.Event(), threading.Event()
     load_model = loading.load_model
 
-    def slow(name):
+    def slow(name, weights="DEFAULT"):
         reached.set()
         assert go_on.wait(WAIT)
-        return load_model(name)
+        return load_model(name, weights=weights)
 
     monkeypatch.setattr(loading, "load_model", slow)
     return reached, go_on

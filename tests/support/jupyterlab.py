@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,40 +45,56 @@ def chromium_path() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 
+APPS = {"jupyterlab": "lab/tree/{path}?reset&", "notebook": "notebooks/{path}?"}
+"""Where a notebook is at each application that shows notebooks by JupyterLab's parts."""
+
+
 @contextlib.contextmanager
-def lab_server(folder: Path, home: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
-    """Serve `folder` with a JupyterLab that keeps its settings in `home`; yield its address."""
-    settings = {**SETTINGS, "@jupyterlab/apputils-extension/themes": {"theme": theme}}
-    for name, content in settings.items():
+def lab_server(
+    folder: Path,
+    home: Path,
+    theme: str = "JupyterLab Light",
+    *,
+    app: str = "jupyterlab",
+    settings: dict[str, Any] | None = None,
+) -> Iterator[str]:
+    """Serve `folder` with a JupyterLab that keeps its settings in `home`; yield its address.
+
+    `app` is "jupyterlab" or "notebook".
+    """
+    chosen = {**SETTINGS, "@jupyterlab/apputils-extension/themes": {"theme": theme}}
+    for name, content in (chosen | (settings or {})).items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     token = secrets.token_hex(12)
-    log = home / "lab.log"
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        "-m", app, "--no-browser", "--ip=127.0.0.1",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
         "--ServerApp.port_retries=0", "--expose-app-in-browser", "--allow-root",
     ]  # fmt: skip
-    environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    with served(command, home, f"api?token={token}") as address:
+        yield f"{address}/{APPS[app]}token={token}"
+
+
+@contextlib.contextmanager
+def served(command: list[str], home: Path, path: str = "") -> Iterator[str]:
+    """Run a server of notebooks, its own files in `home`, until it answers at a path.
+
+    Yield its address. The command is Python's, and is told a free port.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = home / "server.log"
     with log.open("w") as sink:
         server = subprocess.Popen(
-            command, env=environment, stdout=sink, stderr=sink, start_new_session=True
-        )
+            [sys.executable, *command, f"--port={port}"],
+            env=private(home), stdout=sink, stderr=sink, start_new_session=True,
+        )  # fmt: skip
     try:
-        _wait_for_server(f"http://127.0.0.1:{port}/api?token={token}", server, log)
-        yield f"http://127.0.0.1:{port}/lab/tree/{{path}}?reset&token={token}"
+        _wait_for_server(f"http://127.0.0.1:{port}/{path}", server, log)
+        yield f"http://127.0.0.1:{port}"
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
@@ -87,14 +104,28 @@ def lab_server(folder: Path, home: Path, theme: str = "JupyterLab Light") -> Ite
             os.killpg(server.pid, signal.SIGKILL)
 
 
+def private(home: Path) -> dict[str, str]:
+    """Return an environment in which Jupyter and marimo keep all that is theirs in a folder."""
+    return os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "XDG_CONFIG_HOME": str(home / "xdg"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
 def _wait_for_server(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 90
     while time.monotonic() < end and server.poll() is None:
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(url, timeout=2)
+            urllib.request.urlopen(url, timeout=30)
             return
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"The server did not start:\n{log.read_text()[-2000:]}")
 
 
 @contextlib.contextmanager
@@ -118,7 +149,7 @@ class Notebook:
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.outside: list[str] = []
-        host = address.split("/lab/")[0].removeprefix("http://")
+        host = urllib.parse.urlsplit(address).netloc
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on(

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -384,7 +385,8 @@ def test_progress_is_told_and_can_end_the_loading(many):
         load(many, progress=enough)
 
 
-def test_a_bar_is_shown_only_when_asked(many, capsys):
+def test_a_bar_is_shown_only_when_asked(many, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     load(many, progress=True)
     assert "Reading images" in capsys.readouterr().err
     load(many)

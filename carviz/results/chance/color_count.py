@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from math import comb
 
 from carviz.results.selectivity_table import SelectivityTable
 
@@ -48,9 +49,13 @@ class ColorCount:
     @property
     def p_value(self) -> float:
         """How likely a blind draw holds as many or more: the tail of the hypergeometric law."""
-        from scipy.stats import hypergeom
-
-        return float(hypergeom.sf(self.color - 1, self.of, self.of_color, self.drawn))
+        # Not scipy.stats.hypergeom: that takes 50 MiB along on the way to a screen's numbers.
+        others, most = self.of - self.of_color, min(self.drawn, self.of_color)
+        draws = sum(
+            comb(self.of_color, n) * comb(others, self.drawn - n)
+            for n in range(self.color, most + 1)
+        )
+        return draws / comb(self.of, self.drawn)
 
 
 def count_color(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -22,9 +23,33 @@ SHEETS = 200
 """Sheets of patches that are kept, of some hundred kilobytes each."""
 NEAREST = 3
 """Siblings that are shown."""
+PUT = itertools.count(1)
+"""Numbers for pictures. None comes twice: a bank whose pictures are let go is seen anew by other
+numbers, since a browser keeps pictures by them."""
 
 Picture = NDArray[np.uint8]
 """(height, width, 3)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Patch:
+    """A patch of an image that excites a filter.
+
+    Parameters
+    ----------
+    png
+        It, encoded.
+    words
+        Its class, the response, and the image's number.
+    padded
+        Whether part of it lies outside of the image.
+    """
+
+    png: bytes
+    words: str
+    padded: bool = False
+
+
 Piece = tuple[str, int]
 """What can be made in one go: its name, and the filter; -1 for the whole bank."""
 
@@ -76,7 +101,7 @@ class Seen:
     best
         The patch that excites each filter most, small.
     sheets
-        The patches of one filter, as the browser shows them.
+        The patches of one filter.
     synthesised
         Synthesised pictures, on their way or finished.
     finished
@@ -85,17 +110,21 @@ class Seen:
         How alike the filters are.
     failed
         What could not be made, and why.
+    versions
+        A number for each picture, by its sort and filter; the next one that is put in its place, as
+        a synthesised one that has grown better, has a higher one.
     """
 
     exciting: Exciting | None = None
     weights: dict[int, Picture] = dataclasses.field(default_factory=dict)
     readings: dict[int, Reading] = dataclasses.field(default_factory=dict)
     best: dict[int, Picture] = dataclasses.field(default_factory=dict)
-    sheets: dict[int, list[dict[str, str]]] = dataclasses.field(default_factory=dict)
+    sheets: dict[int, list[Patch]] = dataclasses.field(default_factory=dict)
     synthesised: dict[int, Picture] = dataclasses.field(default_factory=dict)
     finished: set[int] = dataclasses.field(default_factory=set)
     siblings: SiblingTable | None = None
     failed: dict[Piece, str] = dataclasses.field(default_factory=dict)
+    versions: dict[tuple[Sight, int], int] = dataclasses.field(default_factory=dict)
 
     def copy(self) -> Seen:
         """Return what is there now; what comes later is not in it."""
@@ -110,6 +139,15 @@ class Seen:
         return {"weights": self.weights, "patches": self.best, "synthesised": self.synthesised}[
             sight
         ]
+
+    def put(self, sight: Sight, filter: int, picture: Picture) -> None:
+        """Keep a filter's picture of one sort, in the place of the former one."""
+        self.pictures(sight)[filter] = picture
+        self.versions[sight, filter] = next(PUT)
+
+    def version(self, sight: Sight, filter: int) -> int:
+        """Return the number of the filter's picture of one sort; 0 where there is none."""
+        return self.versions.get((sight, filter), 0)
 
     def missing(self, sight: Sight, filters: tuple[int, ...]) -> list[int]:
         """Return the filters whose picture is not made yet, in the order given."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from carviz.evaluate import stratified_order
 from carviz.pictures import (
     Exciting,
+    clip_boxes,
     cut_patches,
     iter_effective_weights,
     iter_excite,
@@ -18,9 +20,10 @@ from carviz.pictures import (
 )
 from carviz.results import SelectivityTable, SiblingTable, shown_names
 from carviz.selectivity import Reading, iter_judge, open_case, read_weights
-from carviz.session.seeing.kept import LARGE, TILE, Picture
+from carviz.session.seeing.kept import LARGE, TILE, Patch, Picture
+from carviz.session.seeing.padding import checkered, outside
 from carviz.session.subject import Subject
-from carviz.session.thumbnails import as_bytes, png_uri, reduced
+from carviz.session.thumbnails import as_bytes, png, reduced
 from carviz.siblings import iter_siblings
 
 IMAGES = 512
@@ -67,21 +70,21 @@ class Maker:
             block = filters[start : start + BLOCK]
             pictures, _ = cut_patches(self._images, first, block, self._normalization)
             yield {
-                number: reduced(as_bytes(picture[0]), TILE)
+                number: _marked(reduced(as_bytes(picture[0]), TILE), first, number, 0)[0]
                 for number, picture in zip(block, pictures, strict=True)
             }
 
-    def sheet(self, filter: int, exciting: Exciting) -> list[dict[str, str]]:
+    def sheet(self, filter: int, exciting: Exciting) -> list[Patch]:
         """Return the patches of one filter, each with words for its class and response."""
         pictures, labels = cut_patches(self._images, exciting, [filter], self._normalization)
         numbers, responses = exciting.image[filter], exciting.response[filter]
-        return [
-            {"src": png_uri(picture, PATCH), "words": self._words(number, label, response)}
-            for picture, number, label, response in zip(
-                pictures[0], numbers, labels[0], responses, strict=True
-            )
-            if number >= 0
-        ]
+        sheet = []
+        for rank in np.flatnonzero(numbers >= 0).tolist():
+            picture = reduced(as_bytes(pictures[0, rank]), PATCH)
+            picture, padded = _marked(picture, exciting, filter, rank)
+            words = self._words(numbers[rank], labels[0, rank], responses[rank])
+            sheet.append(Patch(png(picture), words, padded))
+        return sheet
 
     def _words(self, number: int, label: int, response: float) -> str:
         names = shown_names(self._images.classes or ())
@@ -118,6 +121,15 @@ class Maker:
             self._network, self._layer, data=self._images, normalize=self._normalize, images=PATCHES
         )
         return iter_judge(case, readings, exciting)
+
+
+def _marked(picture: Picture, exciting: Exciting, filter: int, rank: int) -> tuple[Picture, bool]:
+    """Mark what of a patch lies outside of its image; return it, and whether anything does."""
+    if exciting.image[filter, rank] < 0:  # no image, all grey
+        return picture, False
+    box = clip_boxes(exciting.box[filter, rank], exciting.size)
+    where = outside(picture.shape[:2], box, exciting.size)
+    return (checkered(picture, where), True) if where.any() else (picture, False)
 
 
 def small(picture: NDArray[Any]) -> Picture:

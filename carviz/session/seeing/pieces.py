@@ -87,7 +87,8 @@ class Pieces:
     def _make_weights(self, filters: list[int]) -> Steps:
         for number, picture, reading in self._maker.weights(filters, self._exciting()):
             with self._lock:
-                self._seen.weights[number], self._seen.readings[number] = picture, reading
+                self._seen.put("weights", number, picture)
+                self._seen.readings[number] = reading
                 self._came("weights", [number])
             yield None
 
@@ -102,7 +103,8 @@ class Pieces:
     def _make_patches(self, filters: list[int]) -> Steps:
         for pictures in self._maker.best(filters, self._exciting()):
             with self._lock:
-                self._seen.best.update(pictures)
+                for number, picture in pictures.items():
+                    self._seen.put("patches", number, picture)
                 self._came("patches", pictures)
             yield None
 
@@ -111,7 +113,8 @@ class Pieces:
             with self._lock:
                 # What is finished stays; a new climb for others starts from noise.
                 new = {n: p for n, p in pictures.items() if n not in self._seen.finished}
-                self._seen.synthesised.update(new)
+                for number, picture in new.items():
+                    self._seen.put("synthesised", number, picture)
                 if finished:
                     self._seen.finished.update(new)
                 self._came("synthesised", new)

@@ -1,20 +1,15 @@
 """Chooses what to make next of what is looked at, and makes it a step at a time.
 
-First what is small and asked for: images of an opened class, then one for each class that is shown.
-Then pictures of what the filters see, the most urgent first; a long piece is left for a more urgent
-one and gone on with later. Beside a job only what is looked at is made, and only of a network that
-was traced: of any other, pictures and the job would watch the same layers.
+The most urgent comes first; a long piece is left for a more urgent one and gone on with later.
+Beside a job only what is looked at is made, and only of a network that was traced: of any other,
+pictures and the job would watch the same layers.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 
 from carviz.evaluate import Watch, inference_mode
-from carviz.results import CarTable
-from carviz.session.class_rows import class_content, classes_shown
-from carviz.session.seeing.class_images import changed_images, choose_faces, face_picture
 from carviz.session.seeing.kept import Demand, Piece, Seen, Sight, is_looked_at, still_wanted
 from carviz.session.seeing.making import Maker
 from carviz.session.seeing.pieces import Pieces, Steps
@@ -23,12 +18,7 @@ from carviz.session.subject import Subject
 from carviz.session.worker import Step, Throttle, words_of
 
 PAUSE = 0.3
-"""Seconds between two messages to the browser."""
-KEPT = 4000
-"""Images of classes that are kept, of some kilobytes each."""
-NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
-BESIDE = 2.0
-"""Seconds at least between two readings of such images beside a job."""
+"""Seconds between two times that pictures which came are told of."""
 
 
 class Seeing:
@@ -39,9 +29,7 @@ class Seeing:
         self._begun: dict[Piece, Steps] = {}
         self._place: tuple[Subject, str, str] | None = None
         self._fresh: dict[Sight, list[int]] = {}
-        self._due, self._read_due = Throttle(PAUSE), Throttle(BESIDE)
-        self._round: tuple[CarTable, object] | None = None
-        self._todo: list[Step] = []
+        self._due, self._better = Throttle(PAUSE), Throttle()
 
     def next_step(self, beside_job: bool) -> Step | None:
         """Return the next step; None if nothing is to be made now."""
@@ -52,9 +40,6 @@ class Seeing:
         if beside_job and state.network.untraceable:
             return None
         self._turn_to_here()
-        step = self._read(beside_job)
-        if step is not None:
-            return step
         wanted = still_wanted(state.seen, demand, state.layer in state.findings.kinds)
         for piece in [piece for piece in self._begun if piece not in wanted]:
             self._begun.pop(piece).close()
@@ -84,7 +69,7 @@ class Seeing:
         """Let go of all that was begun; the thread has ended."""
         for steps in self._begun.values():
             steps.close()
-        self._begun, self._todo, self._round = {}, [], None
+        self._begun = {}
 
     # -- pictures of what the filters see
 
@@ -121,21 +106,21 @@ class Seeing:
         """Take note of pictures that came, and tell of all new ones once in a while."""
         self._fresh.setdefault(sort, []).extend(numbers)
         if self._due.due():
-            self._tell()
-        elif sort == "synthesised":  # the large picture grows better with every step
-            self._state.tell("sight")
+            self._tell(more=True)
+        elif sort == "synthesised" and self._better.due():  # the large one, ever better
+            self._state.tell("sight", more=True)
 
     def _ended(self, piece: Piece) -> None:
         self._tell()
         self._state.tell("known" if piece[0] == "kinds" else "sight")
 
-    def _tell(self) -> None:
+    def _tell(self, more: bool = False) -> None:
         """Tell of all pictures that came since the last time."""
         fresh, self._fresh = self._fresh, {}
         for sort, numbers in fresh.items():
-            self._state.tell("gallery", sort, dict.fromkeys(numbers))
+            self._state.tell("gallery", sort, dict.fromkeys(numbers), more)
         if fresh:
-            self._state.tell("sight")
+            self._state.tell("sight", more=more)
 
     def _fail(self, piece: Piece, seen: Seen, demand: Demand, error: Exception) -> None:
         story, words = words_of(error), f"{type(error).__name__}: {error}"
@@ -151,79 +136,6 @@ class Seeing:
                 state.tell("work")
             if here:
                 self._ended(piece)
-
-    # -- images of the classes
-
-    def _read(self, beside_job: bool) -> Step | None:
-        """Return the step that reads the next image that is missing; None if none is.
-
-        Images are read in rounds: a bank that is being measured has another table five times a
-        second, and each may choose other images.
-        """
-        state = self._state
-        table, choice = state.table, (state.subject, state.filter, state.looks.opened)
-        if table is None or state.filter not in table.filters:
-            self._todo, self._round = [], None
-            return None
-        former = self._round
-        other_choice = former is None or choice != former[1]
-        other_table = former is None or table is not former[0]
-        over = not self._todo and (not beside_job or self._read_due.due())
-        if other_choice or (other_table and over):
-            self._round = table, choice
-            self._todo = self._round_of(table)
-        return self._todo[0] if self._todo else None
-
-    def _round_of(self, table: CarTable) -> list[Step]:
-        state = self._state
-        subject, filter, opened = state.subject, state.filter, state.looks.opened
-        steps: list[Step] = []
-
-        def add(work: Step) -> None:
-            def step() -> None:
-                work()
-                with state.lock:
-                    if self._todo and self._todo[0] is step:
-                        del self._todo[0]
-                    if not self._todo:
-                        state.tell("classes")
-
-            steps.append(step)
-
-        if opened >= 0:
-            add(functools.partial(self._read_changed, subject, table, filter, opened))
-        if state.own_data(table):
-            numbers = classes_shown(class_content(table, filter))
-            for face in choose_faces(table, filter, numbers).values():
-                if face.image not in state.face_pictures:
-                    add(functools.partial(self._read_face, subject, face.image))
-        return steps
-
-    def _read_face(self, subject: Subject, number: int) -> None:
-        picture = face_picture(number, subject.images, subject.normalization())
-        with self._state.lock:
-            if subject is self._state.subject:
-                known = self._state.face_pictures
-                while len(known) >= KEPT:
-                    del known[next(iter(known))]
-                known[number] = picture
-
-    def _read_changed(self, subject: Subject, table: CarTable, filter: int, opened: int) -> None:
-        state = self._state
-        found: dict[str, object]
-        if not state.own_data(table):
-            found = {"problem": NO_IMAGES}
-        else:
-            try:
-                found = changed_images(
-                    table, filter, opened, subject.images, subject.normalization()
-                )
-            except Exception as error:  # told where the images would be; the numbers stand
-                found = {"problem": f"{type(error).__name__}: {error}"}
-        with state.lock:
-            if subject is state.subject:
-                state.changed = {"filter": filter, "number": opened, **found}
-                state.tell("classes")
 
 
 def _of_weights_that_stand(watch: Watch | None, steps: Steps) -> Steps:

@@ -1,0 +1,119 @@
+"""What people do on the screen: each message becomes what it asks a session for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from carviz.checks import is_whole
+from carviz.screen import Choice, model_names, what_to_open
+from carviz.session import Session
+
+PRESSES: dict[str, Callable[[Session], None]] = {
+    "compute bank": lambda session: session.compute("bank"),
+    "compute filter": lambda session: session.compute("filter"),
+    "prune": lambda session: session.prune(),
+    "compare": lambda session: session.compare(),
+    "export": lambda session: session.export(),
+}
+"""Buttons that begin a job."""
+FIELDS = ("model", "data", "limit", "weights")
+LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
+
+
+class Listener:
+    """Hears one widget, and asks its session.
+
+    Without `change` it hears of no other model and no other data: whoever looks at a served
+    notebook could name any folder of the server.
+    """
+
+    def __init__(
+        self,
+        widget: Any,
+        session: Session,
+        send_pictures: Callable[[list[str]], None],
+        *,
+        change: bool = True,
+    ) -> None:
+        self._widget, self._session, self._change = widget, session, change
+        self._send_pictures = send_pictures
+        self._named = False
+
+    def hear(self, message: Any) -> None:
+        """Do what a message asks for.
+
+        It may come late: the bank, or the path, may be another by now. What is no message of ours
+        is left.
+        """
+        session = self._session
+        match message:
+            case {"filter": filter} if is_whole(filter):
+                with session.lock:
+                    if 0 <= filter < session.snapshot().bank.filters:
+                        session.filter = filter
+            case {"layer": str(layer)}:
+                with session.lock:
+                    if not session.opening and layer in [bank.layer for bank in session.banks]:
+                        session.layer = layer
+            case {"device": str(device)}:
+                with session.lock:
+                    if not session.opening and device in session.snapshot().devices:
+                        session.device = device
+            case {"look": dict(looks)}:
+                self._look(looks)
+            case {"count": count} if is_whole(count):
+                with session.lock:
+                    most = 0 if session.path is None else len(session.path)
+                    session.count = max(0, min(count, most))
+            case {"press": "cancel"}:
+                session.cancel()
+            case {"press": str(name)} if name in PRESSES:
+                if not session.busy:  # a second click of a double click starts nothing anew
+                    self._do(lambda: PRESSES[name](session))
+            case {"models": _} | {"load": _} if not self._change:
+                return  # a screen that can ask for that is not ours
+            case {"models": True}:
+                self._name_models()
+            case {"load": dict(asked)}:
+                fields = {name: str(asked.get(name, "")).strip() for name in FIELDS}
+                self._open(Choice(fit=asked.get("fit") is True, **fields))
+            case {"want": list(keys)}:
+                self._send_pictures([key for key in keys if isinstance(key, str)])
+
+    def _look(self, looks: dict[str, Any]) -> None:
+        known = {name: value for name, value in looks.items() if name in LOOKS}
+        try:
+            self._session.look(**known)
+        except (TypeError, ValueError):  # no look of ours
+            return
+
+    def _open(self, choice: Choice) -> None:
+        """Open what was typed into the row, in the place of a measurement that runs."""
+        session = self._session
+        if session.opening:
+            return
+        try:
+            session.open_other(*what_to_open(choice, session.subject))
+        except Exception as error:
+            session.refuse(error, opening=True)
+
+    def _name_models(self) -> None:
+        if not self._named:
+            self._named = True
+            self._session.aside(self._list_models)
+
+    def _list_models(self) -> None:
+        try:
+            found = model_names()
+            with self._session.lock:  # whoever holds it may be painting
+                self._widget.shown_models = found
+        except Exception:  # the names are a help: what can be loaded is told by loading it
+            self._named = False
+
+    def _do(self, ask: Callable[[], None]) -> None:
+        """Do what somebody asked for in the browser; what is refused is told in the status."""
+        try:
+            ask()
+        except Exception as error:
+            self._session.refuse(error)
