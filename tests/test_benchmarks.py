@@ -384,6 +384,7 @@ def test_a_turn_beside_busy_processes_and_its_rows():
     assert (first["build"], first["two threads / best of one and two"]) == ("now", 2.0)
 
 
+@pytest.mark.slow
 def test_what_a_person_waits_for_in_the_explorer_is_timed_in_either_build():
     seconds = screen.take_times()
     assert set(seconds) == set(screen.WAITS)

@@ -10,6 +10,7 @@ from carviz.results import CarTable, PruningPath, SelectivityTable, SiblingTable
 
 BANKS = ["features.0", "features.3", "features.8"]
 LAYERS = [word for bank in BANKS for word in ("--layer", bank)]
+pytestmark = pytest.mark.slow
 FEW = ["--choosing", 2, "--held-out", 1, "--images", 4, "--steps", 2, *LAYERS]
 
 

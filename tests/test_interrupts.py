@@ -139,6 +139,7 @@ def _nobody_computes():
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_nobody_computes")
 def test_interrupted_at_every_line():
     for _ in range(3):  # what torch keeps from its first runs is kept

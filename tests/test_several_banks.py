@@ -94,6 +94,7 @@ def test_they_find_what_single_calls_find(network):
     assert " + " in "".join(found) or network is not Branches
 
 
+@pytest.mark.slow
 def test_a_large_network_with_gates_shares_what_it_has_folded():
     model, images, labels = family("mobilenet_v3_small")
     data = images[:4], labels[:4]
@@ -163,6 +164,7 @@ def test_closing_the_iterator_cancels_and_what_it_held_goes():
     assert len(first["third"].images) == 32
 
 
+@pytest.mark.slow
 def test_maps_of_one_bank_are_held_at_a_time(monkeypatch):
     monkeypatch.setattr("carviz.ablation.heads.FEW", 256)  # in parts it is copies that are held
     alive, most = set(), []

@@ -46,6 +46,7 @@ def write_images(folder, each):
                 Image.fromarray(pixels).save(folder / part / synset / f"{number}.JPEG")
 
 
+@pytest.mark.slow
 def test_the_command_trains_judges_and_writes(tmp_path, capsys):
     write_images(tmp_path, 1)
     pictures, targets = read_pictures(tmp_path / "train")

@@ -53,7 +53,7 @@ def load(session):
     session.compute()
 
 
-@pytest.mark.parametrize("ask", [Session.compute, load])
+@pytest.mark.parametrize("ask", [Session.compute, pytest.param(load, marks=pytest.mark.slow)])
 def test_interrupted_at_any_line_it_works_as_ever(ask):
     run = Run(batch_size=80)
     model, images = network(), data()
