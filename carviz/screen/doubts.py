@@ -44,7 +44,7 @@ def doubts(shown: Snapshot) -> dict[str, Any]:
     if table is not None and guesses(table):
         found.append(
             f"CAR needs a network that is right: this one is right on {percent(table.accuracy)} of "
-            f"{seen_words(table)}, no better than guessing."
+            f"{seen_words(table)}, which cannot be told from guessing."
         )
     return {"words": found}
 

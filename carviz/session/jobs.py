@@ -120,12 +120,16 @@ class Jobs:
             lambda job: opening_ended(state, job),
             "Looking for what was asked for",
         )
-        state.opening_job = state.job
+        state.opening_job, state.refused = state.job, ""
         state.tell("work")
 
     def refuse(self, error: Exception, opening: bool) -> None:
         """See `Session.refuse`."""
         state = self._state
+        if opening and state.busy:  # a slip of the pen ends no job
+            state.refused = str(error)
+            state.tell("work")
+            return
 
         def work(_job: Job) -> None:
             raise error

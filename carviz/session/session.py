@@ -281,7 +281,10 @@ class Session(Values):
             self._jobs.open_other(model, data, limit, how)
 
     def refuse(self, error: Exception, opening: bool = False) -> None:
-        """Tell in the status of what could not even begin, as of `opening`; `wait` raises it."""
+        """Tell in the status of what could not even begin; `wait` raises it.
+
+        Of `opening`, a job that runs goes on: then only the snapshot's `refused` tells.
+        """
         with self._lock:
             self._jobs.refuse(error, opening)
 

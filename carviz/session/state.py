@@ -86,8 +86,9 @@ class State:
         What the running or last job does or did; the traceback of what failed.
     job
         The job that may write; None when there was none.
-    opening_job
-        The last job that opens another model or other data.
+    opening_job, refused
+        The last job that opens another model or other data, and why what was asked for beside
+        another job was not begun.
     running
         The table that it is filling.
     """
@@ -108,6 +109,7 @@ class State:
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self.job: Job | None = None
         self.opening_job: Job | None = None
+        self.refused = ""
         self.running: CarTable | None = None
         self.closed = False
         self.take(subject, Findings())
@@ -183,6 +185,8 @@ class State:
 
     def _refused(self) -> str:
         """Return why what was asked for last could not be opened; "" where it could."""
+        if self.refused:
+            return self.refused
         job = self.job
         failed = job is not None and job is self.opening_job and job.error is not None
         return str(job.error) if failed and job is not None else ""

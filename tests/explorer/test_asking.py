@@ -226,3 +226,20 @@ def test_pictures_come_by_their_names_and_what_cannot_be_read_is_told(explorer):
     assert found[image]["mime"] == "image/webp"
     assert found[broken] == {"key": broken, "problem": ""}
     assert "Error" in found[nowhere]["problem"]
+
+
+def test_a_slip_in_the_row_ends_no_job(explorer):
+    with GATE.closed(after=70) as (reached, opened):
+        send(explorer, {"press": "compute bank"})
+        assert reached.wait(WAIT)
+        send(explorer, {"load": {"model": "", "data": "shapes", "limit": "ten"}})
+        assert explorer.busy
+        assert "found 'ten'" in explorer.shown_chooser["problem"]
+        assert explorer.shown_chooser["field"] == "limit"
+        opened.set()
+        explorer.wait(WAIT)
+    assert explorer.table.complete
+    send(explorer, {"load": {"model": "", "data": "no/such/folder", "limit": ""}})
+    with pytest.raises(FileNotFoundError):
+        explorer.wait(WAIT)
+    assert "no/such/folder" in explorer.shown_chooser["problem"]

@@ -30,7 +30,7 @@ export function status(store, row) {
     bar.hidden = Boolean(work.story) || !(work.busy || (share > 0 && share < 100));
     // What is wrong with what was typed is told where it was typed.
     const above = store.get("chooser").problem && row.isOpen();
-    const line = (above ? store.get("chooser").stays : work.status) ?? "";
+    const line = (above && !work.busy ? store.get("chooser").stays : work.status) ?? "";
     if (said.textContent !== line) said.textContent = line;
     sign.hidden = more.hidden = !work.story || above;
     el.classList.toggle("cv-failed", Boolean(work.story) && !above);
