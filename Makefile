@@ -63,6 +63,8 @@ benchmark: ## 90 min: take the figures of BENCHMARKS.md, on a machine that does 
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/joint.py --json $(RESULTS)/joint.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/preparing.py $(THEN:%=--then %) --json $(RESULTS)/preparing.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/screen.py $(THEN:%=--then %) --json $(RESULTS)/screen.json
+	PYTHONPATH=tests $(PYTHON) tests/benchmarks/in_browser.py $(THEN:%=--then %) \
+		--json $(RESULTS)/in_browser.json
 	PYTHONPATH=tests $(PYTHON) tests/benchmarks/busy.py $(THEN:%=--then %) --json $(RESULTS)/busy.json
 	$(PYTHON) tests/benchmarks/report.py
 

@@ -21,6 +21,7 @@ TITLES = {
     "joint": "Pairs and sets beside single filters",
     "preparing": "Preparation",
     "screen": "The explorer",
+    "in_browser": "The explorer in a browser",
     "busy": "Beside busy processes",
     "prune": "Greedy pruning beside the naive loop",
 }
