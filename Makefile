@@ -38,7 +38,7 @@ front: ## 0.3 min: bundle the screen's scripts anew, which needs Node; users nee
 	$(PYTHON) -m carviz.screen.phrases
 	cd $(FRONT) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
-hosts: ## 9 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
+hosts: ## 4 min: the explorer in JupyterLab, Notebook, Voila, marimo, nbconvert (needs the extra `hosts`)
 	$(PYTHON) -m pytest -m hosts -s tests/browser/test_hosts.py
 
 names: ## 0.2 min: write the README's list of public names anew, from the docstrings
