@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from carviz.results import SIGNIFICANT as SIGNIFICANT  # the q up to which a change is called sure
+
 if TYPE_CHECKING:
     from carviz.results import (
         Agreement,
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
 """Stands for a number that there is not."""
-SIGNIFICANT = 0.05
-"""The q up to which a change is called sure."""
 KINDS = {"color": "colour", "shape": "shape", "dead": "dead"}
 """How the kinds of `SelectivityTable.kind` are called."""
 KIND_LETTERS = {"color": "C", "shape": "S", "dead": "×"}

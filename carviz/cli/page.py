@@ -29,7 +29,6 @@ from carviz.wording import counted
 if TYPE_CHECKING:
     from carviz.session import Session
 
-SIGHTS = ("weights", "patches", "synthesised")
 MEGABYTE = 1_000_000
 
 
@@ -102,6 +101,7 @@ def _usual(data: str, limit: int | None) -> int | None:
 
 def _check_pictures(pictures: list[str] | None) -> tuple[Any, ...]:
     from carviz.checks import did_you_mean
+    from carviz.session import SIGHTS
 
     if pictures is None:
         return SIGHTS[:2]

@@ -26,13 +26,14 @@ from carviz.results.record import Record
 from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
 from carviz.results.sibling_table import SiblingTable
-from carviz.results.statistics import paired_interval
+from carviz.results.statistics import SIGNIFICANT, paired_interval
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
     "CHANCE",
     "COMPENSATION",
     "REDUNDANCY",
+    "SIGNIFICANT",
     "UNFINISHED",
     "Agreement",
     "Archive",

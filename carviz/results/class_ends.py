@@ -9,11 +9,10 @@ import numpy as np
 
 from carviz.checks import check_whole
 from carviz.results.filter_summary import ClassSummary, class_columns, make_classes
+from carviz.results.statistics import SIGNIFICANT
 
 FEW = 10
 """With a median of fewer images a class, one image that changes looks like a large change."""
-SURE = 0.05
-"""The q up to which a class is told from chance."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ def class_ends(table: Any, filter: int, k: int) -> ClassEnds:
     columns = class_columns(table, filter)
     images, car = columns["images"], columns["car"]
     counted = images > 0
-    sure = int((columns["q_value"][counted] <= SURE).sum())
+    sure = int((columns["q_value"][counted] <= SIGNIFICANT).sum())
     careful = sure == 0 or bool(np.median(images[counted]) < FEW)
     still = counted & (columns["lost"] == 0) & (columns["gained"] == 0)
     balanced = int((counted & ~still & (car == 0)).sum())

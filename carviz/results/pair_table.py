@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from carviz.results.ablations import Floats, Integers
 from carviz.results.cluster_tree import cluster
 from carviz.results.joint_table import JointTable
+from carviz.results.statistics import SIGNIFICANT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLD = 0.05
-"""The q-value up to which a pair is told apart from chance."""
 REDUNDANCY, COMPENSATION, CHANCE = "redundancy", "compensation", "not told apart from chance"
 
 
@@ -132,7 +131,7 @@ class PairTable(JointTable):
 
 
 def _kinds(excess: Floats, q_value: Floats) -> NDArray[np.str_]:
-    told = q_value <= TOLD
+    told = q_value <= SIGNIFICANT
     return np.where(
         told & (excess > 0), REDUNDANCY, np.where(told & (excess < 0), COMPENSATION, CHANCE)
     )

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+SIGNIFICANT = 0.05
+"""The q up to which a change is called sure."""
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95% interval."""
 

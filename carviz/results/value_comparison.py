@@ -15,13 +15,10 @@ from carviz.checks import found_words
 from carviz.results.ablations import Floats, Integers
 from carviz.results.car_table import CarTable
 from carviz.results.record import Record
-from carviz.results.statistics import benjamini_hochberg, sign_test
+from carviz.results.statistics import SIGNIFICANT, benjamini_hochberg, sign_test
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SURE = 0.05
-"""A filter's CAR is told from 0 where its q is at most this."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +101,7 @@ class ValueComparison(Record):
 
         Falls or rises where q is at most 0.05.
         """
-        return np.where(self.q_value <= SURE, np.sign(self.lost - self.gained), 0)
+        return np.where(self.q_value <= SIGNIFICANT, np.sign(self.lost - self.gained), 0)
 
     def agreement(self) -> pd.DataFrame:
         """Return how far each two values agree.

@@ -7,7 +7,7 @@ export const KIND_OF = table.kinds;
 
 // Python rounds an exact tie to the even digit, toFixed away from zero. A double is such a tie only
 // if it is a whole number of 1 / 2^(digits + 1); then what is computed here of it is exact.
-export function fixed(value, digits) {
+function fixed(value, digits) {
   const size = Math.abs(value);
   const scaled = size * 10 ** digits;
   if (!Number.isInteger(size * 2 ** (digits + 1)) || scaled % 1 !== 0.5) return value.toFixed(digits);
