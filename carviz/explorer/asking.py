@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from carviz.checks import is_whole
@@ -18,7 +18,7 @@ PRESSES: dict[str, Callable[[Session], None]] = {
 }
 """Buttons that begin a job."""
 FIELDS = ("model", "data", "limit", "weights")
-LOOKS = ("view", "order", "gallery", "large", "siblings", "opened")
+LOOKS = ("view", "order", "gallery", "large", "siblings", "opened", "image")
 
 
 class Listener:
@@ -40,7 +40,7 @@ class Listener:
         self._send_pictures = send_pictures
         self._named = False
 
-    def hear(self, message: Any) -> None:
+    def hear(self, message: Any, buffers: Sequence[Any] = ()) -> None:
         """Do what a message asks for.
 
         It may come late: the bank, or the path, may be another by now. What is no message of ours
@@ -52,6 +52,14 @@ class Listener:
                 with session.lock:
                     if 0 <= filter < session.snapshot().bank.filters:
                         session.filter = filter
+            case {"pick": list(filters)} if all(map(is_whole, filters)):
+                with session.lock:
+                    count = session.snapshot().bank.filters
+                    session.picked = [filter for filter in filters if 0 <= filter < count]
+            case {"pin": filter} if is_whole(filter):
+                with session.lock:
+                    if -1 <= filter < session.snapshot().bank.filters:
+                        session.pinned = filter
             case {"layer": str(layer)}:
                 with session.lock:
                     if not session.opening and layer in [bank.layer for bank in session.banks]:

@@ -21,7 +21,7 @@ from carviz.session import Exported, News, Session, Snapshot
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure
 
-VIEWS = ("filter", "bank", "pruning")
+VIEWS = ("filter", "several", "image", "bank", "pruning")
 
 
 class Explorer(anywidget.AnyWidget):
@@ -40,7 +40,7 @@ class Explorer(anywidget.AnyWidget):
     filter : int
         The chosen filter's number in its bank.
     view : str
-        What is looked at: "filter", "bank" or "pruning".
+        What is looked at: "filter", "several", "image", "bank" or "pruning".
     busy : bool
         Whether a job is running.
     progress : float
@@ -100,6 +100,9 @@ class Explorer(anywidget.AnyWidget):
     shown_changed = t.Dict({}).tag(sync=True)
     shown_sight = t.Dict({}).tag(sync=True)
     shown_siblings = t.Dict({}).tag(sync=True)
+    shown_several = t.Dict({}).tag(sync=True)
+    shown_beside = t.Dict({}).tag(sync=True)
+    shown_image = t.Dict({}).tag(sync=True)
     shown_pruning = t.Dict({}).tag(sync=True)
     shown_place = t.Dict({}).tag(sync=True)
     shown_report = t.Dict({}).tag(sync=True)
@@ -211,9 +214,9 @@ class Explorer(anywidget.AnyWidget):
             self._painter.hear(news)
             self._saved_picture.hear()
 
-    def _asked(self, _widget: Any, message: Any, _buffers: Any) -> None:
+    def _asked(self, _widget: Any, message: Any, buffers: Any) -> None:
         if not self._gone:
-            self._listener.hear(message)
+            self._listener.hear(message, buffers or ())
 
     def _mirror(self) -> None:
         session = self.session

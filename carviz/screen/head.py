@@ -100,6 +100,8 @@ def choice(shown: Snapshot) -> dict[str, Any]:
     return {
         "layer": shown.layer,
         "filter": shown.filter,
+        "picked": list(shown.picks.several),
+        "pinned": shown.picks.pinned,
         "device": shown.device,
         **dataclasses.asdict(shown.looks),
     }

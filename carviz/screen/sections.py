@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from carviz.screen.bank import bank, gallery, numbers
+from carviz.screen.beside import beside
 from carviz.screen.chooser import chooser
 from carviz.screen.chosen import chosen
 from carviz.screen.classes import changed, classes
 from carviz.screen.doubts import doubts
 from carviz.screen.head import choice, head, names, work
+from carviz.screen.image import image
 from carviz.screen.pruning import place, pruning, report
+from carviz.screen.several import several
 from carviz.screen.sight import siblings, sight
 from carviz.session import Snapshot
 
@@ -34,6 +37,9 @@ SECTIONS: dict[str, Callable[[Snapshot], dict[str, Any]]] = {
     "changed": changed,
     "sight": sight,
     "siblings": siblings,
+    "several": several,
+    "beside": beside,
+    "image": image,
     "pruning": pruning,
     "place": place,
     "report": report,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from carviz.banks import find_layer
 from carviz.checks import check_filter
 from carviz.session.looks import Looks
+from carviz.session.picks import Picks
 from carviz.session.state import State
 
 
@@ -87,6 +90,25 @@ def choose_looks(state: State, looks: Looks, gallery_asked: bool) -> None:
     before, begun = state.looks, not state.looked
     state.looks, state.looked = looks, True
     if begun or looks != before:
+        state.tell("view")
+        state.worker.wake()
+
+
+def pick(state: State, filters: Sequence[int]) -> None:
+    """Pick the filters that are to be removed together; none comes twice."""
+    several = tuple(dict.fromkeys(check_number(state, filter) for filter in filters))
+    _take_picks(state, dataclasses.replace(state.picks, several=several))
+
+
+def pin(state: State, filter: Any) -> None:
+    """Let a filter stay beside the chosen one; -1 for none."""
+    number = -1 if filter == -1 else check_number(state, filter)
+    _take_picks(state, dataclasses.replace(state.picks, pinned=number))
+
+
+def _take_picks(state: State, picks: Picks) -> None:
+    if picks != state.picks:
+        state.picks = picks
         state.tell("view")
         state.worker.wake()
 

@@ -12,6 +12,7 @@ from carviz.banks import Model, find_layer
 from carviz.evaluate import Data, Progress, telling
 from carviz.results import CarTable, SelectivityTable
 from carviz.session import choosing
+from carviz.session.every_filter import snapshots_of_all
 from carviz.session.jobs import Jobs
 from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Order, View
@@ -105,6 +106,26 @@ class Session(Values):
             choosing.choose_place(self._state, count)
 
     @property
+    def picked(self) -> tuple[int, ...]:
+        """The filters of the bank that are picked to be removed together."""
+        return self._state.picks.several
+
+    @picked.setter
+    def picked(self, filters: Sequence[int]) -> None:
+        with self._lock:
+            choosing.pick(self._state, filters)
+
+    @property
+    def pinned(self) -> int:
+        """The filter that stays beside the chosen one; -1 for none."""
+        return self._state.picks.pinned
+
+    @pinned.setter
+    def pinned(self, filter: int) -> None:
+        with self._lock:
+            choosing.pin(self._state, filter)
+
+    @property
     def device(self) -> str:
         """Where it runs."""
         return self._state.device
@@ -128,6 +149,7 @@ class Session(Values):
         large: Sight | None = None,
         siblings: bool | None = None,
         opened: int | None = None,
+        image: int | None = None,
     ) -> None:
         """Say what is looked at, so that its pictures are made; what is None stays as it is.
 
@@ -136,7 +158,7 @@ class Session(Values):
         Parameters
         ----------
         view
-            "filter", "bank" or "pruning".
+            "filter", "several", "image", "bank" or "pruning".
         order
             How the filters are sorted: by "number", "car" or "color".
         gallery, large
@@ -146,11 +168,13 @@ class Session(Values):
             Whether the chosen filter's nearest siblings are looked at.
         opened
             The number of the class whose changed images are looked at; -1 for none.
+        image
+            The number of the image that is looked at; -1 for none, -2 for the reader's own.
         """
         with self._lock:
             looks = self._state.looks.changed(
                 view=view, order=order, gallery=gallery, large=large, siblings=siblings,
-                opened=opened,
+                opened=opened, image=image,
             )  # fmt: skip
             choosing.choose_looks(self._state, looks, gallery is not None)
 
@@ -165,7 +189,7 @@ class Session(Values):
         It is as if that filter were chosen; what is chosen stays as it is.
         """
         with self._lock:
-            return self._state.snapshots()
+            return snapshots_of_all(self._state)
 
     def see_all(
         self, sights: Sequence[Sight], *, siblings: bool = False, progress: Progress = False

@@ -17,6 +17,7 @@ from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Looks
+from carviz.session.picks import Picks
 from carviz.session.seeing.kept import SIGHTS, Seen
 from carviz.wording import (
     CRITERIA,
@@ -83,6 +84,8 @@ class Snapshot:
         The last smaller network that was saved.
     looks
         What is looked at.
+    picks
+        The filters that are picked to be removed together, and the one that is pinned.
     order
         The bank's filters as they are sorted.
     seen
@@ -139,6 +142,7 @@ class Snapshot:
     count: int = 0
     exported: Exported | None = None
     looks: Looks = dataclasses.field(default_factory=Looks)
+    picks: Picks = dataclasses.field(default_factory=Picks)
     device: str = "cpu"
     untraceable: bool = False
     banks: tuple[Bank, ...] = ()

@@ -18,6 +18,7 @@ from carviz.session.findings import Findings
 from carviz.session.home import Cancelled
 from carviz.session.loading import by_name
 from carviz.session.looks import Looks
+from carviz.session.picks import Picks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
 from carviz.session.status import READY, told
@@ -39,8 +40,9 @@ class News:
     what
         "subject": another model or other data. "bank": another bank. "known": the chosen filter, or
         what is known of it and its bank. "place": how many filters are taken as pruned. "view":
-        what is looked at. "work": busy, progress, status or traceback. "gallery": pictures came for
-        it. "sight": the chosen filter's picture, or its siblings, came or became better.
+        what is looked at, or picked. "work": busy, progress, status or traceback. "gallery":
+        pictures came for it. "sight": the chosen filter's picture, or its siblings, came or became
+        better.
     sight, filters
         For "gallery": which pictures, of which filters.
     more
@@ -75,6 +77,8 @@ class State:
         The last smaller network that was saved of this bank.
     pictures
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
+    picks
+        Filters that are chosen beside that one.
     looks, looked
         What is looked at, and whether anybody has looked.
     filter_asked, gallery_asked
@@ -104,7 +108,7 @@ class State:
         self.pictures: NDArray[Any] | None = None
         self.looked = False
         self.filter_asked, self.gallery_asked = False, False
-        self.looks = Looks()
+        self.looks, self.picks = Looks(), Picks()
         self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self.job: Job | None = None
@@ -142,6 +146,7 @@ class State:
         self.findings.read_weights(self.subject, self.bank)
         self.pictures = self.subject.pictures(self.bank)
         self.filter, self.filter_asked, self.exported = 0, False, None
+        self.picks = Picks()
         usual = "patches" if self.is_deep else "weights"
         gallery = self.looks.gallery if self.gallery_asked else usual
         self.looks = self.looks.changed(opened=-1, gallery=gallery)
@@ -301,6 +306,7 @@ class State:
             count=self.count,
             exported=self.exported,
             looks=self.looks,
+            picks=self.picks,
             order=tuple(self.order()),
             seen=self.seen.copy(),
             subject="-".join(digest[:12] for digest in subject.digests),
@@ -319,36 +325,6 @@ class State:
             status=self.status,
             story=self.story,
         )
-
-    def snapshots(self) -> dict[str, list[Snapshot]]:
-        """Return what `snapshot` would if each filter of each bank were chosen, bank by bank.
-
-        Banks of which nothing is known are left out, but for the one that is shown.
-        """
-        return {
-            layer: self._snapshots_of(layer)
-            for layer in self.offered
-            if layer == self.layer or self.findings.knows(layer)
-        }
-
-    def _snapshots_of(self, layer: str) -> list[Snapshot]:
-        now, bank = self.snapshot(), self.banks[layer]
-        if layer != self.layer:
-            known, tables = self.paths_of(layer), self.findings.tables_of(layer).tables
-            path = known.greedy
-            now = dataclasses.replace(
-                now, layer=layer, tables=tuple(tables),
-                selectivity=self.findings.kinds.get(layer), pictures=self.subject.pictures(bank),
-                path=path, paths=known.paths, band=known.band, held_out=known.held_out,
-                count=0 if path is None else good_place(path), exported=None,
-                order=tuple(range(bank.filters)), seen=self.findings.seen_of(layer).copy(),
-            )  # fmt: skip
-        tables = list(now.tables)
-        shown = [best(tables, filter) for filter in range(bank.filters)]
-        return [
-            dataclasses.replace(now, filter=filter, table=table, own_data=self.own_data(table))
-            for filter, table in enumerate(shown)
-        ]
 
     # -- what it is doing
 

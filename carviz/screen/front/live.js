@@ -4,7 +4,7 @@
 
 const SECTIONS = [
   "head", "names", "doubts", "choice", "work", "chooser", "bank", "numbers", "gallery", "chosen",
-  "classes", "changed", "sight", "siblings", "pruning", "place", "report", "models",
+  "classes", "changed", "sight", "siblings", "several", "beside", "image", "pruning", "place", "report", "models",
 ];
 const MOST = 48; // pictures asked for in one message
 const KEPT = 3000; // pictures that are kept

@@ -1,5 +1,6 @@
 // The whole screen: its panels, and which of them are shown. It returns its clean-up.
 import { bank } from "./bank.js";
+import { beside } from "./beside.js";
 import { chooser } from "./chooser.js";
 import { classes } from "./classes.js";
 import { controls } from "./controls.js";
@@ -10,9 +11,11 @@ import { gallery } from "./gallery.js";
 import { gently } from "./gently.js";
 import { glossary } from "./glossary.js";
 import { header } from "./header.js";
+import { image } from "./image.js";
 import { keepKeysFromLab } from "./keys.js";
 import { presenter } from "./present.js";
 import { pruning } from "./pruning.js";
+import { several } from "./several.js";
 import { status } from "./status.js";
 import { views } from "./views.js";
 
@@ -30,15 +33,15 @@ export function screen(store, el) {
     header: header(store, row, words, present), words, row, controls: controls(store),
     status: status(store, row), doubts: doubts(store), views: views(store),
     gallery: gallery(store), filter: filter(store), classes: classes(store), bank: bank(store),
-    pruning: pruning(store),
+    pruning: pruning(store), several: several(store), image: image(store), beside: beside(store),
   };
   const part = (name, ...children) => {
     const box = make("div", name);
     box.append(...children.map((child) => child.el));
     return { el: box };
   };
-  const detail = part("cv-detail", panels.filter, panels.classes);
-  const body = part("cv-body", panels.gallery, detail, panels.bank, panels.pruning);
+  const detail = part("cv-detail", panels.filter, panels.beside, panels.classes);
+  const body = part("cv-body", panels.gallery, detail, panels.several, panels.image, panels.bank, panels.pruning);
   const line = part("cv-line", panels.status, panels.views);
   const { header: top, controls: pressed, doubts: said } = panels;
   all.append(...[top, words, row, pressed, line, said, body].map((child) => child.el));
@@ -51,6 +54,7 @@ export function screen(store, el) {
     root.dataset.view = view;
     for (const [box, shown] of [
       [panels.gallery.el, view !== "pruning"], [detail.el, view === "filter"],
+      [panels.several.el, view === "several"], [panels.image.el, view === "image"],
       [panels.bank.el, view === "bank"], [panels.pruning.el, view === "pruning"],
     ]) box.classList.toggle("cv-gone", !shown);
   };

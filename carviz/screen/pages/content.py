@@ -17,7 +17,10 @@ from carviz.wording import counted
 
 OF_BANK = ("bank", "numbers", "pruning")
 """Sections that are the same whichever filter is chosen."""
-OF_CHOICE = ("choice", "work", "chooser", "report", "gallery", "changed", "place")
+OF_CHOICE = (
+    "choice", "work", "chooser", "report", "gallery", "changed", "place", "several", "beside",
+    "image",
+)  # fmt: skip
 """Sections that the page knows by itself, does not show, or that follow from another choice."""
 OF_FILTER = tuple(name for name in SECTIONS if name not in (*OF_BANK, *OF_CHOICE))
 FIRST_SHOWN = 12

@@ -1,0 +1,21 @@
+"""Filters that are chosen beside the one that is looked at: a set, and one that is pinned."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Picks:
+    """Of the bank that is shown; another bank begins with none.
+
+    Parameters
+    ----------
+    several
+        The filters that are removed together, in the order in which they were picked.
+    pinned
+        The filter that stays beside the chosen one; -1 for none.
+    """
+
+    several: tuple[int, ...] = ()
+    pinned: int = -1
