@@ -14,6 +14,8 @@ from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .joint import measure_joint as measure_joint
 from .joint import measure_pairs as measure_pairs
+from .pictures import ActivationMaps as ActivationMaps
+from .pictures import activation_maps as activation_maps
 from .pictures import excite as excite
 from .pictures import iter_excite as iter_excite
 from .pictures import rgb_weights as rgb_weights

@@ -34,11 +34,12 @@ class ClassLists:
     tie: str
 
 
-def class_lists(table: CarTable, filter: int, k: int) -> ClassLists:
+def class_lists(table: CarTable, filter: int, k: int, gone: str = "the filter") -> ClassLists:
     """Return headed lists of classes: `k` at each end at most, or all where they are 2 `k` or less.
 
     A list ends before the first class that is neither hurt nor helped. Where few classes can be
     told from chance it goes by the near end of the interval: see `carviz.results.class_ends`.
+    `gone` says what is removed.
     """
     k = check_whole(k, "k", what="the number of classes wanted")
     found = class_ends(table, filter, k)
@@ -50,9 +51,9 @@ def class_lists(table: CarTable, filter: int, k: int) -> ClassLists:
     elif found.unchanged + found.balanced == shown:
         blocks = _lists_by_log_prob(table, filter, k)
     else:
-        hurt, better = "Hurt most without the filter", "Better without the filter"
+        hurt, better = f"Hurt most without {gone}", f"Better without {gone}"
         if found.careful:
-            hurt, better = "Hurt without the filter, surest first", f"{better}, surest last"
+            hurt, better = f"Hurt without {gone}, surest first", f"{better}, surest last"
         ends = [
             (hurt, found.hurt), ("Hurt least", found.least[::-1]), (better, found.helped[::-1])
         ]  # fmt: skip

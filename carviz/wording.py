@@ -213,6 +213,39 @@ def _about(number: float) -> str:
     return f"{int(float(f'{math.ceil(number):.1e}')):,}"
 
 
+def excess_words(excess: float, low: float, high: float, p_value: float) -> str:
+    """Say what filters cost together beyond the sum of what each costs alone, and if that is sure.
+
+    Examples
+    --------
+    >>> excess_words(0.089, 0.05, 0.12, 0.0001)[:63]
+    'Together they cost 8.9 points more than one by one: where one i'
+    """
+    size = points(abs(excess)).removeprefix("+")
+    span = f"95% interval {interval_words(low, high)}"
+    if not excess:
+        return f"Together they cost what they cost one by one ({span})."
+    more = "more" if excess > 0 else "less"
+    said = f"Together they cost {size} {more} than one by one"
+    if not p_value <= SIGNIFICANT:  # NaN is not sure either
+        return f"{said}, which could be chance ({span})."
+    why = (
+        "where one is missing, another does its work"
+        if excess > 0
+        else "what one loses another loses too, or makes up for"
+    )
+    return f"{said}: {why} ({span}, {probability_words(p_value)})."
+
+
+def twin_words(one: int, other: int, excess: float, p_value: float) -> str:
+    """Answer whether one filter stands in for another, by what the two cost beyond their sum."""
+    if not p_value <= SIGNIFICANT:
+        return f"No sign that {other} stands in for {one}: these images cannot tell."
+    if excess > 0:
+        return f"Yes: {other} and {one} stand in for one another."
+    return f"No: {other} does not stand in for {one}."
+
+
 def order_words(found: Agreement) -> str:
     """Write the same of an order that is named: "Order by CAR: agreement 0.92 (0.88 to 0.96)"."""
     return f"Order by {ORDERS[found.order]}: {agreement_words(found).removesuffix('.')}."

@@ -27,7 +27,10 @@ FLOORS = {
     "cli": 8, "explorer": 8,
 }  # fmt: skip
 """Floor of each room; `carviz/__init__.py` is the door."""
-MADE_BY = {"Explorer": "explore", "Session": "open_session", "Snapshot": "snapshot"}
+MADE_BY = {
+    "ActivationMaps": "activation_maps", "Explorer": "explore", "Session": "open_session",
+    "Snapshot": "snapshot",
+}  # fmt: skip
 """Classes that nobody makes by their name."""
 HEAVY = ("ipywidgets", "matplotlib.pyplot", "torchvision", "pandas", "scipy", "skimage")
 

@@ -30,6 +30,7 @@ from carviz.cli import pruning as cli_pruning
 from carviz.results import CarTable, CarTables
 from carviz.results.agreement import Agreement
 from carviz.screen import sections
+from carviz.wording import excess_words, twin_words
 
 
 def table_of(lost, gained, n=10_000):
@@ -295,3 +296,21 @@ def test_an_agreement_in_words(alpha, low, high, needed, words):
     expected = f"agreement {shown[0]} ({shown[1]} to {shown[2]}); {ends}"
     assert wording.agreement_words(found) == expected
     assert wording.order_words(found) == f"Order by CAR: {expected}."
+
+
+def test_what_filters_cost_together_is_said_with_its_doubt():
+    sure = excess_words(0.039, 0.016, 0.061, 0.0001)
+    assert sure.startswith("Together they cost 3.9 points more than one by one: where one is miss")
+    assert "p < 0.001" in sure
+    assert "another does its work" not in excess_words(0.039, -0.01, 0.06, 0.2)
+    assert "which could be chance" in excess_words(-0.01, -0.05, 0.02, float("nan"))
+    less = excess_words(-0.2, -0.3, -0.1, 0.001)
+    assert "20.0 points less than one by one: what one loses another loses too" in less
+    assert "what they cost one by one" in excess_words(0.0, -0.01, 0.01, 1.0)
+
+
+def test_whether_one_stands_in_for_another():
+    assert twin_words(8, 9, 0.04, 0.001) == "Yes: 9 and 8 stand in for one another."
+    assert twin_words(8, 9, -0.04, 0.001) == "No: 9 does not stand in for 8."
+    assert "cannot tell" in twin_words(8, 9, 0.04, 0.2)
+    assert "cannot tell" in twin_words(8, 9, 0.0, float("nan"))

@@ -12,6 +12,7 @@ from carviz.session import Session
 PRESSES: dict[str, Callable[[Session], None]] = {
     "compute bank": lambda session: session.compute("bank"),
     "compute filter": lambda session: session.compute("filter"),
+    "compute together": lambda session: session.compute("together"),
     "prune": lambda session: session.prune(),
     "compare": lambda session: session.compare(),
     "export": lambda session: session.export(),
@@ -56,10 +57,18 @@ class Listener:
                 with session.lock:
                     count = session.snapshot().bank.filters
                     session.picked = [filter for filter in filters if 0 <= filter < count]
+            case {"toggle": filter} if is_whole(filter):
+                with session.lock:  # clicks may come faster than what they change is shown
+                    if 0 <= filter < session.snapshot().bank.filters:
+                        held = session.picked
+                        others = [other for other in held if other != filter]
+                        session.picked = others if filter in held else [*held, filter]
             case {"pin": filter} if is_whole(filter):
                 with session.lock:
                     if -1 <= filter < session.snapshot().bank.filters:
                         session.pinned = filter
+            case {"own": {"name": str(name)}} if len(buffers) == 1:
+                self._show_image(bytes(buffers[0]), name)
             case {"layer": str(layer)}:
                 with session.lock:
                     if not session.opening and layer in [bank.layer for bank in session.banks]:
@@ -95,6 +104,12 @@ class Listener:
             self._session.look(**known)
         except (TypeError, ValueError):  # no look of ours
             return
+
+    def _show_image(self, data: bytes, name: str) -> None:
+        try:
+            self._session.show_image(data, name)
+        except Exception as error:  # whatever is in it, it is told where it was given
+            self._session.refuse_image(error)
 
     def _open(self, choice: Choice) -> None:
         """Open what was typed into the row, in the place of a measurement that runs."""

@@ -127,7 +127,7 @@ class Explorer(anywidget.AnyWidget):
 
     # -- what is asked for
 
-    def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
+    def compute(self, scope: Literal["bank", "filter", "together"] = "bank") -> None:
         """Measure CAR in the background; see `Session.compute`."""
         self.session.compute(scope)
 
@@ -160,6 +160,10 @@ class Explorer(anywidget.AnyWidget):
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the job is over, and raise what failed in it; see `Session.wait`."""
         self.session.wait(timeout)
+
+    def show_image(self, picture: Any, name: str = "") -> None:
+        """Look at a picture of one's own; see `Session.show_image`."""
+        self.session.show_image(picture, name)
 
     def snapshot(self) -> CarvizFigure:
         """Return a plain figure of what is looked at: the filter, the bank, or pruning.

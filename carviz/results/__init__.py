@@ -25,8 +25,10 @@ from carviz.results.random_band import RandomBand
 from carviz.results.record import Record
 from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
+from carviz.results.sets import as_one_filter
 from carviz.results.sibling_table import SiblingTable
 from carviz.results.statistics import SIGNIFICANT, paired_interval
+from carviz.results.two_filters import TwoFilters, became, two_filters
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
@@ -56,7 +58,10 @@ __all__ = [
     "ScoreTable",
     "SelectivityTable",
     "SiblingTable",
+    "TwoFilters",
     "ValueComparison",
+    "as_one_filter",
+    "became",
     "check_car",
     "class_ends",
     "compare_classes",
@@ -71,5 +76,6 @@ __all__ = [
     "shown_names",
     "summary_frame",
     "tidy",
+    "two_filters",
     "write_whole",
 ]

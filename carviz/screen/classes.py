@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from carviz.class_lists import class_lists
-from carviz.results import CarTable, ClassSummary, paired_interval
+from carviz.results import CarTable, ClassSummary, became, paired_interval
 from carviz.screen.faces import choose_faces
 from carviz.screen.keys import image_key
 from carviz.session import Snapshot
@@ -18,6 +18,8 @@ SHOWN = 5
 """Classes at each end."""
 MOST = 12
 """Changed images that are shown."""
+PAIRS = 40
+"""Kinds of change that are told, the most frequent first."""
 NOT_MEASURED = "Classes appear here once the filter is measured."
 KEY = f"Line: 95% interval. Filled, ★: sure, q ≤ {SIGNIFICANT:g}. Hollow: could be chance."
 NO_IMAGES = "The table was measured on other images than the ones at hand, so none are shown."
@@ -25,8 +27,10 @@ CHANGES = ("lost", "gained", "still wrong")
 """What an image can be; lost ones come first: they are what a filter is there for."""
 
 
-def classes(shown: Snapshot) -> dict[str, Any]:
+def classes(shown: Snapshot, gone: str = "") -> dict[str, Any]:
     """Return the rows of one filter, with a scale that all filters of the bank have.
+
+    `gone` says in words what is removed, where that is no filter of the bank.
 
     Returns
     -------
@@ -35,13 +39,14 @@ def classes(shown: Snapshot) -> dict[str, Any]:
         be told from chance, else ""); blocks: title and rows; a row has number (of the class), car,
         low, high, sure, tied, lost, gained, images; rest (a sentence of classes that are not
         listed, or ""); scale: low, high, ticks, of all filters that are measured; own: the same of
-        these rows; notes (sentences); faces: class's number → [key, words], where the images are at
+        these rows; notes (sentences); became: [before, after, images] by classes' numbers, the most
+        frequent changes first; faces: class's number → [key, words], where the images are at
         hand.
     """
     table, filter = shown.table, shown.filter
     if table is None or not shown.measured:
         return {"filter": filter, "empty": NOT_MEASURED, "blocks": [], "faces": {}}
-    found = class_lists(table, filter, SHOWN)
+    found = class_lists(table, filter, SHOWN, gone or "the filter")
     rows = [row for _, block in found.blocks for row in block]
     return {
         "filter": filter,
@@ -51,12 +56,13 @@ def classes(shown: Snapshot) -> dict[str, Any]:
             {"title": title, "rows": [_row(row) for row in block]} for title, block in found.blocks
         ],
         "rest": found.rest,
-        "scale": _axis(*bank_range(table)),
-        "own": _axis(
+        "scale": axis(*bank_range(table)),
+        "own": axis(
             min(min(row.low, row.car) for row in rows), max(max(row.high, row.car) for row in rows)
         ),
         "notes": [KEY, *([found.tie] if found.tie else [])],
-        "faces": _faces(shown, table, [row.number for row in rows]),
+        "became": became(table, filter)[:PAIRS],
+        "faces": _faces(shown, table, [row.number for row in rows], gone),
     }
 
 
@@ -89,7 +95,8 @@ def bank_range(table: CarTable) -> tuple[float, float]:
     )
 
 
-def _axis(lowest: float, highest: float) -> dict[str, Any]:
+def axis(lowest: float, highest: float) -> dict[str, Any]:
+    """Return an axis of CAR that has zero on it: low, high, and ticks in percentage points."""
     low, high = min(0.0, lowest), max(0.0, highest)
     # Not MaxNLocator's: below half a point, one decimal would give two places one name.
     span = 100 * (high - low)
@@ -99,10 +106,11 @@ def _axis(lowest: float, highest: float) -> dict[str, Any]:
     return {"low": low, "high": high, "ticks": ticks}
 
 
-def _faces(shown: Snapshot, table: CarTable, numbers: list[int]) -> dict[str, list[str]]:
+def _faces(shown: Snapshot, table: CarTable, numbers: list[int], gone: str) -> dict[str, list[str]]:
     if not shown.own_data:
         return {}
-    found = choose_faces(table, shown.filter, numbers)
+    without = f"without {gone}" if gone else ""
+    found = choose_faces(table, shown.filter, numbers, without)
     return {str(n): [image_key(shown, face.image), face.words] for n, face in found.items()}
 
 
@@ -114,7 +122,8 @@ def changed(shown: Snapshot) -> dict[str, Any]:
     dict
         filter, number (of the class; -1 for none); problem (a sentence where none can be shown);
         items: [key, image, before, after, change], the answers by the classes' numbers and the
-        change by its place in `CHANGES`; more (how many are not shown); note.
+        change by its place in `CHANGES`; more (how many are not shown); note; became, as in
+        `classes`.
     """
     number = shown.looks.opened
     found: dict[str, Any] = {
@@ -128,7 +137,9 @@ def changed(shown: Snapshot) -> dict[str, Any]:
     items = changed_images(shown, shown.table, shown.filter, number)
     unknown = shown.normalization is None and bool(items)
     note = "Preprocessing unknown: colours stretched." if unknown else ""
-    return {**found, "items": items[:MOST], "more": max(len(items) - MOST, 0), "note": note}
+    pairs = became(shown.table, shown.filter, number)
+    told = {"items": items[:MOST], "more": max(len(items) - MOST, 0), "note": note}
+    return {**found, **told, "became": pairs[:PAIRS]}
 
 
 def changed_images(

@@ -27,12 +27,15 @@ class Face:
     words: str
 
 
-def choose_faces(table: CarTable, filter: int, classes: Iterable[int]) -> dict[int, Face]:
+def choose_faces(
+    table: CarTable, filter: int, classes: Iterable[int], without: str = ""
+) -> dict[int, Face]:
     """Return an image of each class by its number, for a filter that the table holds.
 
     The first one that is lost without the filter, else that changes otherwise, else that is right,
-    else of all; none for a class without images.
+    else of all; none for a class without images. `without` says so in words ("without these 3").
     """
+    without = without or f"without filter {filter}"
     before, after = table.baseline, table.predictions[table.row(filter)]
     right = before == table.targets
     # The lowest rank wins, and of one rank the image that comes first.
@@ -42,16 +45,16 @@ def choose_faces(table: CarTable, filter: int, classes: Iterable[int]) -> dict[i
         own = np.flatnonzero(table.targets == number)
         if len(own):
             place = int(own[np.argmin(rank[own])])
-            faces[number] = Face(int(table.images[place]), _words(table, filter, place, after))
+            faces[number] = Face(int(table.images[place]), _words(table, place, after, without))
     return faces
 
 
-def _words(table: CarTable, filter: int, place: int, after: Any) -> str:
+def _words(table: CarTable, place: int, after: Any, without: str) -> str:
     def answer(number: int) -> str:
         right = number == table.targets[place]
         return "right" if right else f"taken for {table.shown_classes[number]}"
 
     image, now = f"Image {int(table.images[place])}", answer(int(after[place]))
     if after[place] == table.baseline[place]:
-        return f"{image}: {now} with and without filter {filter}"
-    return f"{image}: {answer(int(table.baseline[place]))}; without filter {filter} {now}"
+        return f"{image}: {now} with and {without}"
+    return f"{image}: {answer(int(table.baseline[place]))}; {without} {now}"

@@ -42,16 +42,21 @@ def names(shown: Snapshot) -> dict[str, Any]:
         devices; banks: layer and words each; classes: by their numbers, as every record shows
         them. Data that names none may have a network that does: then they come with a record.
     """
-    record = shown.table if shown.table is not None else shown.path
-    classes = (shown.images.classes or ()) if record is None else record.classes
     return {
         "devices": list(shown.devices),
         "banks": [
             {"layer": b.layer, "words": f"{b.layer} ({counted(b.filters, 'filter')})"}
             for b in shown.banks
         ],
-        "classes": list(shown_names(classes)),
+        "classes": class_names(shown),
     }
+
+
+def class_names(shown: Snapshot) -> list[str]:
+    """Return the classes' names, by their numbers, as every record shows them."""
+    record = shown.table if shown.table is not None else shown.path
+    classes = (shown.images.classes or ()) if record is None else record.classes
+    return list(shown_names(classes))
 
 
 def _other_images(table: CarTable) -> str:

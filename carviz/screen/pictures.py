@@ -12,10 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.screen.keys import SHEET
-from carviz.session import LARGE, SIDE, SIGHTS, Snapshot, as_bytes, png, reduced, rgb_image, small
+from carviz.session import (
+    LARGE,
+    SIDE,
+    SIGHTS,
+    OneImage,
+    Snapshot,
+    as_bytes,
+    png,
+    reduced,
+    rgb_image,
+    small,
+)
 
 SMALL = 96
 """Pixels of the longer side of a picture on a tab."""
+VIEW = 448
+"""Pixels of the longer side of an image that is looked at."""
+DIMMED, BRIGHT = 0.4, (255, 196, 0)
+"""How bright an image is where a filter does not answer, and its colour where it answers most."""
 QUALITY = 88
 """Of an image of the data, of 100."""
 
@@ -61,6 +76,12 @@ def make_picture(shown: Snapshot, key: str) -> Made | None:
             return _one(shown, sort, filter, SMALL)
         case "large", [_, str(sort), int(filter), int()] if sort in SIGHTS:
             return _one(shown, sort, filter, LARGE)
+        case "view", [_, int(number), int(version)]:
+            return _view(shown.one_image, number, version, on_map=False)
+        case "map", [_, int(number), int(version), int(filter), str(strongest)]:
+            one = shown.one_image
+            here = one is not None and (one.filter, f"{one.strongest:.6g}") == (filter, strongest)
+            return _view(one, number, version, on_map=True) if here else None
         case "patch", [_, int(filter), int(place), int()]:
             sheet = shown.seen.sheets.get(filter) or []
             return Made("image/png", sheet[place].png) if 0 <= place < len(sheet) else None
@@ -70,6 +91,20 @@ def make_picture(shown: Snapshot, key: str) -> Made | None:
 def _image(shown: Snapshot, number: int) -> Made:
     picture = reduced(as_bytes(rgb_image(number, shown.images, shown.normalization)), SIDE)
     return Made("image/webp", _webp(picture))
+
+
+def _view(one: OneImage | None, number: int, version: int, *, on_map: bool) -> Made | None:
+    """Return the image that is looked at, large, or where the filter answers on it."""
+    if one is None or one.key != (number, version):
+        return None
+    picture = one.picture
+    if on_map:
+        share = np.clip(one.map / one.strongest if one.strongest > 0 else 0 * one.map, 0, 1)
+        share = np.sqrt(share)  # what is a quarter of the strongest is still seen from far
+        dimmed = DIMMED * picture.mean(axis=2, keepdims=True)
+        heat = share[..., None] * np.array(BRIGHT)
+        picture = np.asarray((1 - share[..., None]) * dimmed + heat + 0.5).astype(np.uint8)
+    return Made("image/png", png(reduced(picture, VIEW)))
 
 
 def _pictures(shown: Snapshot, sort: str) -> dict[int, Any]:

@@ -50,7 +50,7 @@ def tab(shown: Snapshot, name: Sight) -> dict[str, Any]:
         small = [items[0][0], "", False]
         large = {"picture": None, "words": "", "items": items, "note": note, "coming": False}
     else:
-        small, picture = _small(shown, name, shown.filter), _large(shown, name)
+        small, picture = small_picture(shown, name, shown.filter), _large(shown, name)
         words = "" if picture else _why_none(shown, name)
         coming = words in (LATER, SOON)
         large = {"picture": picture, "words": words, "items": [], "note": "", "coming": coming}
@@ -71,12 +71,18 @@ def _drawn(shown: Snapshot, name: Sight, filter: int) -> tuple[Any, int] | None:
     return None if picture is None else (picture, shown.seen.version(name, filter))
 
 
-def _small(shown: Snapshot, name: Sight, filter: int) -> list[Any] | None:
+def small_picture(shown: Snapshot, name: Sight, filter: int) -> list[Any] | None:
+    """Return a filter's small picture of one sort, as `sight` has it; None before it is there."""
     found = _drawn(shown, name, filter)
     if found is None:
         return None
     picture, version = found
     return [key(shown, "small", name, filter, version), "", _is_coarse(picture)]
+
+
+def any_picture(shown: Snapshot, sort: Sight, filter: int) -> list[Any] | None:
+    """Return a filter's small picture of this sort, else of its weights."""
+    return small_picture(shown, sort, filter) or small_picture(shown, "weights", filter)
 
 
 def _large(shown: Snapshot, name: Sight) -> list[Any] | None:
@@ -136,7 +142,7 @@ def siblings(shown: Snapshot) -> dict[str, Any]:
         {
             "filter": number,
             "words": likeness_words(likeness),
-            "picture": _small(shown, sort, number) or _small(shown, "weights", number),
+            "picture": any_picture(shown, sort, number),
         }
         for number, likeness in alike
     ]

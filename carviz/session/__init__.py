@@ -1,10 +1,12 @@
 """Floor 6: a model on its data, explained in the background; it names no widget library."""
 
+from carviz.session.bank_tables import best as best_table
 from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.front import open_session
 from carviz.session.loading import BUNDLED, How, by_name, left_out, usual_limit
-from carviz.session.looks import View
+from carviz.session.looks import OWN, View
+from carviz.session.one_image import Needed, OneImage, changed_images
 from carviz.session.seeing.kept import LARGE, SIGHTS, Seen, Sight
 from carviz.session.seeing.making import small
 from carviz.session.session import Session
@@ -17,11 +19,14 @@ from carviz.session.worker import Throttle
 __all__ = [
     "BUNDLED",
     "LARGE",
+    "OWN",
     "SIDE",
     "SIGHTS",
     "Exported",
     "How",
+    "Needed",
     "News",
+    "OneImage",
     "Seen",
     "Session",
     "Sight",
@@ -30,8 +35,10 @@ __all__ = [
     "Throttle",
     "View",
     "as_bytes",
+    "best_table",
     "by_name",
     "car_of",
+    "changed_images",
     "left_out",
     "open_session",
     "png",

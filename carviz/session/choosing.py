@@ -8,7 +8,8 @@ from typing import Any
 
 from carviz.banks import find_layer
 from carviz.checks import check_filter
-from carviz.session.looks import Looks
+from carviz.session.looks import OWN, Looks
+from carviz.session.own_image import OwnImage
 from carviz.session.picks import Picks
 from carviz.session.state import State
 
@@ -104,6 +105,21 @@ def pin(state: State, filter: Any) -> None:
     """Let a filter stay beside the chosen one; -1 for none."""
     number = -1 if filter == -1 else check_number(state, filter)
     _take_picks(state, dataclasses.replace(state.picks, pinned=number))
+
+
+def choose_own_image(state: State, own: OwnImage) -> None:
+    """Look at a picture of the reader's own."""
+    state.image.own, state.image.refused = own, ""
+    state.image.forget()
+    choose_looks(state, state.looks.changed(view="image", image=OWN), False)
+    state.tell("view")  # it may be another picture in the same place
+    state.worker.wake()
+
+
+def refuse_image(state: State, words: str) -> None:
+    """Say why a picture that was given is not taken; what is looked at stays."""
+    state.image.refused = words
+    state.tell("view")
 
 
 def _take_picks(state: State, picks: Picks) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from carviz.banks import Bank
-from carviz.results import CarTable, SelectivityTable
+from carviz.results import CarTable, JointTable, SelectivityTable
 from carviz.selectivity import measure_selectivity
 from carviz.session.bank_paths import BankPaths
 from carviz.session.bank_tables import BankTables
@@ -27,6 +27,8 @@ class Findings:
         The banks that read RGB of which images have said, too, which filters are dead.
     paths
         The paths of pruning.
+    sets
+        What sets of filters cost that were removed together, by their numbers in ascending order.
     seen
         Pictures of what the filters see, and their siblings.
     left
@@ -38,6 +40,7 @@ class Findings:
     kinds: dict[str, SelectivityTable] = dataclasses.field(default_factory=dict)
     judged: set[str] = dataclasses.field(default_factory=set)
     paths: dict[str, BankPaths] = dataclasses.field(default_factory=dict)
+    sets: dict[str, dict[tuple[int, ...], JointTable]] = dataclasses.field(default_factory=dict)
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
     left: tuple[str, int, int] | None = None
 
@@ -56,6 +59,10 @@ class Findings:
     def paths_of(self, layer: str) -> BankPaths:
         """Return the paths of one bank, to be added to."""
         return self.paths.setdefault(layer, BankPaths())
+
+    def sets_of(self, layer: str) -> dict[tuple[int, ...], JointTable]:
+        """Return the sets of one bank, to be added to."""
+        return self.sets.setdefault(layer, {})
 
     def seen_of(self, layer: str) -> Seen:
         """Return what is seen of one bank, to be added to."""

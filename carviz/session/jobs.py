@@ -25,7 +25,8 @@ from carviz.session.pruning import (
     pruning_ended,
 )
 from carviz.session.state import State
-from carviz.session.status import how_it_ended, how_opening_ended
+from carviz.session.status import how_it_ended, how_opening_ended, set_words
+from carviz.session.together import measure_set, set_ended
 from carviz.session.worker import Job
 
 
@@ -47,8 +48,11 @@ class Jobs:
 
     def compute(self, scope: str) -> None:
         """See `Session.compute`."""
-        if scope not in ("bank", "filter"):
-            raise ValueError(f"scope is 'bank' or 'filter'; found {scope!r}.")
+        if scope not in ("bank", "filter", "together"):
+            raise ValueError(f"scope is 'bank', 'filter' or 'together'; found {scope!r}.")
+        if scope == "together":
+            self._compute_together()
+            return
         state = self._state
         layer, filters = state.layer, [state.filter] if scope == "filter" else None
         state.filter_asked |= scope == "filter"
@@ -58,6 +62,23 @@ class Jobs:
             f"{layer}: preparing",
             layer,
         )
+
+    def _compute_together(self) -> None:
+        state = self._state
+        layer, filters = state.layer, state.picks.ascending
+        if not filters:
+            raise ValueError(
+                "Filters are removed together that were picked; none is. Pick some in the gallery, "
+                "or in Python: picked = [3, 5]."
+            )
+        self._start(
+            lambda job: measure_set(state, job, layer, filters),
+            lambda job: set_ended(state, job, layer, filters),
+            f"{set_words(filters, layer)}: preparing",
+            layer,
+        )
+        state.looks = state.looks.changed(view="several")
+        state.tell("view")
 
     def prune(self, count: int | None, held_out: float | None) -> None:
         """See `Session.prune`."""

@@ -19,3 +19,8 @@ class Picks:
 
     several: tuple[int, ...] = ()
     pinned: int = -1
+
+    @property
+    def ascending(self) -> tuple[int, ...]:
+        """The filters that are removed together, by their numbers."""
+        return tuple(sorted(self.several))

@@ -16,6 +16,7 @@ from carviz.session.every_filter import snapshots_of_all
 from carviz.session.jobs import Jobs
 from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Order, View
+from carviz.session.own_image import read_picture
 from carviz.session.seeing.kept import Sight
 from carviz.session.seeing.seeing import Seeing
 from carviz.session.seeing.whole import make_whole
@@ -106,26 +107,6 @@ class Session(Values):
             choosing.choose_place(self._state, count)
 
     @property
-    def picked(self) -> tuple[int, ...]:
-        """The filters of the bank that are picked to be removed together."""
-        return self._state.picks.several
-
-    @picked.setter
-    def picked(self, filters: Sequence[int]) -> None:
-        with self._lock:
-            choosing.pick(self._state, filters)
-
-    @property
-    def pinned(self) -> int:
-        """The filter that stays beside the chosen one; -1 for none."""
-        return self._state.picks.pinned
-
-    @pinned.setter
-    def pinned(self, filter: int) -> None:
-        with self._lock:
-            choosing.pin(self._state, filter)
-
-    @property
     def device(self) -> str:
         """Where it runs."""
         return self._state.device
@@ -178,6 +159,32 @@ class Session(Values):
             )  # fmt: skip
             choosing.choose_looks(self._state, looks, gallery is not None)
 
+    def show_image(self, picture: Any, name: str = "") -> None:
+        """Look at a picture of one's own: the network's answers, the filter's map, what it needs.
+
+        Parameters
+        ----------
+        picture
+            A file, its bytes, a PIL image, or an array (height, width, 3) of uint8 or of floats in
+            [0, 1]. It becomes what the network reads as the data's images do.
+        name
+            What to call it; "" for the file's name.
+
+        Raises
+        ------
+        FileNotFoundError, TypeError, ValueError
+            If it is no picture, or one of more than 40 million pixels. That the network cannot
+            read it is told on the screen.
+        """
+        own = read_picture(picture, name)
+        with self._lock:
+            choosing.choose_own_image(self._state, own)
+
+    def refuse_image(self, error: Exception) -> None:
+        """Tell on the screen why a picture of one's own is not taken."""
+        with self._lock:
+            choosing.refuse_image(self._state, str(error))
+
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment, frozen."""
         with self._lock:
@@ -202,19 +209,21 @@ class Session(Values):
             for share in make_whole(self._state, sights, siblings, self._worker.do):
                 tell(share)
 
-    def compute(self, scope: Literal["bank", "filter"] = "bank") -> None:
+    def compute(self, scope: Literal["bank", "filter", "together"] = "bank") -> None:
         """Measure CAR in the background; a job that runs already is ended, its table kept.
 
         Parameters
         ----------
         scope
             "bank" for every filter of `layer`, "filter" for the chosen one: its result is merged
-            with what is known of the bank on the same images.
+            with what is known of the bank on the same images. "together" for those that are
+            `picked`: removed all at once, and each alone.
 
         Raises
         ------
         ValueError
-            If `scope` is neither. What fails later is told in `status`, and raised by `wait`.
+            If `scope` is none of these, or none is picked. What fails later is told in `status`,
+            and raised by `wait`.
         """
         with self._lock:
             self._jobs.compute(scope)

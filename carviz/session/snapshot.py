@@ -9,37 +9,20 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from carviz.banks import Bank
-from carviz.class_lists import class_lists
 from carviz.evaluate import Images, Normalization
-from carviz.results import CarTable, PruningPath, RandomBand, SelectivityTable
+from carviz.results import CarTable, JointTable, PruningPath, RandomBand, SelectivityTable
 from carviz.session.bank_paths import missing_criteria
-from carviz.session.bank_tables import car_of
 from carviz.session.exporting import Exported
 from carviz.session.loading import PLAINLY, How
 from carviz.session.looks import Looks
+from carviz.session.one_image import Needed, OneImage
+from carviz.session.own_image import OwnImage
 from carviz.session.picks import Picks
-from carviz.session.seeing.kept import SIGHTS, Seen
-from carviz.wording import (
-    CRITERIA,
-    KIND_LETTERS,
-    apart_words,
-    band_words,
-    counts_words,
-    flips_words,
-    index_words,
-    interval_words,
-    kind_words,
-    percent,
-    points,
-    rank_words,
-    seen_words,
-)
+from carviz.session.seeing.kept import Seen
+from carviz.session.snapshot_json import as_json
 
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure
-
-CLASSES = 5
-"""Classes at each end of a filter's list."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,6 +69,18 @@ class Snapshot:
         What is looked at.
     picks
         The filters that are picked to be removed together, and the one that is pinned.
+    joint
+        What they cost together; None before that was measured.
+    image
+        The number of the image that is looked at, -2 for the reader's own.
+    one_image, needed
+        What is known of that image and the chosen filter, and of it and the bank; None before.
+    own_image
+        The reader's own picture.
+    image_problem
+        Why nothing can be known of that image; "" where it can.
+    image_refused
+        Why the last picture of one's own was not taken; "" where it was.
     order
         The bank's filters as they are sorted.
     seen
@@ -143,6 +138,13 @@ class Snapshot:
     exported: Exported | None = None
     looks: Looks = dataclasses.field(default_factory=Looks)
     picks: Picks = dataclasses.field(default_factory=Picks)
+    joint: JointTable | None = None
+    image: int = 0
+    one_image: OneImage | None = None
+    needed: Needed | None = None
+    own_image: OwnImage | None = None
+    image_problem: str = ""
+    image_refused: str = ""
     device: str = "cpu"
     untraceable: bool = False
     banks: tuple[Bank, ...] = ()
@@ -250,134 +252,4 @@ class Snapshot:
             classes (of the chosen filter, at both ends), class_notes (sentences about them),
             pruning (None before), pictures.
         """
-        return {
-            "model": self.model,
-            "data": self.data,
-            "images": len(self.images),
-            "device": self.device,
-            "banks": [
-                {"layer": b.layer, "filters": b.filters, "gate": b.gate, "reads_rgb": b.reads_rgb}
-                for b in self.banks
-            ],
-            "layer": self.layer,
-            "filter": self.filter,
-            "count": self.count,
-            **dataclasses.asdict(self.looks),
-            "busy": self.busy,
-            "progress": self.progress,
-            "status": self.status,
-            "filters": self._filters(),
-            "chosen": self._chosen(),
-            **self._classes(),
-            "pruning": self._pruning(),
-            "pictures": {sight: sorted(self.seen.pictures(sight)) for sight in SIGHTS},
-        }
-
-    def _filters(self) -> list[dict[str, Any]]:
-        kinds, car = self.selectivity, car_of(self.tables, self.bank.filters)
-        rows = []
-        for filter in self.order:
-            kind = "" if kinds is None else str(kinds.kind[filter])
-            known = car[filter] == car[filter]
-            rows.append(
-                {
-                    "filter": filter,
-                    "kind": kind,
-                    "mark": KIND_LETTERS.get(kind, ""),
-                    "car": float(car[filter]) if known else None,
-                    "car_words": points(car[filter], unit=False) if known else "",
-                }
-            )
-        return rows
-
-    def _chosen(self) -> dict[str, Any]:
-        kinds, found = self.selectivity, None
-        said: dict[str, Any] = {"filter": self.filter, "measured": self.measured}
-        if kinds is not None:
-            kind = str(kinds.kind[self.filter])
-            index = float(kinds.color_index[self.filter])
-            said |= {
-                "kind": kind,
-                "kind_words": kind_words(kind),
-                "color_index": index if index == index else None,
-                "index_words": index_words(index),
-            }
-        if self.table is not None and self.measured:
-            found = self.table.summary(self.filter, k=0)
-            said |= {
-                name: value
-                for name, value in dataclasses.asdict(found).items()
-                if name not in ("layer", "top", "bottom") and value == value  # no NaN in JSON
-            }
-            said |= {
-                "car_words": points(found.car, unit=False),
-                "interval_words": interval_words(found.low, found.high, unit=False),
-                "flips_words": flips_words(found.lost, found.gained, found.images),
-                "rank_words": rank_words(found, self.bank.filters),
-                "apart_words": apart_words(self.table),
-                "seen_words": seen_words(self.table),
-                "complete": self.table.complete,
-            }
-        return said
-
-    def _classes(self) -> dict[str, Any]:
-        if self.table is None or not self.measured:
-            return {"classes": [], "class_notes": []}
-        found = class_lists(self.table, self.filter, CLASSES)
-        notes = [note for note in (found.doubt, found.rest, found.tie) if note]
-        blocks = [
-            {
-                "title": title,
-                "rows": [
-                    {
-                        **dataclasses.asdict(row),
-                        "car_words": points(row.car, unit=False),
-                        "interval_words": interval_words(row.low, row.high, unit=False),
-                        "counts_words": counts_words(row.lost, row.gained, row.images),
-                    }
-                    for row in rows
-                ],
-            }
-            for title, rows in found.blocks
-        ]
-        return {"classes": blocks, "class_notes": notes}
-
-    def _pruning(self) -> dict[str, Any] | None:
-        if self.path is None:
-            return None
-        return {
-            "order": self.path.order.tolist(),
-            "accuracy": [float(a) for a in self.path.accuracy],
-            "accuracy_words": percent(self.path.accuracy[self.count]),
-            "paths": {
-                path.criterion: {
-                    "name": CRITERIA[path.criterion],
-                    "order": path.order.tolist(),
-                    "accuracy": [float(a) for a in path.accuracy],
-                }
-                for path in self.paths
-            },
-            "chosen_on": len(self.path.targets),
-            "tie_share": self.path.tie_share if len(self.path) else None,
-            "band": None if self.band is None else _band_json(self.band),
-            "held_out": None if self.held_out is None else _held_out_json(self.held_out),
-            "exported": None if self.exported is None else str(self.exported.path),
-        }
-
-
-def _band_json(band: RandomBand) -> dict[str, Any]:
-    """Return a band of random orders: at each place the lowest, the highest and the mean."""
-    return {
-        "draws": len(band),
-        "seed": band.seed,
-        "covers": band.covers,
-        "lowest": band.lowest.tolist(),
-        "highest": band.highest.tolist(),
-        "mean": band.mean.tolist(),
-        "words": band_words(band),
-    }
-
-
-def _held_out_json(path: PruningPath) -> dict[str, Any]:
-    """Return the accuracy of an order on images that had no part in it."""
-    return {"images": len(path.targets), "accuracy": [float(a) for a in path.accuracy]}
+        return as_json(self)

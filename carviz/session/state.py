@@ -17,7 +17,8 @@ from carviz.session.exporting import Exported
 from carviz.session.findings import Findings
 from carviz.session.home import Cancelled
 from carviz.session.loading import by_name
-from carviz.session.looks import Looks
+from carviz.session.looks import OWN, Looks
+from carviz.session.one_image import ImageState, Key, changed_images
 from carviz.session.picks import Picks
 from carviz.session.seeing.kept import Demand, Seen, Sight
 from carviz.session.snapshot import Snapshot
@@ -79,6 +80,8 @@ class State:
         (F, height, width, 3) in [0, 1]: RGB weights of the bank; None if it reads no RGB.
     picks
         Filters that are chosen beside that one.
+    image
+        The reader's own image, and what is known of the one that is looked at.
     looks, looked
         What is looked at, and whether anybody has looked.
     filter_asked, gallery_asked
@@ -108,7 +111,7 @@ class State:
         self.pictures: NDArray[Any] | None = None
         self.looked = False
         self.filter_asked, self.gallery_asked = False, False
-        self.looks, self.picks = Looks(), Picks()
+        self.looks, self.picks, self.image = Looks(), Picks(), ImageState()
         self.data_names: list[str] = []
         self.busy, self.progress, self.status, self.story = False, 0.0, READY, ""
         self.job: Job | None = None
@@ -123,6 +126,7 @@ class State:
     def take(self, subject: Subject, findings: Findings) -> None:
         """Be about another subject, of which this much is known."""
         self.subject, self.findings = subject, findings
+        self.image.forget()
         if by_name(subject.origin):
             asked = subject.data_asked
             former = [name for name in self.data_names if name != asked]
@@ -261,6 +265,16 @@ class State:
         if free and tables and tables[-1].car.max() > 0:  # else many cost nothing
             self.filter = int(tables[-1].order[0])
 
+    def image_key(self) -> Key:
+        """Return which image is looked at: the chosen one, else the first the filter changes."""
+        number, own = self.looks.image, self.image.own
+        if number == OWN and own is not None:
+            return OWN, own.version
+        if 0 <= number < len(self.subject.images):
+            return number, 0
+        table = self.table if self.own_data(self.table) else None
+        return next(iter(changed_images(table, self.filter)), 0), 0
+
     def order(self) -> list[int]:
         """Return the bank's filters as the gallery has them; what is not known comes last."""
         key = np.arange(self.bank.filters, dtype=float)
@@ -284,7 +298,7 @@ class State:
 
     def snapshot(self) -> Snapshot:
         """Return all that is known and chosen at this moment."""
-        subject, known = self.subject, self.paths_of(self.layer)
+        subject, known, key = self.subject, self.paths_of(self.layer), self.image_key()
         return Snapshot(
             model=subject.model_name,
             data=subject.data_name,
@@ -307,6 +321,13 @@ class State:
             exported=self.exported,
             looks=self.looks,
             picks=self.picks,
+            image=key[0],
+            one_image=self.image.one_of(key, self.layer, self.filter),
+            needed=self.image.needed_of(key, self.layer),
+            own_image=self.image.own,
+            image_problem=self.image.problem_of(key, self.layer, self.filter),
+            image_refused=self.image.refused,
+            joint=self.findings.sets_of(self.layer).get(self.picks.ascending),
             order=tuple(self.order()),
             seen=self.seen.copy(),
             subject="-".join(digest[:12] for digest in subject.digests),

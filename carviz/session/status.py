@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from carviz.results import CarTable, PruningPath
+from collections.abc import Sequence
+
+from carviz.results import CarTable, JointTable, PruningPath
 from carviz.session.subject import Subject
 from carviz.session.worker import Job
 from carviz.wording import counted, points, seen_words
@@ -81,6 +83,30 @@ def how_it_ended(job: Job, table: CarTable | None) -> str:
     if job.stopped:
         return f"{job.remark}Cancelled: {told(table)}, and kept."
     return f"{job.remark}Done in {job.seconds:.1f} s: {told(table)}."
+
+
+def set_words(filters: Sequence[int], layer: str) -> str:
+    """Name a set of filters: "3, 5 and 8 of features.0"; of many their number."""
+    if len(filters) > NAMED:
+        return f"{len(filters)} filters of {layer} together"
+    *first, last = map(str, filters)
+    which = f"{', '.join(first)} and {last} together" if first else f"Filter {last}"
+    return f"{which}, of {layer}"
+
+
+NAMED = 6
+"""Filters of a set that are named one by one."""
+
+
+def how_set_ended(job: Job, table: JointTable | None, filters: Sequence[int]) -> str:
+    """Say how the measurement of a set ended."""
+    if job.error is not None:
+        return _failure(job)
+    if table is None:
+        return "Cancelled: nothing of the set is known yet."
+    count = len(filters)
+    what = "together, and one by one" if count > 1 else "by itself"
+    return f"{job.remark}Done in {job.seconds:.1f} s: {counted(count, 'filter')} removed {what}."
 
 
 def pruning_words(layer: str, done: int, total: int, left: str) -> str:

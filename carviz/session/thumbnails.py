@@ -18,10 +18,10 @@ def rgb_image(
     number: int, images: Images, normalization: Normalization | None
 ) -> NDArray[np.float64]:
     """Return one image, by its number, as a picture (height, width, 3) in [0, 1]."""
-    return _rgb(images.read([number])[0][0], normalization)
+    return rgb_picture(images.read([number])[0][0], normalization)
 
 
-def _rgb(image: Any, normalization: Normalization | None) -> NDArray[np.float64]:
+def rgb_picture(image: Any, normalization: Normalization | None) -> NDArray[np.float64]:
     """Return a picture (height, width, 3) in [0, 1] of one image tensor."""
     image = image.detach().cpu().float()
     if normalization is not None and len(normalization.mean) in (1, len(image)):

@@ -1,12 +1,14 @@
-"""What anybody may read of a session, value by value."""
+"""What anybody may read of a session, value by value, and what may be picked in it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from carviz.banks import Bank
 from carviz.results import CarTable, PruningPath, SelectivityTable
+from carviz.session import choosing
 from carviz.session.exporting import Exported
 from carviz.session.looks import Looks
 from carviz.session.state import State
@@ -14,7 +16,7 @@ from carviz.session.subject import Subject
 
 
 class Values:
-    """The values of a `Session` that it alone changes; those that can be set stand there."""
+    """The values of a `Session` that it alone changes, and which filters are picked."""
 
     _state: State
     _lock: AbstractContextManager[Any]
@@ -85,3 +87,23 @@ class Values:
     def exported(self) -> Exported | None:
         """The last smaller network that was saved of this bank, and what became smaller."""
         return self._state.exported
+
+    @property
+    def picked(self) -> tuple[int, ...]:
+        """The filters of the bank that are picked to be removed together."""
+        return self._state.picks.several
+
+    @picked.setter
+    def picked(self, filters: Sequence[int]) -> None:
+        with self._lock:
+            choosing.pick(self._state, filters)
+
+    @property
+    def pinned(self) -> int:
+        """The filter that stays beside the chosen one; -1 for none."""
+        return self._state.picks.pinned
+
+    @pinned.setter
+    def pinned(self, filter: int) -> None:
+        with self._lock:
+            choosing.pin(self._state, filter)

@@ -1,6 +1,10 @@
 """What the messages of a browser do, also where they come late."""
 
+import io
+import json
+
 import pytest
+from PIL import Image
 from support.gated import GATE, data, network
 from support.loadable import NAMES
 from support.shown import Browser, decode, send
@@ -243,3 +247,45 @@ def test_a_slip_in_the_row_ends_no_job(explorer):
     with pytest.raises(FileNotFoundError):
         explorer.wait(WAIT)
     assert "no/such/folder" in explorer.shown_chooser["problem"]
+
+
+def test_filters_are_picked_faster_than_the_screen_follows(explorer):
+    with explorer.session.lock:
+        for filter in (3, 0, 5, 0, 99, -1):
+            send(explorer, {"toggle": filter})
+    assert explorer.session.picked == (3, 5)
+    send(explorer, {"pick": [1, 2, 77]})
+    assert explorer.shown_choice["picked"] == [1, 2]
+    send(explorer, {"pin": 4})
+    send(explorer, {"pin": 70})
+    assert explorer.shown_choice["pinned"] == 4
+    send(explorer, {"look": {"view": "several"}})
+    send(explorer, {"press": "compute together"})
+    explorer.wait(WAIT)
+    assert explorer.view == "several"
+    assert explorer.shown_several["car"]
+
+
+def give(explorer, content, *buffers):
+    """Send a message that has bytes beside it."""
+    data = {"method": "custom", "content": content}
+    explorer.comm.handle_msg({"content": {"data": data}, "buffers": list(buffers)})
+
+
+def test_an_image_comes_as_bytes_and_stays_out_of_the_notebook(explorer):
+    picture = Image.effect_noise((40, 30), 90).convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    give(explorer, {"own": {"name": "noise.png"}}, memoryview(buffer.getvalue()))
+    # The network's images are of other channels' numbers than any picture: nothing says how they
+    # were made, which is told where the picture was given.
+    explorer.session.settle(WAIT)
+    assert explorer.view == "image"
+    assert explorer.shown_image["title"] == "Your image: noise.png"
+    assert "Nothing says how the data was preprocessed" in explorer.shown_image["problem"]
+    state = json.dumps(explorer.get_state(), default=lambda part: str(bytes(part)))
+    assert len(state) < 200_000
+    give(explorer, {"own": {"name": "no.png"}}, b"no picture")
+    assert "found something else" in explorer.shown_image["refused"]
+    give(explorer, {"own": {"name": "no.png"}})
+    give(explorer, {"own": "no"}, b"")

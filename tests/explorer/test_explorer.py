@@ -152,7 +152,7 @@ def test_layers_filters_and_places_that_are_not_there_are_refused(explorer):
         explorer.filter = 6
     with pytest.raises(traitlets.TraitError, match="0 to 0; found 1"):
         explorer.count = 1
-    with pytest.raises(ValueError, match="'bank' or 'filter'; found 'all'"):
+    with pytest.raises(ValueError, match="'bank', 'filter' or 'together'; found 'all'"):
         explorer.compute("all")
     assert (explorer.layer, explorer.filter, explorer.busy) == ("first", 0, False)
 

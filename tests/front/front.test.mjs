@@ -179,3 +179,23 @@ test("a page's deeper bank begins with patches, until a reader says what to show
   assert.equal(go("first"), "weights");
   assert.equal(go("deep"), "weights");
 });
+
+test("a picture is sent with a longer side of 1024 pixels at most, and never as nothing", async () => {
+  const { fitted } = await front("own");
+  assert.deepEqual(fitted(4000, 3000), [1024, 768]);
+  assert.deepEqual(fitted(32, 20), [32, 20]);
+  assert.deepEqual(fitted(9000, 2), [1024, 1]);
+});
+
+test("what images became is counted in a line and in a table", async () => {
+  const { cells, summary } = await front("became");
+  const names = ["cat", "dog", "owl"];
+  const pairs = [[0, 1, 8], [1, 2, 3], [2, 0, 2], [1, 0, 1]];
+  assert.equal(summary(pairs, names), "Become: cat → dog 8, dog → owl 3, owl → cat 2, and 1 more.");
+  assert.equal(summary([[0, 1, 8], [0, 2, 1]], names, "cat"), "Become: → dog 8, → owl 1.");
+  assert.equal(summary([[0, 1, 8], [1, 2, 1]], names, "cat"), "Become: cat → dog 8, dog → owl 1.");
+  const found = cells(pairs, 2);
+  assert.deepEqual(found.rows, [0, 1]);
+  assert.deepEqual(found.columns, [1, 0], "of equals the lower number");
+  assert.equal([...found.counts.values()].reduce((a, b) => a + b, 0) + found.left, 14);
+});

@@ -324,7 +324,7 @@ def test_updates_are_at_most_about_ten_a_second(session):
 
 
 def test_a_scope_that_is_none_is_refused(session):
-    with pytest.raises(ValueError, match="'bank' or 'filter'; found 'all'"):
+    with pytest.raises(ValueError, match="'bank', 'filter' or 'together'; found 'all'"):
         session.compute("all")
     assert not session.busy
 

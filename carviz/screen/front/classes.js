@@ -1,10 +1,11 @@
 // Top and bottom classes as bars with intervals; each opens to the images that changed.
+import { matrix, summary } from "./became.js";
 import { button, focused, make } from "./dom.js";
 import { has } from "./has.js";
 import { paint } from "./pictures.js";
 import * as said from "./wording.js";
 
-function bar(row, scale) {
+export function bar(row, scale) {
   const within = (x) => Math.min(scale.high, Math.max(scale.low, x));
   const at = (x) => (100 * (within(x) - scale.low)) / (scale.high - scale.low);
   const box = make("span", "cv-bar");
@@ -25,7 +26,7 @@ function bar(row, scale) {
   return box;
 }
 
-function axis({ low, high, ticks }) {
+export function axis({ low, high, ticks }) {
   const box = make("div", "cv-axis");
   box.setAttribute("aria-hidden", "true");
   for (const { at, words } of ticks) {
@@ -36,9 +37,10 @@ function axis({ low, high, ticks }) {
   return box;
 }
 
-const AXIS = "CAR of the class, percentage points";
+export const AXIS = "CAR of the class, percentage points";
 
-export function classes(store) {
+// `without` words what the images were looked at without; `scaled` is whether there is another scale.
+export function classes(store, { scaled: rescales = true, without } = {}) {
   const el = make("div", "cv-classes");
   let own = false; // whether bars have a scale of their own filter, not that of the bank
   const scaled = button("Own scale", "cv-button cv-small-button cv-own", () => {
@@ -64,14 +66,21 @@ export function classes(store) {
     const words = make("figcaption");
     words.append(make("span", "", `${names[before]} → ${names[after]}`), make("b", "", said.change(change)));
     paint(image, store, key, ({ problem }) => problem && words.append(make("span", "", problem)));
-    figure.append(image, words);
+    if (!store.live) {
+      figure.append(image, words);
+      return figure;
+    }
+    const open = button("", "cv-look", () => store.send({ look: { view: "image", image: number } }), "Look at it: where the filter answers, and what the network says");
+    open.setAttribute("aria-label", `Look at image ${number}`);
+    open.append(image);
+    figure.append(open, words);
     return figure;
   }
 
   function pictures(number, name, filter, names) {
     const box = make("div", "cv-changed");
     box.setAttribute("role", "region");
-    box.setAttribute("aria-label", `Images of ${name} that change without filter ${filter}`);
+    box.setAttribute("aria-label", `Images of ${name} that change without ${without?.() ?? `filter ${filter}`}`);
     const found = store.printed ? store.changed(number) : store.get("changed");
     if (found.filter !== filter || found.number !== number) {
       box.append(make("p", "", "Loading the images…"));
@@ -82,6 +91,7 @@ export function classes(store) {
       return box;
     }
     if (!found.items.length) box.append(make("p", "", "No image of this class changes."));
+    if (found.became?.length) box.append(make("p", "cv-became", summary(found.became, names, name)));
     const list = make("div", "cv-thumbs");
     list.append(...found.items.map((item) => thumb(item, name, names)));
     box.append(list);
@@ -128,6 +138,15 @@ export function classes(store) {
     return [button, box];
   }
 
+  let unfolded = false; // whether the table of what images became is open
+  function became(pairs, names) {
+    const box = make("details", "cv-became");
+    box.open = unfolded || Boolean(store.printed);
+    box.addEventListener("toggle", () => { unfolded = box.open; });
+    box.append(make("summary", "", summary(pairs, names)), matrix(pairs, names));
+    return box;
+  }
+
   let last = -1;
   function show(changed) {
     if (!has(changed, "classes", "changed", "names") &&
@@ -146,12 +165,13 @@ export function classes(store) {
     const scale = own ? found.own : found.scale;
     scaled.setAttribute("aria-pressed", String(own));
     const line = make("div", "cv-axis-line");
-    line.append(make("span", "", AXIS), scaled);
+    line.append(make("span", "", AXIS), ...(rescales ? [scaled] : []));
     // The scale stays in sight while the list scrolls.
     const foot = make("div", "cv-foot");
     foot.append(axis(scale), line, ...found.notes.map((note) => make("p", "cv-key", note)));
     el.replaceChildren(
       ...(found.doubt ? [make("p", "cv-doubt", found.doubt)] : []),
+      ...(found.became?.length ? [became(found.became, names)] : []),
       ...found.blocks.flatMap(({ title, rows }) => [
         make("h4", "", title), ...rows.flatMap((row) => makeRow(row, found, scale, names, open)),
       ]),

@@ -1,5 +1,6 @@
 // The chosen filter: its pictures behind three tabs, its numbers, its nearest siblings.
 import { button, focused, line, make } from "./dom.js";
+import { ofPinned, paired } from "./beside.js";
 import { has } from "./has.js";
 import { paint } from "./pictures.js";
 
@@ -8,6 +9,20 @@ export function filter(store) {
   const parts = [sight(store), numbers(store), siblings(store)];
   el.append(...parts.map((part) => part.el));
   return { el, show: (changed) => parts.forEach((part) => part.show(changed)) };
+}
+
+// The pinned filter, as the chosen one stands there; without siblings.
+export function pinnedFilter(store) {
+  const el = make("div", "cv-about cv-pinned");
+  const own = ofPinned(store);
+  const parts = [sight(own), numbers(own)];
+  el.append(...parts.map((part) => part.el));
+  const show = (changed) => {
+    if (!has(changed, "beside", "choice", "names")) return;
+    el.classList.toggle("cv-gone", !paired(store));
+    if (paired(store)) for (const part of parts) part.show(null);
+  };
+  return { el, show };
 }
 
 function sight(store) {
@@ -143,7 +158,20 @@ function siblings(store) {
     () => store.send({ look: { siblings: !store.get("choice").siblings } }),
     "The filters of the bank that answer most alike; those below 0.5 are not called alike");
   const box = make("div", "cv-near");
-  el.append(opener, box);
+  const pin = button("", "cv-button cv-small-button cv-pin", () => {
+    const { filter, pinned } = store.get("choice");
+    store.send({ pin: pinned === filter ? -1 : filter });
+  });
+  const head = make("div", "cv-near-head");
+  head.append(opener, ...(store.live ? [pin] : []));
+  el.append(head, box);
+
+  // Whether the one does the other's work shows when both are gone.
+  function removeBoth(other) {
+    store.send({ pick: [store.get("choice").filter, other] });
+    store.send({ look: { view: "several" } });
+    store.send({ press: "compute together" });
+  }
 
   function sibling({ filter, words, picture }) {
     const node = button("", "cv-sibling", () => store.send({ filter }));
@@ -156,12 +184,25 @@ function siblings(store) {
     const said = make("span", "");
     said.append(make("b", "", filter), make("span", "", words));
     node.append(face, said);
-    return node;
+    if (!store.live) return node;
+    const box = make("div", "cv-kin");
+    const question = `Does ${filter} stand in for ${store.get("choice").filter}?`;
+    const twin = button("Twin?", "cv-button cv-small-button", () => removeBoth(filter), `${question} Both are removed.`);
+    twin.setAttribute("aria-label", question);
+    box.append(node, twin);
+    return box;
   }
 
   function show(changed) {
     if (!has(changed, "siblings", "choice")) return;
-    const open = Boolean(store.get("choice").siblings);
+    const { filter, pinned, siblings } = store.get("choice");
+    const open = Boolean(siblings);
+    const own = pinned === filter;
+    pin.textContent = own ? "Unpin" : "Pin";
+    pin.title = own ? "Pinned: choose another filter, and the two stand side by side"
+      : "Let it stay: then choose another filter, and the two stand side by side";
+    pin.setAttribute("aria-label", `${own ? "Unpin" : "Pin"} filter ${filter}`);
+    pin.setAttribute("aria-pressed", String(own));
     const { items, words } = store.get("siblings");
     opener.textContent = `${open ? "▾" : "▸"} ${NEAREST}`;
     opener.setAttribute("aria-expanded", String(open));

@@ -30,7 +30,8 @@ export function gallery(store) {
 
   function show(changed) {
     if (!has(changed, "choice", "bank", "numbers", "gallery")) return;
-    const { layer, filter, order, gallery } = store.get("choice");
+    const { layer, filter, order, gallery, view, picked } = store.get("choice");
+    const many = view === "several";
     const bank = store.get("bank");
     const pictures = store.get("gallery");
     sort.fill(SORTS, order);
@@ -39,10 +40,11 @@ export function gallery(store) {
     const given = sorted(order, car, floats(bank.index), bank.filters).map((n) => {
       const mark = (bank.marks[n] ?? "").trim();
       const words = Number.isNaN(car[n]) ? "" : said.points(car[n], false);
-      const parts = [`Filter ${n}`, said.kind(mark), words ? `CAR ${words} points` : "CAR not measured"];
-      return { filter: n, mark, car: words, label: parts.filter(Boolean).join(", ") };
+      const taken = many && picked.includes(n);
+      const parts = [taken ? `Filter ${n}, picked` : `Filter ${n}`, said.kind(mark), words ? `CAR ${words} points` : "CAR not measured"];
+      return { filter: n, mark, car: words, picked: taken, label: parts.filter(Boolean).join(", ") };
     });
-    tiles.show({ bank: `${layer}/${gallery}`, title: bank.title, pictured: pictures.pictured, given, chosen: filter });
+    tiles.show({ bank: `${layer}/${gallery}`, title: bank.title, pictured: pictures.pictured, given, chosen: filter, many });
     tiles.paint(pictures.sheets);
     note.textContent = pictures.note;
   }

@@ -54,9 +54,9 @@ export class Live {
   }
 
   // A kernel that was restarted refuses what is sent to it; whoever asked for that is told.
-  send(message) {
+  send(message, buffers = []) {
     try {
-      this.#model.send(message);
+      this.#model.send(message, undefined, buffers);
     } catch (error) {
       console.warn(`carviz: nobody hears ${JSON.stringify(message)}.`, error);
       for (const hear of this.#refused) hear();

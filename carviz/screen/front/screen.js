@@ -1,12 +1,12 @@
 // The whole screen: its panels, and which of them are shown. It returns its clean-up.
 import { bank } from "./bank.js";
-import { beside } from "./beside.js";
+import { beside, paired } from "./beside.js";
 import { chooser } from "./chooser.js";
 import { classes } from "./classes.js";
 import { controls } from "./controls.js";
 import { make } from "./dom.js";
 import { doubts } from "./doubts.js";
-import { filter } from "./filter.js";
+import { filter, pinnedFilter } from "./filter.js";
 import { gallery } from "./gallery.js";
 import { gently } from "./gently.js";
 import { glossary } from "./glossary.js";
@@ -33,14 +33,14 @@ export function screen(store, el) {
     header: header(store, row, words, present), words, row, controls: controls(store),
     status: status(store, row), doubts: doubts(store), views: views(store),
     gallery: gallery(store), filter: filter(store), classes: classes(store), bank: bank(store),
-    pruning: pruning(store), several: several(store), image: image(store), beside: beside(store),
+    pruning: pruning(store), several: several(store), image: image(store), beside: beside(store), pinned: pinnedFilter(store),
   };
   const part = (name, ...children) => {
     const box = make("div", name);
     box.append(...children.map((child) => child.el));
     return { el: box };
   };
-  const detail = part("cv-detail", panels.filter, panels.beside, panels.classes);
+  const detail = part("cv-detail", panels.filter, panels.pinned, panels.classes, panels.beside);
   const body = part("cv-body", panels.gallery, detail, panels.several, panels.image, panels.bank, panels.pruning);
   const line = part("cv-line", panels.status, panels.views);
   const { header: top, controls: pressed, doubts: said } = panels;
@@ -52,6 +52,7 @@ export function screen(store, el) {
     for (const panel of Object.values(panels)) panel.show(changed);
     const { view } = store.get("choice");
     root.dataset.view = view;
+    detail.el.classList.toggle("cv-paired", paired(store));
     for (const [box, shown] of [
       [panels.gallery.el, view !== "pruning"], [detail.el, view === "filter"],
       [panels.several.el, view === "several"], [panels.image.el, view === "image"],

@@ -25,6 +25,8 @@ export class Tiles {
   #bank;
   #chosen;
   #out = 0;
+  #many = false;
+  #told; // the filter that was chosen when it was shown last
 
   constructor(store, name) {
     this.#store = store;
@@ -34,13 +36,14 @@ export class Tiles {
     this.#list.setAttribute("aria-orientation", "horizontal");
     this.#list.addEventListener("click", (event) => {
       const tile = event.target.closest(".cv-tile");
-      if (tile) this.#choose(Number(tile.dataset.filter));
+      if (tile) this.#press(Number(tile.dataset.filter));
     });
     this.#list.addEventListener("keydown", (event) => this.#walk(event));
   }
 
-  // `given` are { filter, mark, car, label, out } in the order of the tiles.
-  show({ bank, title, pictured, given, chosen }) {
+  // `given` are { filter, mark, car, label, out, picked } in the order of the tiles; of `many` a click
+  // takes one in, or out again.
+  show({ bank, title, pictured, given, chosen, many = false }) {
     if (bank !== this.#bank || pictured !== this.pictured || given.length !== this.#tiles.size) {
       this.#bank = bank;
       this.pictured = pictured;
@@ -52,9 +55,14 @@ export class Tiles {
       this.#list.classList.toggle("cv-numbers", !pictured);
       this.#chosen = undefined;
     }
+    const other = many !== this.#many || chosen !== this.#told || this.#chosen === undefined;
+    this.#many = many;
+    this.#told = chosen;
     this.#list.setAttribute("aria-label", title);
+    this.#list.setAttribute("aria-multiselectable", String(many));
+    this.#list.classList.toggle("cv-many-picked", many);
     this.#fill(given);
-    if (chosen !== this.#chosen) this.#mark(chosen, this.#list.contains(focused(this.el)));
+    if (other) this.#mark(chosen, this.#list.contains(focused(this.el)));
   }
 
   #fill(given) {
@@ -67,6 +75,9 @@ export class Tiles {
       mark.textContent = t.mark;
       car.textContent = t.car;
       tile.classList.toggle("cv-out", Boolean(t.out));
+      tile.classList.toggle("cv-picked", Boolean(t.picked));
+      const selected = this.#many ? Boolean(t.picked) : t.filter === this.#chosen;
+      tile.setAttribute("aria-selected", String(selected));
       tile.setAttribute("aria-label", t.label);
       tile.title = t.label;
       if (this.#list.children[place] !== tile)
@@ -98,12 +109,12 @@ export class Tiles {
 
   #mark(filter, focus) {
     const old = this.#tiles.get(this.#chosen);
-    if (old) { old.tabIndex = -1; old.setAttribute("aria-selected", "false"); }
+    if (old) { old.tabIndex = -1; if (!this.#many) old.setAttribute("aria-selected", "false"); }
     this.#chosen = filter;
     const tile = this.#tiles.get(filter);
     if (!tile) return;
     tile.tabIndex = 0;
-    tile.setAttribute("aria-selected", "true");
+    if (!this.#many) tile.setAttribute("aria-selected", "true");
     this.#reveal(tile);
     if (focus) tile.focus({ preventScroll: true });
   }
@@ -111,6 +122,12 @@ export class Tiles {
   #choose(filter) {
     this.#mark(filter, true);
     this.#store.send({ filter });
+  }
+
+  #press(filter) {
+    if (!this.#many) return this.#choose(filter);
+    this.#mark(filter, true);
+    this.#store.send({ toggle: filter });
   }
 
   // Only the list scrolls, never the notebook.
@@ -137,6 +154,9 @@ export class Tiles {
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    this.#choose(order[Math.min(last, Math.max(0, to))]);
+    const filter = order[Math.min(last, Math.max(0, to))];
+    if (event.key === "Enter" || event.key === " ") this.#press(filter);
+    else if (this.#many) this.#mark(filter, true); // it is walked to, and not picked yet
+    else this.#choose(filter);
   }
 }

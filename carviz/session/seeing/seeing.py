@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from carviz.evaluate import Watch, inference_mode
 from carviz.session.seeing.kept import Demand, Piece, Seen, Sight, is_looked_at, still_wanted
 from carviz.session.seeing.making import Maker
+from carviz.session.seeing.one_image import ImageLooks
 from carviz.session.seeing.pieces import Pieces, Steps
 from carviz.session.state import State
 from carviz.session.subject import Subject
@@ -30,6 +31,7 @@ class Seeing:
         self._place: tuple[Subject, str, str] | None = None
         self._fresh: dict[Sight, list[int]] = {}
         self._due, self._better = Throttle(PAUSE), Throttle()
+        self._images = ImageLooks(state)
 
     def next_step(self, beside_job: bool) -> Step | None:
         """Return the next step; None if nothing is to be made now."""
@@ -39,6 +41,8 @@ class Seeing:
             return None
         if beside_job and state.network.untraceable:
             return None
+        if (step := self._images.next_step()) is not None:
+            return step
         self._turn_to_here()
         wanted = still_wanted(state.seen, demand, state.layer in state.findings.kinds)
         for piece in [piece for piece in self._begun if piece not in wanted]:
