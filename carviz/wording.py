@@ -15,6 +15,7 @@ from carviz.results import SIGNIFICANT as SIGNIFICANT  # the q up to which a cha
 if TYPE_CHECKING:
     from carviz.results import (
         Agreement,
+        Beyond,
         CarTable,
         ColorCount,
         FilterSummary,
@@ -213,12 +214,23 @@ def _about(number: float) -> str:
     return f"{int(float(f'{math.ceil(number):.1e}')):,}"
 
 
-def excess_words(excess: float, low: float, high: float, p_value: float) -> str:
+WHY = {
+    "stood_in": "where one is missing, another does its work",
+    "too_much": "what gets right without one gets right without another too, or not without all",
+    "shared": "what is lost without one is lost without another too",
+    "made_up": "the loss of one makes up for the loss of another",
+    "won_together": "some images get right only without all of them",
+}
+"""Why filters cost more, and less, together than one by one: see `carviz.results.Beyond`."""
+
+
+def excess_words(excess: float, low: float, high: float, p_value: float, why: Beyond) -> str:
     """Say what filters cost together beyond the sum of what each costs alone, and if that is sure.
 
     Examples
     --------
-    >>> excess_words(0.089, 0.05, 0.12, 0.0001)[:63]
+    >>> from carviz.results import Beyond
+    >>> excess_words(0.089, 0.05, 0.12, 0.0001, Beyond(9, 0, 0, 0, 0))[:63]
     'Together they cost 8.9 points more than one by one: where one i'
     """
     size = points(abs(excess)).removeprefix("+")
@@ -229,19 +241,15 @@ def excess_words(excess: float, low: float, high: float, p_value: float) -> str:
     said = f"Together they cost {size} {more} than one by one"
     if not p_value <= SIGNIFICANT:  # NaN is not sure either
         return f"{said}, which could be chance ({span})."
-    why = (
-        "where one is missing, another does its work"
-        if excess > 0
-        else "what one loses another loses too, or makes up for"
-    )
-    return f"{said}: {why} ({span}, {probability_words(p_value)})."
+    reason = WHY[why.more if excess > 0 else why.less]
+    return f"{said}: {reason} ({span}, {probability_words(p_value)})."
 
 
-def twin_words(one: int, other: int, excess: float, p_value: float) -> str:
+def twin_words(one: int, other: int, excess: float, p_value: float, why: Beyond) -> str:
     """Answer whether one filter stands in for another, by what the two cost beyond their sum."""
     if not p_value <= SIGNIFICANT:
         return f"No sign that {other} stands in for {one}: these images cannot tell."
-    if excess > 0:
+    if excess > 0 and why.more == "stood_in":
         return f"Yes: {other} and {one} stand in for one another."
     return f"No: {other} does not stand in for {one}."
 

@@ -27,7 +27,7 @@ from carviz import (
 )
 from carviz.cli import printing
 from carviz.cli import pruning as cli_pruning
-from carviz.results import CarTable, CarTables
+from carviz.results import Beyond, CarTable, CarTables
 from carviz.results.agreement import Agreement
 from carviz.screen import sections
 from carviz.wording import excess_words, twin_words
@@ -298,19 +298,36 @@ def test_an_agreement_in_words(alpha, low, high, needed, words):
     assert wording.order_words(found) == f"Order by CAR: {expected}."
 
 
+SURE = 0.001
+
+
 def test_what_filters_cost_together_is_said_with_its_doubt():
-    sure = excess_words(0.039, 0.016, 0.061, 0.0001)
+    why = Beyond(stood_in=9, too_much=3, shared=2, made_up=0, won_together=0)
+    sure = excess_words(0.039, 0.016, 0.061, 0.0001, why)
     assert sure.startswith("Together they cost 3.9 points more than one by one: where one is miss")
     assert "p < 0.001" in sure
-    assert "another does its work" not in excess_words(0.039, -0.01, 0.06, 0.2)
-    assert "which could be chance" in excess_words(-0.01, -0.05, 0.02, float("nan"))
-    less = excess_words(-0.2, -0.3, -0.1, 0.001)
-    assert "20.0 points less than one by one: what one loses another loses too" in less
-    assert "what they cost one by one" in excess_words(0.0, -0.01, 0.01, 1.0)
+    assert "another does its work" not in excess_words(0.039, -0.01, 0.06, 0.2, why)
+    assert "which could be chance" in excess_words(-0.01, -0.05, 0.02, float("nan"), why)
+    less = excess_words(-0.2, -0.3, -0.1, SURE, why)
+    assert "20.0 points less than one by one: what is lost without one is lost without an" in less
+    assert "what they cost one by one" in excess_words(0.0, -0.01, 0.01, 1.0, why)
+
+
+@pytest.mark.parametrize(
+    ("excess", "why", "words"),
+    [
+        (0.04, Beyond(3, 5, 0, 0, 0), "right without another too, or not without all"),
+        (-0.04, Beyond(9, 0, 2, 3, 1), "the loss of one makes up for the loss of another"),
+        (-0.04, Beyond(9, 0, 2, 3, 4), "some images get right only without all of them"),
+    ],
+)
+def test_why_is_what_most_of_the_images_say(excess, why, words):
+    assert words in excess_words(excess, -0.1, 0.1, SURE, why)
+    assert twin_words(8, 9, excess, SURE, why) == "No: 9 does not stand in for 8."
 
 
 def test_whether_one_stands_in_for_another():
-    assert twin_words(8, 9, 0.04, 0.001) == "Yes: 9 and 8 stand in for one another."
-    assert twin_words(8, 9, -0.04, 0.001) == "No: 9 does not stand in for 8."
-    assert "cannot tell" in twin_words(8, 9, 0.04, 0.2)
-    assert "cannot tell" in twin_words(8, 9, 0.0, float("nan"))
+    why = Beyond(stood_in=9, too_much=3, shared=0, made_up=0, won_together=0)
+    assert twin_words(8, 9, 0.04, SURE, why) == "Yes: 9 and 8 stand in for one another."
+    assert "cannot tell" in twin_words(8, 9, 0.04, 0.2, why)
+    assert "cannot tell" in twin_words(8, 9, 0.0, float("nan"), why)

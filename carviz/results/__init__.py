@@ -25,13 +25,14 @@ from carviz.results.random_band import RandomBand
 from carviz.results.record import Record
 from carviz.results.score_table import ScoreTable
 from carviz.results.selectivity_table import SelectivityTable
-from carviz.results.sets import as_one_filter
+from carviz.results.sets import Beyond, as_one_filter, beyond
 from carviz.results.sibling_table import SiblingTable
 from carviz.results.statistics import SIGNIFICANT, paired_interval
 from carviz.results.two_filters import TwoFilters, became, two_filters
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
+    "Beyond",
     "CHANCE",
     "COMPENSATION",
     "REDUNDANCY",
@@ -61,6 +62,7 @@ __all__ = [
     "TwoFilters",
     "ValueComparison",
     "as_one_filter",
+    "beyond",
     "became",
     "check_car",
     "class_ends",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from carviz.results import JointTable, as_one_filter
+from carviz.results import JointTable, as_one_filter, beyond
 from carviz.screen.classes import changed, classes
 from carviz.screen.sight import any_picture
 from carviz.session import Snapshot, car_of
@@ -78,12 +78,18 @@ def _numbers(shown: Snapshot, table: JointTable) -> dict[str, Any]:
     if table.sizes[0] > 1:
         excess, p_value = float(table.excess[0]), float(table.p_value[0])
         one, other = (*shown.picks.several, -1)[:2]
-        answer = twin_words(one, other, excess, p_value) if table.sizes[0] == 2 else ""
+        why, size = beyond(table, 0), int(table.sizes[0])
+        answer = twin_words(one, other, excess, p_value, why) if size == 2 else ""
         total = points(float(table.sum_of_cars[0]))
         facts += [
             ["One by one their CARs add up to ", total, "."],
-            [excess_words(excess, float(table.low[0]), float(table.high[0]), p_value), "", ""],
+            [excess_words(excess, float(table.low[0]), float(table.high[0]), p_value, why), "", ""],
         ]
+        if why.stood_in:
+            lost = (
+                f" of the {int(table.lost[0]):,} lost are right when only one of them is missing."
+            )
+            facts.append(["", f"{why.stood_in:,}", lost])
     return {
         "car": points(float(table.car[0]), unit=False),
         "answer": answer,

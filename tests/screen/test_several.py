@@ -8,7 +8,7 @@ import pytest
 from support.gated import data, network
 
 import carviz
-from carviz.results import as_one_filter
+from carviz.results import as_one_filter, beyond
 from carviz.screen.several import NOT_MEASURED, PICK, several
 from carviz.session.picks import Picks
 from carviz.wording import excess_words, flips_words, points
@@ -46,7 +46,10 @@ def test_numbers_are_those_of_the_table(measured, joint):
     words = ["".join(line) for line in found["facts"]]
     assert flips_words(int(joint.lost[0]), int(joint.gained[0]), 80) in words
     assert any(points(joint.sum_of_cars[0]) in line for line in words)
-    assert excess_words(joint.excess[0], joint.low[0], joint.high[0], joint.p_value[0]) in words
+    why = beyond(joint, 0)
+    excess = joint.excess[0], joint.low[0], joint.high[0], joint.p_value[0]
+    assert excess_words(*excess, why) in words
+    assert "when only one of them is missing" not in words[-1]
     assert found["answer"].startswith(("No sign that 0", "Yes: 0", "No: 0"))
     one = as_one_filter(joint, 0)
     rows = [row for block in found["classes"]["blocks"] for row in block["rows"]]
@@ -55,6 +58,17 @@ def test_numbers_are_those_of_the_table(measured, joint):
         assert row["car"] == one.class_car[0, row["number"]]
     titles = " ".join(block["title"] for block in found["classes"]["blocks"])
     assert "without the filter" not in titles
+
+
+def test_how_many_images_need_any_of_them_is_told(measured):
+    joint = carviz.measure_joint(network(), data(), "first", [[0, 1, 5]], progress=False)
+    found = several(picking(measured, [5, 1, 0], joint=joint))
+    assert joint.lost[0] == 13
+    right = (joint.single_predictions == joint.targets).all(axis=0)
+    assert (right & (joint.predictions[0] != joint.targets)).sum() == 3
+    last = "".join(found["facts"][-1])
+    assert last == "3 of the 13 lost are right when only one of them is missing."
+    assert found["answer"] == ""
 
 
 def test_an_opened_class_has_the_images_that_the_set_changes(measured, joint):
