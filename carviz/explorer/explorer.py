@@ -41,6 +41,9 @@ class Explorer(anywidget.AnyWidget):
         The chosen filter's number in its bank.
     view : str
         What is looked at: "filter", "several", "image", "bank" or "pruning".
+    picked : tuple of int
+        The filters of the bank that are picked to be removed together, by ``compute("together")``;
+        another bank begins with none.
     busy : bool
         Whether a job is running.
     progress : float
@@ -73,6 +76,7 @@ class Explorer(anywidget.AnyWidget):
     layer = t.Unicode()
     filter = t.Int(0)
     view = t.Enum(VIEWS, "filter")
+    picked = t.Tuple()
     busy = t.Bool(False)
     progress = t.Float(0.0)
     status = t.Unicode()
@@ -226,20 +230,21 @@ class Explorer(anywidget.AnyWidget):
         session = self.session
         with self.hold_trait_notifications():
             self.layer, self.filter, self.view = session.layer, session.filter, session.view
+            self.picked = session.picked
             self.path, self.count = session.path, session.count
             self.table, self.exported = session.table, session.exported
             self.progress, self.status, self.busy = session.progress, session.status, session.busy
 
-    @t.validate("layer", "filter", "count")
+    @t.validate("layer", "filter", "count", "picked")
     def _check(self, proposal: Any) -> Any:
         try:
             return self.session.check(proposal["trait"].name, proposal["value"])
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             if proposal["trait"].name == "layer":
                 raise
             raise t.TraitError(str(error)) from error
 
-    @t.observe("layer", "filter", "count", "view")
+    @t.observe("layer", "filter", "count", "view", "picked")
     def _chosen(self, change: Any) -> None:
         # What the session has told is what it has already, and nobody's choice.
         if change["name"] == "view":

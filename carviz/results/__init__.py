@@ -32,7 +32,6 @@ from carviz.results.two_filters import TwoFilters, became, two_filters
 from carviz.results.value_comparison import ValueComparison, compare_values
 
 __all__ = [
-    "Beyond",
     "CHANCE",
     "COMPENSATION",
     "REDUNDANCY",
@@ -40,6 +39,7 @@ __all__ = [
     "UNFINISHED",
     "Agreement",
     "Archive",
+    "Beyond",
     "CarTable",
     "CarTables",
     "ClassEnds",
@@ -62,8 +62,8 @@ __all__ = [
     "TwoFilters",
     "ValueComparison",
     "as_one_filter",
-    "beyond",
     "became",
+    "beyond",
     "check_car",
     "class_ends",
     "compare_classes",

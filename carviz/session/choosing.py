@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from carviz.banks import find_layer
-from carviz.checks import check_filter
+from carviz.checks import check_filter, check_filters
 from carviz.session.looks import OWN, Looks
 from carviz.session.own_image import OwnImage
 from carviz.session.picks import Picks
@@ -95,10 +95,14 @@ def choose_looks(state: State, looks: Looks, gallery_asked: bool) -> None:
         state.worker.wake()
 
 
+def check_picked(state: State, filters: Any) -> tuple[int, ...]:
+    """Return filters of the bank, none twice; TypeError, ValueError where one is not of it."""
+    return tuple(dict.fromkeys(check_filters(filters, state.bank.filters, state.layer, "picked")))
+
+
 def pick(state: State, filters: Sequence[int]) -> None:
     """Pick the filters that are to be removed together; none comes twice."""
-    several = tuple(dict.fromkeys(check_number(state, filter) for filter in filters))
-    _take_picks(state, dataclasses.replace(state.picks, several=several))
+    _take_picks(state, dataclasses.replace(state.picks, several=check_picked(state, filters)))
 
 
 def pin(state: State, filter: Any) -> None:
@@ -129,5 +133,10 @@ def _take_picks(state: State, picks: Picks) -> None:
         state.worker.wake()
 
 
-CHECKS = {"layer": check_layer, "filter": check_number, "count": check_place}
+CHECKS: dict[str, Callable[[State, Any], Any]] = {
+    "layer": check_layer,
+    "filter": check_number,
+    "count": check_place,
+    "picked": check_picked,
+}
 """By the attribute of a session."""

@@ -24,3 +24,8 @@ class Picks:
     def ascending(self) -> tuple[int, ...]:
         """The filters that are removed together, by their numbers."""
         return tuple(sorted(self.several))
+
+    def within(self, filters: int) -> Picks:
+        """Return those of them that a bank of so many filters has."""
+        held = tuple(filter for filter in self.several if filter < filters)
+        return Picks(held, self.pinned if self.pinned < filters else -1)

@@ -116,7 +116,7 @@ class Session(Values):
         with self._lock:
             choosing.choose_device(self._state, device)
 
-    def check(self, name: Literal["layer", "filter", "count"], value: Any) -> Any:
+    def check(self, name: Literal["layer", "filter", "count", "picked"], value: Any) -> Any:
         """Return a value as it would be taken by an attribute of that name, or raise ValueError."""
         with self._lock:
             return choosing.CHECKS[name](self._state, value)

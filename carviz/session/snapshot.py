@@ -250,6 +250,7 @@ class Snapshot:
             model, data, images, device, banks, layer, filter, count, what is looked at, busy,
             progress, status, filters (of the bank, as they are sorted), chosen (the filter),
             classes (of the chosen filter, at both ends), class_notes (sentences about them),
-            pruning (None before), pictures.
+            picked, pinned, together (what the picked filters cost removed together, and each alone;
+            None before it is measured), pruning (None before), pictures.
         """
         return as_json(self)

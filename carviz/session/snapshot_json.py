@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from carviz.class_lists import class_lists
-from carviz.results import PruningPath, RandomBand
+from carviz.results import JointTable, PruningPath, RandomBand, beyond
 from carviz.session.bank_tables import car_of
 from carviz.session.seeing.kept import SIGHTS
 from carviz.wording import (
@@ -15,6 +15,7 @@ from carviz.wording import (
     apart_words,
     band_words,
     counts_words,
+    excess_words,
     flips_words,
     index_words,
     interval_words,
@@ -43,6 +44,8 @@ def as_json(shown: Any) -> dict[str, Any]:
         "layer": shown.layer,
         "filter": shown.filter,
         "count": shown.count,
+        "picked": list(shown.picks.several),
+        "pinned": shown.picks.pinned,
         **dataclasses.asdict(shown.looks),
         "busy": shown.busy,
         "progress": shown.progress,
@@ -50,6 +53,7 @@ def as_json(shown: Any) -> dict[str, Any]:
         "filters": _filters(shown),
         "chosen": _chosen(shown),
         **_classes(shown),
+        "together": _together(shown.joint),
         "pruning": _pruning(shown),
         "pictures": {sight: sorted(shown.seen.pictures(sight)) for sight in SIGHTS},
     }
@@ -125,6 +129,39 @@ def _classes(shown: Any) -> dict[str, Any]:
         for title, rows in found.blocks
     ]
     return {"classes": blocks, "class_notes": notes}
+
+
+def _together(table: JointTable | None) -> dict[str, Any] | None:
+    """Return what a set of filters costs, the only one of its table, and each of its members."""
+    if table is None:
+        return None
+    car, (low, high) = float(table.car[0]), (float(end[0]) for end in table.car_interval)
+    lost, gained, images = int(table.lost[0]), int(table.gained[0]), len(table.images)
+    excess, p_value = float(table.excess[0]), float(table.p_value[0])
+    ends, several = (float(table.low[0]), float(table.high[0])), len(table.filters) > 1
+    return {
+        "car": car,
+        "car_words": points(car, unit=False),
+        "low": low,
+        "high": high,
+        "interval_words": interval_words(low, high, unit=False),
+        "lost": lost,
+        "gained": gained,
+        "images": images,
+        "flips_words": flips_words(lost, gained, images),
+        "sum_of_cars": float(table.sum_of_cars[0]),
+        "excess": excess,
+        "excess_low": ends[0],
+        "excess_high": ends[1],
+        "p_value": p_value if several else None,
+        "excess_words": excess_words(excess, *ends, p_value, beyond(table, 0)) if several else "",
+        "members": [
+            {"filter": filter, "car": single, "car_words": points(single, unit=False)}
+            for filter, single in zip(
+                table.filters.tolist(), table.single_car.tolist(), strict=True
+            )
+        ],
+    }
 
 
 def _pruning(shown: Any) -> dict[str, Any] | None:

@@ -172,6 +172,7 @@ class State:
         self.offered = self._offer({*self.offered, self.layer})  # other modules may stand there
         if self.filter >= self.bank.filters:
             self.filter = 0
+        self.picks = self.picks.within(self.bank.filters)
         self.pictures = self.subject.pictures(self.bank)
         self._refresh()
         self.tell("subject")

@@ -6,6 +6,7 @@ import dataclasses
 
 from carviz.ablation import Run
 from carviz.car import prepare_banks
+from carviz.checks import check_filters
 from carviz.joint import measure_sets
 from carviz.results import JointTable
 from carviz.session.measuring import ticker
@@ -18,6 +19,7 @@ Filters = tuple[int, ...]
 
 def measure_set(state: State, job: Job, layer: str, filters: Filters) -> None:
     """Measure a set, in ascending order, and keep it."""
+    check_filters(filters, state.banks[layer].filters, layer)  # its weights may be others by now
     left, what = TimeLeft(), set_words(filters, layer)
     tick = ticker(state, job, lambda share: under_way(what, share, left(job.seconds, share)))
     banks = prepare_banks(

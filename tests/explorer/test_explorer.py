@@ -256,3 +256,19 @@ def test_the_class_is_public():
     assert isinstance(Explorer.table, traitlets.Instance)
     assert Explorer.table.klass is CarTable
     assert Explorer.path.klass is carviz.PruningPath
+
+
+def test_picked_filters_are_a_trait(explorer):
+    seen = []
+    explorer.observe(lambda change: seen.append(change["new"]), "picked")
+    explorer.picked = [3, 0, 3]
+    assert (explorer.picked, explorer.session.picked) == ((3, 0), (3, 0))
+    explorer.session.picked = [1]
+    assert (explorer.picked, seen) == ((1,), [(3, 0), (1,)])
+    with pytest.raises(traitlets.TraitError, match="filters 0 to 5; found 6"):
+        explorer.picked = [1, 6]
+    with pytest.raises(traitlets.TraitError):
+        explorer.picked = 3
+    assert explorer.session.picked == (1,)
+    explorer.layer = "second"
+    assert explorer.picked == ()

@@ -1,5 +1,7 @@
 """Filters that are picked are removed together, in the background."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from support.waiting import WAIT
 
 import carviz
 from carviz import open_session
+from carviz.session.picks import Picks
 
 
 @pytest.fixture
@@ -73,6 +76,8 @@ def test_none_is_no_set_and_others_are_not_of_the_bank(session):
         session.compute("together")
     with pytest.raises(ValueError, match="filters 0 to 5; found 6"):
         session.picked = [1, 6]
+    with pytest.raises(TypeError, match=r"picked are filters' numbers; found 3.*Write \[3\]"):
+        session.picked = 3
     with pytest.raises(ValueError, match="filters 0 to 5; found -2"):
         session.pinned = -2
     session.pinned = 4
@@ -102,3 +107,50 @@ def test_low_precision_does_not_reach_sets():
     expected = carviz.measure_joint(network(), data(), "first", [[0, 3]], progress=False)
     np.testing.assert_array_equal(session.snapshot().joint.predictions, expected.predictions)
     session.close()
+
+
+def test_a_set_goes_with_the_weights_that_it_was_measured_on():
+    model = network()
+    session = open_session(model, data())
+    session.picked = [0, 3]
+    session.compute("together")
+    session.wait(WAIT)
+    before = session.snapshot().joint
+    with torch.no_grad():
+        model.last.weight.mul_(-1)
+    session.compute("filter")
+    session.wait(WAIT)
+    shown = session.snapshot()
+    assert (shown.picks.several, shown.joint) == ((0, 3), None)
+    session.compute("together")
+    session.wait(WAIT)
+    after = session.snapshot().joint
+    expected = carviz.measure_joint(model, data(), "first", [[0, 3]], progress=False)
+    np.testing.assert_array_equal(after.predictions, expected.predictions)
+    assert (after.predictions != before.predictions).any()
+    session.close()
+
+
+def test_picks_are_left_out_that_a_bank_of_fewer_filters_has_not():
+    assert Picks((5, 1, 3), 4).within(4) == Picks((1, 3), -1)
+    assert Picks((5, 1), 4).within(6) == Picks((5, 1), 4)
+
+
+def test_the_set_is_told_as_json(session):
+    assert session.snapshot().to_json()["together"] is None
+    session.picked = [3, 0]
+    session.compute("together")
+    session.wait(WAIT)
+    told = json.loads(json.dumps(session.snapshot().to_json(), allow_nan=False))
+    expected = carviz.measure_joint(network(), data(), "first", [[0, 3]], progress=False)
+    together = told["together"]
+    assert (told["picked"], told["pinned"]) == ([3, 0], -1)
+    names = ("car", "lost", "gained", "sum_of_cars", "excess", "p_value")
+    assert [together[name] for name in names] == [getattr(expected, name)[0] for name in names]
+    cars = {member["filter"]: member["car"] for member in together["members"]}
+    assert cars == dict(zip([0, 3], expected.single_car.tolist(), strict=True))
+    session.picked = [3]
+    session.compute("together")
+    session.wait(WAIT)
+    alone = json.loads(json.dumps(session.snapshot().to_json(), allow_nan=False))["together"]
+    assert (alone["car"], alone["p_value"], alone["excess_words"]) == (cars[3], None, "")
