@@ -54,7 +54,8 @@ def names(shown: Snapshot) -> dict[str, Any]:
 
 def class_names(shown: Snapshot) -> list[str]:
     """Return the classes' names, by their numbers, as every record shows them."""
-    record = shown.table if shown.table is not None else shown.path
+    records = (shown.table, shown.path, shown.joint)
+    record = next((record for record in records if record is not None), None)
     classes = (shown.images.classes or ()) if record is None else record.classes
     return list(shown_names(classes))
 

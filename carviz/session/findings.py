@@ -81,7 +81,9 @@ class Findings:
             greedy = paths.greedy
             if greedy is not None and len(greedy.targets) == images:
                 return float(greedy.accuracy[0])
-        return None
+        # Sets are measured on all images of the session's data alone.
+        sets = (found for of_bank in self.sets.values() for found in of_bank.values())
+        return next((float(found.accuracy) for found in sets), None)
 
     def knows(self, layer: str) -> bool:
         """Whether anything was found of a bank that took more than reading its weights."""

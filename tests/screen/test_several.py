@@ -9,6 +9,7 @@ from support.gated import data, network
 
 import carviz
 from carviz.results import as_one_filter, beyond
+from carviz.screen.head import names
 from carviz.screen.several import NOT_MEASURED, PICK, several
 from carviz.session.picks import Picks
 from carviz.wording import excess_words, flips_words, points
@@ -58,6 +59,11 @@ def test_numbers_are_those_of_the_table(measured, joint):
         assert row["car"] == one.class_car[0, row["number"]]
     titles = " ".join(block["title"] for block in found["classes"]["blocks"])
     assert "without the filter" not in titles
+
+
+def test_the_classes_of_a_set_have_names_before_a_table_or_the_data_gives_them(measured, joint):
+    shown = picking(measured, [3, 0], joint=joint, table=None, tables=(), path=None)
+    assert names(shown)["classes"] == list("01234")
 
 
 def test_how_many_images_need_any_of_them_is_told(measured):

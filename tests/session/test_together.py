@@ -45,6 +45,7 @@ def test_a_set_is_measured_as_by_measure_joint_and_by_removing_its_filters(sessi
     assert (found.car, found.excess) == (expected.car, expected.excess)
     np.testing.assert_array_equal(found.predictions[0], answers_without([0, 3]))
     assert session.view == "several"
+    assert session.snapshot().accuracy == expected.accuracy
     assert "2 filters removed together" in session.status
 
 

@@ -1,7 +1,7 @@
 // Several filters removed together: which, what that costs beside what each costs alone, and the
 // classes and images that it changes.
 import { classes } from "./classes.js";
-import { button, line, make } from "./dom.js";
+import { button, focused, line, make } from "./dom.js";
 import { has } from "./has.js";
 import { paint } from "./pictures.js";
 
@@ -15,6 +15,7 @@ export function several(store) {
   const acts = make("div", "cv-acts");
   acts.append(press, clear);
   const told = make("section", "cv-filter");
+  told.tabIndex = -1; // where the focus goes when what had it is taken away
   const list = classes(within(store), {
     scaled: false, without: () => store.get("several").without,
   });
@@ -57,12 +58,16 @@ export function several(store) {
     if (!has(changed, "several", "choice", "work") || store.get("choice").view !== "several") return;
     const found = store.get("several");
     if (!found.members) return; // it comes in a moment
+    const held = focused(el);
     if (has(changed, "several")) {
+      const place = [...chips.children].indexOf(held);
       chips.replaceChildren(...found.members.map(chip));
       told.replaceChildren(...numbers(found));
       told.setAttribute("aria-label", found.title);
+      if (place >= 0) (chips.children[place] ?? chips.lastChild ?? told).focus({ preventScroll: true });
     }
     acts.hidden = !found.press;
+    if (acts.hidden && acts.contains(held)) told.focus({ preventScroll: true });
     press.textContent = found.press;
     press.disabled = !store.get("work").can.choose || store.get("work").busy;
     list.el.classList.toggle("cv-gone", !found.classes);
