@@ -34,11 +34,12 @@ class Listener:
         widget: Any,
         session: Session,
         send_pictures: Callable[[list[str]], None],
+        send_along: Callable[[str], None] = lambda _kind: None,
         *,
         change: bool = True,
     ) -> None:
         self._widget, self._session, self._change = widget, session, change
-        self._send_pictures = send_pictures
+        self._send_pictures, self._send_along = send_pictures, send_along
         self._named = False
 
     def hear(self, message: Any, buffers: Sequence[Any] = ()) -> None:
@@ -95,6 +96,8 @@ class Listener:
             case {"load": dict(asked)}:
                 fields = {name: str(asked.get(name, "")).strip() for name in FIELDS}
                 self._open(Choice(fit=asked.get("fit") is True, **fields))
+            case {"take": str(kind)}:
+                self._send_along(kind)
             case {"want": list(keys)}:
                 self._send_pictures([key for key in keys if isinstance(key, str)])
 

@@ -69,6 +69,42 @@ def test_filters_are_picked_by_mouse_and_keyboard_and_removed_together(lab):
     lab.wait(lambda: page.locator(".carviz .cv-several .cv-thumb img").count() > 0, "images")
 
 
+def test_filters_are_found_by_kind_number_and_where_one_was(lab):
+    page = lab.page
+    view(lab, "One filter")
+    choose(lab, 5)
+    eventually(lab, "explorer.filter", "5")
+    press(lab, "Colour filters only")
+    lab.wait(lambda: page.locator(TILES).count() == 16, "colour filters")
+    assert "16 of 32" in page.locator(".carviz .cv-find").inner_text()
+    go = page.locator(".carviz .cv-go")
+    go.fill("117")
+    go.press("Enter")
+    assert "Filters are 0 to 31." in page.locator(".carviz .cv-find").inner_text()
+    go.fill("20")
+    go.press("Enter")
+    eventually(lab, "explorer.filter", "20")
+    page.get_by_label("Back to the filter looked at before").click()
+    eventually(lab, "explorer.filter", "5")
+    press(lab, "All filters")
+    lab.wait(lambda: page.locator(TILES).count() == 32, "all of them")
+    line = page.locator(".carviz .cv-strip-line")
+    box = line.bounding_box()
+    line.click(position={"x": box["width"] * 12.5 / 32, "y": 10})
+    eventually(lab, "explorer.filter", "12")
+
+
+def test_it_is_taken_along(lab):
+    page = lab.page
+    press(lab, "Take along")
+    with page.expect_download() as download:
+        page.locator(".carviz .cv-take").get_by_role("button", name="PNG").click()
+    assert download.value.suggested_filename.endswith("filter-12.png")
+    page.locator(".carviz .cv-take").get_by_role("button", name="Python").click()
+    lab.wait(lambda: "measure_car" in page.locator(".carviz .cv-code").inner_text(), "the lines")
+    press(lab, "Take along")
+
+
 def test_a_twin_is_asked_for_by_a_click(lab):
     page = lab.page
     view(lab, "One filter")
