@@ -25,8 +25,8 @@ LOOKS = ("view", "order", "gallery", "large", "siblings", "opened", "image")
 class Listener:
     """Hears one widget, and asks its session.
 
-    Without `change` it hears of no other model and no other data: whoever looks at a served
-    notebook could name any folder of the server.
+    Without `change` it hears of no other model and no other data, and exports nothing: whoever
+    looks at a served notebook could name any folder of the server, and write into it.
     """
 
     def __init__(
@@ -84,6 +84,8 @@ class Listener:
                 with session.lock:
                     most = 0 if session.path is None else len(session.path)
                     session.count = max(0, min(count, most))
+            case {"press": "export"} if not self._change:
+                return  # it would write on the server
             case {"press": "cancel"}:
                 session.cancel()
             case {"press": str(name)} if name in PRESSES:
