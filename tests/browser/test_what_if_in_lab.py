@@ -96,13 +96,13 @@ def test_filters_are_found_by_kind_number_and_where_one_was(lab):
 
 def test_it_is_taken_along(lab):
     page = lab.page
-    press(lab, "Take along")
+    press(lab, "Save…")
     with page.expect_download() as download:
         page.locator(".carviz .cv-take").get_by_role("button", name="PNG").click()
     assert download.value.suggested_filename.endswith("filter-12.png")
     page.locator(".carviz .cv-take").get_by_role("button", name="Python").click()
     lab.wait(lambda: "measure_car" in page.locator(".carviz .cv-code").inner_text(), "the lines")
-    press(lab, "Take along")
+    press(lab, "Save…")
 
 
 def test_a_twin_is_asked_for_by_a_click(lab):

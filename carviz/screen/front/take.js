@@ -9,7 +9,7 @@ const FILES = [
 export function taker(store) {
   const el = make("section", "cv-take cv-gone");
   el.setAttribute("aria-label", "Take along");
-  const node = button("Take along", "cv-button cv-small-button", toggle, "As a picture, a table, a page, or lines of Python");
+  const node = button("Save…", "cv-button cv-small-button", toggle, "As a picture, a table, a page, or lines of Python");
   node.setAttribute("aria-expanded", "false");
   const said = make("p", "cv-take-said");
   said.setAttribute("role", "status");
