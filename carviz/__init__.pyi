@@ -29,6 +29,7 @@ from .plots import plot_cumulative as plot_cumulative
 from .plots import plot_filter as plot_filter
 from .plots import plot_joint as plot_joint
 from .plots import plot_lost as plot_lost
+from .plots import plot_maps as plot_maps
 from .plots import plot_order as plot_order
 from .plots import plot_pairs as plot_pairs
 from .plots import plot_paths as plot_paths

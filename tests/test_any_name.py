@@ -19,6 +19,7 @@ from support.snapshots import snapshot_of
 from support.tables import random_table
 
 from carviz import CarTables, plots
+from carviz.pictures import ActivationMaps
 from carviz.plots.letters import STAND_IN, drawable
 from carviz.screen import make_picture, sections
 
@@ -60,6 +61,16 @@ def figures(names, layer):
         "plot_pairs": plots.plot_pairs(pairs),
         "plot_ranks": plots.plot_ranks(table),
         "plot_lost": plots.plot_lost(path, 4, k=len(names)),
+        "plot_maps": plots.plot_maps(
+            ActivationMaps(
+                layer,
+                3,
+                images=[2],
+                maps=np.ones((1, 2, 2)),
+                pictures=np.zeros((1, 4, 4, 3)),
+                field=[2, 2, 2, 2, 0, 0],
+            )
+        ),
         "plot_order": plots.plot_order(path, pictures, selectivity=kinds),
         "plot_paths": plots.plot_paths(path, count=3, floor=0.3),
         "plot_seen": plots.plot_seen(patches, [2, 5], table=table, selectivity=kinds),

@@ -205,6 +205,7 @@ LARGE = (
 """What takes 10 to 100 MiB of memory; IPython and ipywidgets are what an explorer stands on."""
 
 
+@pytest.mark.slow
 def test_opening_an_explorer_takes_150_mebibytes_and_a_first_number_no_more_libraries():
     """Beside torch, which is there before: Binder has little memory."""
     found = f"print([m for m in {LARGE} if m in sys.modules])"

@@ -49,7 +49,7 @@ def test_its_picture_is_the_one_that_the_script_draws():
     assert draw_cut.drawn().count("stroke-dasharray") == 1
 
 
-@pytest.mark.parametrize(("name", "most"), [("README.md", 205), ("CONTRIBUTING.md", 90)])
+@pytest.mark.parametrize(("name", "most"), [("README.md", 212), ("CONTRIBUTING.md", 90)])
 def test_pages_are_short(name, most):
     assert len(text_of(name).splitlines()) <= most
 

@@ -25,8 +25,8 @@ LOOKS = ("view", "order", "gallery", "large", "siblings", "opened", "image")
 class Listener:
     """Hears one widget, and asks its session.
 
-    Without `change` it hears of no other model and no other data: whoever looks at a served
-    notebook could name any folder of the server.
+    Without `change` it hears of no other model and no other data, and exports nothing: whoever
+    looks at a served notebook could name any folder of the server, and write into it.
     """
 
     def __init__(
@@ -34,11 +34,12 @@ class Listener:
         widget: Any,
         session: Session,
         send_pictures: Callable[[list[str]], None],
+        send_along: Callable[[str], None] = lambda _kind: None,
         *,
         change: bool = True,
     ) -> None:
         self._widget, self._session, self._change = widget, session, change
-        self._send_pictures = send_pictures
+        self._send_pictures, self._send_along = send_pictures, send_along
         self._named = False
 
     def hear(self, message: Any, buffers: Sequence[Any] = ()) -> None:
@@ -83,6 +84,8 @@ class Listener:
                 with session.lock:
                     most = 0 if session.path is None else len(session.path)
                     session.count = max(0, min(count, most))
+            case {"press": "export"} if not self._change:
+                return  # it would write on the server
             case {"press": "cancel"}:
                 session.cancel()
             case {"press": str(name)} if name in PRESSES:
@@ -95,6 +98,8 @@ class Listener:
             case {"load": dict(asked)}:
                 fields = {name: str(asked.get(name, "")).strip() for name in FIELDS}
                 self._open(Choice(fit=asked.get("fit") is True, **fields))
+            case {"take": str(kind)}:
+                self._send_along(kind)
             case {"want": list(keys)}:
                 self._send_pictures([key for key in keys if isinstance(key, str)])
 

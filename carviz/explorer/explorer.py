@@ -14,6 +14,7 @@ from carviz.evaluate import Data
 from carviz.explorer.asking import Listener
 from carviz.explorer.notebook import SavedPicture, show_in_notebook
 from carviz.explorer.painting import Painter, as_traits
+from carviz.explorer.taking import send_along
 from carviz.results import CarTable, PruningPath
 from carviz.screen import SCRIPT, STYLE
 from carviz.session import Exported, News, Session, Snapshot
@@ -117,7 +118,10 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, session: Session, *, change: bool = True) -> None:
         self.session = session
         self._painter = Painter(self, session)
-        self._listener = Listener(self, session, self._painter.send_pictures, change=change)
+        self._listener = Listener(
+            self, session, self._painter.send_pictures,
+            lambda kind: send_along(self, session, kind), change=change,
+        )  # fmt: skip
         self._saved_picture = SavedPicture(session)
         # The first message that a browser gets shows all there is.
         super().__init__(change=change, **as_traits(session.snapshot()))

@@ -9,7 +9,7 @@ from carviz.pictures.effective import (
 )
 from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting, iter_exciting
 from carviz.pictures.filters import RgbFilters, read_rgb_filters, reads_rgb, unit_weights
-from carviz.pictures.maps import ActivationMaps, activation_maps, maps_of, spread
+from carviz.pictures.maps import ActivationMaps, activation_maps, maps_of, overlay, spread
 from carviz.pictures.patches import TopPatches, check_exciting, clip_boxes, cut_patches, top_patches
 from carviz.pictures.pulling import pull_back
 from carviz.pictures.synthesis import Excited, excite, iter_excite
@@ -35,6 +35,7 @@ __all__ = [
     "iter_exciting",
     "maps_of",
     "open_source",
+    "overlay",
     "pull_back",
     "read_rgb_filters",
     "reads_rgb",

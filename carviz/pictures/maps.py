@@ -29,6 +29,8 @@ from carviz.results import Record
 
 FIRST = 16
 """Images of a data set that are looked at where none are named."""
+DIMMED, BRIGHT = 0.35, (1.0, 0.77, 0.0)
+"""How bright an image is where the filter does not answer, and the colour where it answers most."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -216,6 +218,18 @@ def spread(maps: NDArray[np.float32], field: Field, size: tuple[int, int]) -> ND
     for axis, length in enumerate(size):
         maps = _along(maps, axis, length, field)
     return maps
+
+
+def overlay(picture: NDArray[Any], on_image: NDArray[Any], strongest: float) -> NDArray[np.float64]:
+    """Return a picture (height, width, 3) in [0, 1], dark but for where the map rises above zero.
+
+    It is brightest where the map is `strongest`, and half as bright at a quarter of that:
+    brightness goes by the square root, so that weak answers are still seen from far.
+    """
+    share = np.sqrt(np.clip(on_image / strongest, 0, 1)) if strongest > 0 else 0.0 * on_image
+    share = share[..., None]
+    grey = DIMMED * np.asarray(picture, np.float64).mean(axis=2, keepdims=True)
+    return np.asarray((1 - share) * grey + share * np.array(BRIGHT))
 
 
 def _along(maps: NDArray[np.float32], axis: int, length: int, field: Field) -> NDArray[np.float32]:

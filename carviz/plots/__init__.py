@@ -9,6 +9,7 @@ from carviz.plots.cumulative import plot_cumulative
 from carviz.plots.filter import plot_filter
 from carviz.plots.joint import plot_joint
 from carviz.plots.lost import plot_lost
+from carviz.plots.maps import plot_maps
 from carviz.plots.order import plot_order
 from carviz.plots.pairs import plot_pairs
 from carviz.plots.paths import plot_paths
@@ -28,6 +29,7 @@ __all__ = [
     "plot_filter",
     "plot_joint",
     "plot_lost",
+    "plot_maps",
     "plot_order",
     "plot_pairs",
     "plot_paths",

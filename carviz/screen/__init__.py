@@ -9,18 +9,23 @@ from carviz.screen.page import save_page
 from carviz.screen.pictures import Made, make_picture
 from carviz.screen.scripts import SCRIPT, STYLE
 from carviz.screen.sections import SECTIONS, Sections, sections, sendable
+from carviz.screen.take import TYPES, file_name, lines, take
 
 __all__ = [
     "SCRIPT",
     "SECTIONS",
     "STYLE",
+    "TYPES",
     "Choice",
     "Made",
     "Sections",
+    "file_name",
+    "lines",
     "make_picture",
     "model_names",
     "save_page",
     "sections",
     "sendable",
+    "take",
     "what_to_open",
 ]

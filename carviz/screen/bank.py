@@ -45,13 +45,13 @@ def numbers(shown: Snapshot) -> dict[str, Any]:
     Returns
     -------
     dict
-        tiles: bytes, (F,) CAR of each filter by the table of most images, NaN for none. Where the
-        whole bank is looked at also bank, of the table of most filters: car, low, high and sure
+        tiles: bytes, (F,) CAR of each filter by the table of most images, NaN for none. But for
+        the pruning view also bank, of the table of most filters: car, low, high and sure
         (q) of each filter, as bytes, NaN for none; seen (its images, in words); doubt (a sentence
         where the images do not tell the filters apart). None where nothing is measured.
     """
     found: dict[str, Any] = {"tiles": floats(car_of(shown.tables, shown.bank.filters))}
-    if shown.looks.view != "bank":
+    if shown.looks.view == "pruning":
         return {**found, "bank": None}
     return {**found, "bank": bank_numbers(shown)}
 

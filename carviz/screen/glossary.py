@@ -22,6 +22,9 @@ GLOSSARY = {
     "effective weights": "What the weights of a deeper filter come to, traced back to the image.",
     "nearest by answers": "The filters of the bank whose answers rise and fall together most: "
     "correlation.",
+    "together": "What filters cost removed at once. Above the sum of their CARs: one did the "
+    "other's work.",
+    "map": "Where on an image the filter answers: its output before any ReLU, above zero.",
     "greedy, ranked once": "Pruned is what costs least, measured anew each time; or by CAR.",
     "L1, L2, APoZ, Taylor": "Orders by the size of weights (L1, L2), by how often an answer is "
     "zero, and by what a small change of it does to the loss.",

@@ -26,6 +26,8 @@ from carviz.wording import counted
 
 BYTES = 20_000_000
 """Of a page, at most."""
+OF_KERNEL = ("several", "image")
+"""Views that a page has not, for there is nobody to remove anything or to look."""
 NO_KERNEL = "A saved page: measuring needs a notebook."
 
 
@@ -116,6 +118,8 @@ def _json(
     chosen: Snapshot, content: Content, album: Album, pictures: dict[str, Made], status: str
 ) -> str:
     looks = dataclasses.asdict(chosen.looks)
+    if looks["view"] in OF_KERNEL:
+        looks["view"] = "filter"
     files: dict[tuple[str, bytes], int] = {}  # each of them once
     named = {
         number: [files.setdefault((made.mime, made.data), len(files)), made.about]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.pictures import overlay
 from carviz.screen.keys import SHEET
 from carviz.session import (
     LARGE,
@@ -29,8 +30,6 @@ SMALL = 96
 """Pixels of the longer side of a picture on a tab."""
 VIEW = 448
 """Pixels of the longer side of an image that is looked at."""
-DIMMED, BRIGHT = 0.4, (255, 196, 0)
-"""How bright an image is where a filter does not answer, and its colour where it answers most."""
 QUALITY = 88
 """Of an image of the data, of 100."""
 
@@ -99,11 +98,7 @@ def _view(one: OneImage | None, number: int, version: int, *, on_map: bool) -> M
         return None
     picture = one.picture
     if on_map:
-        share = np.clip(one.map / one.strongest if one.strongest > 0 else 0 * one.map, 0, 1)
-        share = np.sqrt(share)  # what is a quarter of the strongest is still seen from far
-        dimmed = DIMMED * picture.mean(axis=2, keepdims=True)
-        heat = share[..., None] * np.array(BRIGHT)
-        picture = np.asarray((1 - share[..., None]) * dimmed + heat + 0.5).astype(np.uint8)
+        picture = as_bytes(overlay(picture / 255, one.map, one.strongest))
     return Made("image/png", png(reduced(picture, VIEW)))
 
 

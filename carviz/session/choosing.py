@@ -89,6 +89,8 @@ def choose_looks(state: State, looks: Looks, gallery_asked: bool) -> None:
     """
     state.gallery_asked |= gallery_asked
     before, begun = state.looks, not state.looked
+    if looks.image != before.image:
+        state.image.refused = ""  # it was of what is not looked at any more
     state.looks, state.looked = looks, True
     if begun or looks != before:
         state.tell("view")

@@ -15,6 +15,7 @@ from carviz.session.exporting import default_name
 from carviz.session.holding_out import check_share
 from carviz.session.loading import PLAINLY, How, usual_limit
 from carviz.session.measuring import measure, measuring_ended
+from carviz.session.one_image import ImageState
 from carviz.session.opening import Shelf, open_other, opening_ended, renew
 from carviz.session.pruning import (
     compare,
@@ -188,6 +189,7 @@ class Jobs:
         state.worker.close()
         state.tell("work")
         # Somebody may hold a session that ended; nobody sees its pictures any more.
+        state.image = ImageState()
         for findings in (state.findings, *self.shelf.values()):
             findings.seen.clear()
 

@@ -98,6 +98,8 @@ class Snapshot:
         Why the model and data that were asked for last could not be opened; "" where they could.
     how
         How the model and the data were loaded, given by name or folder.
+    model_named, data_named
+        Whether they were given so.
     has_colour
         Whether any bank of the network reads RGB.
     own_data
@@ -158,6 +160,8 @@ class Snapshot:
     opening: bool = False
     refused: str = ""
     how: How = PLAINLY
+    model_named: bool = False
+    data_named: bool = False
     has_colour: bool = True
     own_data: bool = False
     accuracy: float | None = None

@@ -339,6 +339,8 @@ class State:
             opening=self.opening,
             refused=self._refused(),
             how=subject.how,
+            model_named=subject.model_name != type(subject.model).__name__,
+            data_named=by_name(subject.origin),
             has_colour=self.reads_rgb,
             own_data=self.own_data(self.table),
             accuracy=self.findings.accuracy(subject.data_digest, len(subject.images)),

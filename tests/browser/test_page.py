@@ -170,7 +170,7 @@ def test_the_theme_begins_as_the_reader_has_it_and_is_switched(chromium, file, s
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext")
 def test_paper_has_every_view_with_classes_open(reader, tmp_path):
     reader.screen.get_by_role("option", name=re.compile("^Filter 12,")).click()
-    reader.page.wait_for_timeout(500)
+    reader.page.wait_for_timeout(1500)
     reader.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
     words = subprocess.run(
         ["pdftotext", tmp_path / "page.pdf", "-"], capture_output=True, text=True

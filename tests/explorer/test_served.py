@@ -48,3 +48,13 @@ def test_by_default_it_can(tmp_path):
     with pytest.raises((FileNotFoundError, ValueError), match="none"):
         explorer.wait(WAIT)
     explorer.close()
+
+
+def test_nothing_is_written_on_the_server(explorer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explorer.prune(2)
+    explorer.wait(WAIT)
+    send(explorer, {"press": "export"})
+    explorer.session.settle(WAIT)
+    assert explorer.exported is None
+    assert list(tmp_path.iterdir()) == []

@@ -199,3 +199,19 @@ test("what images became is counted in a line and in a table", async () => {
   assert.deepEqual(found.columns, [1, 0], "of equals the lower number");
   assert.equal([...found.counts.values()].reduce((a, b) => a + b, 0) + found.left, 14);
 });
+
+test("one goes back and forward, and what came after is forgotten by going elsewhere", async () => {
+  const { Visits } = await front("find");
+  const visits = new Visits();
+  const at = (filter, layer = "a") => ({ layer, filter });
+  for (const filter of [0, 3, 3, 5]) visits.note(at(filter));
+  assert.equal(visits.can(1), false);
+  assert.deepEqual(visits.go(-1), at(3));
+  visits.note(at(3)); // the kernel says that it is there
+  assert.deepEqual(visits.go(-1), at(0));
+  assert.equal(visits.go(-1), null);
+  assert.deepEqual(visits.go(1), at(3));
+  visits.note(at(3, "b"));
+  assert.equal(visits.can(1), false);
+  assert.deepEqual(visits.go(-1), at(3));
+});

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tables import random_table
 
 from carviz.results import became, two_filters
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000))
 def test_images_are_counted_as_a_loop_does(seed):
     table = random_table(seed=seed)
@@ -39,6 +40,7 @@ def test_images_are_counted_as_a_loop_does(seed):
     assert mirrored.p_value == found.p_value
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000))
 def test_what_images_became_is_counted_as_a_loop_does(seed):
     table = random_table(seed=seed)

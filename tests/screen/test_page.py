@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from support.gated import data, network
 from support.hostile import ALERT, LAYERS, NAMES, HostileData, hostile_network
 from support.pages import Page
 from support.saved_page import data_of, picture_names, sections_of
@@ -262,3 +263,13 @@ def test_few_pixels_keep_their_colours():
     buffer = io.BytesIO()
     Image.fromarray(large).save(buffer, format="PNG")
     assert compact(Made("image/png", buffer.getvalue())).mime == "image/webp"
+
+
+@pytest.mark.parametrize("view", ["several", "image"])
+def test_a_page_begins_with_a_view_that_it_has(tmp_path, view):
+    session = carviz.open_session(network(), data())
+    session.look(view=view)
+    text = save_page(session, tmp_path / "page.html").read_text("utf-8")
+    session.close()
+    assert '"view":"filter"' in text
+    assert f'"view":"{view}"' not in text

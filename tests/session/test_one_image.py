@@ -137,6 +137,24 @@ def test_what_cannot_be_read_is_told_and_another_image_is_looked_at():
     session.close()
 
 
+def test_a_network_that_was_trained_meanwhile_is_not_looked_at():
+    model = network()
+    session = open_session(model, data())
+    look(session, image=2)
+    with torch.no_grad():
+        model.last.weight.mul_(-1)
+    shown = look(session, image=3)
+    assert shown.one_image is None
+    assert "The network has changed since it was opened" in shown.image_problem
+    session.compute("bank")
+    session.wait(WAIT)
+    session.settle(WAIT)
+    shown = look(session, image=3)
+    place = int(np.flatnonzero(session.table.images == 3)[0])
+    assert shown.one_image.before.argmax() == session.table.baseline[place]
+    session.close()
+
+
 def test_a_map_is_that_of_activation_maps(session):
     shown = look(session, image=9)
     found = carviz.activation_maps(network(), data(), "first", 0, numbers=[9])

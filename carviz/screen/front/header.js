@@ -2,12 +2,13 @@
 import { line, make } from "./dom.js";
 import { has } from "./has.js";
 
-export function header(store, row, words, present) {
+export function header(store, row, words, take, present) {
   const el = make("div", "cv-top");
   const facts = make("div", "cv-header");
   const brand = make("h2", "cv-brand", "carviz");
   const buttons = make("div", "cv-buttons");
   if (store.change) buttons.append(row.node);
+  if (store.live) buttons.append(take.node);
   buttons.append(words.node, present.node);
   el.append(facts, buttons);
 

@@ -19,6 +19,7 @@ export class Live {
   #changed = new Set();
   #pictures = new Map(); // key -> promise of a picture
   #waiting = new Map(); // key -> who waits for it
+  #takers = new Map(); // kind of file -> who waits for one
   #wanted = [];
 
   constructor(model) {
@@ -95,7 +96,25 @@ export class Live {
     while (this.#wanted.length) this.send({ want: this.#wanted.splice(0, MOST) });
   }
 
+  // Returns a promise of what is taken along: { url, name } of a file, { text }, or { problem }.
+  take(kind) {
+    return new Promise((resolve) => {
+      this.#takers.set(kind, [...(this.#takers.get(kind) ?? []), resolve]);
+      this.send({ take: kind });
+    });
+  }
+
+  #taken({ kind, problem, text, name, mime }, [part]) {
+    const waiting = this.#takers.get(kind) ?? [];
+    this.#takers.delete(kind);
+    if (!waiting.length) return; // another view has asked for it
+    const data = part && new Uint8Array(part.buffer, part.byteOffset ?? 0, part.byteLength);
+    const url = data && URL.createObjectURL(new Blob([data], { type: mime }));
+    for (const resolve of waiting) resolve({ problem, text, name, url });
+  }
+
   #receive(message, buffers) {
+    if (message?.taken) this.#taken(message.taken, buffers ?? []);
     for (const { key, problem, mime, about, at } of message?.pictures ?? []) {
       const resolve = this.#waiting.get(key);
       if (!resolve) continue;

@@ -48,6 +48,7 @@ export function pruning(store) {
     const { can } = store.get("work");
     compare.disabled = !can.compare;
     export_.disabled = !can.export;
+    export_.hidden = !store.change; // it writes where the kernel runs
     if (!lines) return;
     picture.replaceChildren(curve.drawing(lines, count));
     legend.replaceChildren(curve.legend(lines, count));

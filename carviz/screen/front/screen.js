@@ -17,6 +17,7 @@ import { presenter } from "./present.js";
 import { pruning } from "./pruning.js";
 import { several } from "./several.js";
 import { status } from "./status.js";
+import { taker } from "./take.js";
 import { views } from "./views.js";
 
 // A panel is { el, show }: `show` is called with the names of the sections that have changed.
@@ -27,10 +28,11 @@ export function screen(store, el) {
   root.append(all);
   const words = glossary();
   const row = chooser(store);
+  const take = taker(store);
   const present = presenter(root, !store.live);
   if (!store.live && !store.printed) root.classList.add("cv-fits");
   const panels = {
-    header: header(store, row, words, present), words, row, controls: controls(store),
+    header: header(store, row, words, take, present), words, row, controls: controls(store),
     status: status(store, row), doubts: doubts(store), views: views(store),
     gallery: gallery(store), filter: filter(store), classes: classes(store), bank: bank(store),
     pruning: pruning(store), several: several(store), image: image(store), beside: beside(store), pinned: pinnedFilter(store),
@@ -44,7 +46,7 @@ export function screen(store, el) {
   const body = part("cv-body", panels.gallery, detail, panels.several, panels.image, panels.bank, panels.pruning);
   const line = part("cv-line", panels.status, panels.views);
   const { header: top, controls: pressed, doubts: said } = panels;
-  all.append(...[top, words, row, pressed, line, said, body].map((child) => child.el));
+  all.append(...[top, words, take, row, pressed, line, said, body].map((child) => child.el));
   keepKeysFromLab(root);
   el.append(root);
 

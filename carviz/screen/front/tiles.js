@@ -112,7 +112,11 @@ export class Tiles {
     if (old) { old.tabIndex = -1; if (!this.#many) old.setAttribute("aria-selected", "false"); }
     this.#chosen = filter;
     const tile = this.#tiles.get(filter);
-    if (!tile) return;
+    if (!tile) { // it is not among those that are shown
+      const first = this.#list.firstElementChild;
+      if (first) first.tabIndex = 0;
+      return;
+    }
     tile.tabIndex = 0;
     if (!this.#many) tile.setAttribute("aria-selected", "true");
     this.#reveal(tile);

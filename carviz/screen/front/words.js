@@ -78,6 +78,14 @@ export default {
       "The filters of the bank whose answers rise and fall together most: correlation."
     ],
     [
+      "together",
+      "What filters cost removed at once. Above the sum of their CARs: one did the other's work."
+    ],
+    [
+      "map",
+      "Where on an image the filter answers: its output before any ReLU, above zero."
+    ],
+    [
       "greedy, ranked once",
       "Pruned is what costs least, measured anew each time; or by CAR."
     ],

@@ -23,6 +23,7 @@ from carviz.session.thumbnails import as_bytes, rgb_picture
 from carviz.session.worker import Step
 
 Shares = NDArray[np.float64]
+CHANGED = "The network has changed since it was opened; measuring opens it anew."
 
 
 class ImageLooks:
@@ -87,6 +88,8 @@ class ImageLooks:
     def _look(self, key: Key, layer: str, filter: int, own: OwnImage | None) -> None:
         state = self._state
         network, normalization = state.network, state.subject.normalization()
+        if network.watch is not None and network.watch.soon_changed():
+            raise ValueError(CHANGED)
         image, label = self._tensor(key, own)
         if self._maps is None or self._maps[:2] != (key, layer):
             self._maps = key, layer, maps_of(network, layer, image)[0]
