@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carviz.results.car_table import CarTable
-from carviz.results.statistics import paired_interval, sign_test
+from carviz.results.statistics import SIGNIFICANT, paired_interval, sign_test
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,7 +26,9 @@ class TwoFilters:
         The first filter's CAR less the second's, a fraction.
     low, high, p_value
         Its 95% interval (Agresti and Min, paired), and the exact sign test over the images that are
-        right without one filter and wrong without the other.
+        right without one filter and wrong without the other: of this pair alone.
+    pairs
+        How many pairs the table has, among which somebody may have chosen this one.
     """
 
     first: int
@@ -38,6 +40,12 @@ class TwoFilters:
     low: float
     high: float
     p_value: float
+    pairs: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the difference is sure whichever pair of the table was chosen (Bonferroni)."""
+        return self.p_value * self.pairs <= SIGNIFICANT
 
 
 def two_filters(table: CarTable, first: int, second: int) -> TwoFilters:
@@ -56,6 +64,7 @@ def two_filters(table: CarTable, first: int, second: int) -> TwoFilters:
         low=float(low),
         high=float(high),
         p_value=float(sign_test(more, less)),
+        pairs=len(table.filters) * (len(table.filters) - 1) // 2,
     )
 
 

@@ -15,7 +15,7 @@ from carviz.screen.classes import MOST, NO_IMAGES, SHOWN, axis, bank_range
 from carviz.screen.keys import image_key
 from carviz.screen.sight import sight
 from carviz.session import Snapshot, best_table
-from carviz.wording import SIGNIFICANT, interval_words, points, probability_words
+from carviz.wording import SIGNIFICANT, counted, interval_words, points, probability_words
 
 
 def beside(shown: Snapshot) -> dict[str, Any]:
@@ -41,19 +41,24 @@ def beside(shown: Snapshot) -> dict[str, Any]:
     for number, of in ((filter, shown), (pinned, other)):
         if not of.measured:
             return {**found, "problem": f"Filter {number} is not measured yet."}
-    held = next((t for t in shown.tables if {filter, pinned} <= set(t.filters.tolist())), None)
+    both = [t for t in shown.tables if {filter, pinned} <= set(t.filters.tolist())]
+    held = max(both, key=lambda table: len(table.images), default=None)
     if held is None:
         return {**found, "problem": "The two were measured on other images, so none are compared."}
     two = two_filters(held, filter, pinned)
+    # Its images may be others than those of the table that is shown.
+    same = shown.table is not None and _data(held) == _data(shown.table)
+    at_hand = shown.own_data and same
     return {
         **found,
         "sentence": _sentence(two),
         "rows": _rows(held, filter, pinned),
         "scale": axis(*bank_range(held)),
         "only": [
-            _images(shown, held, images) for images in (two.only_first, two.only_second, two.both)
+            _images(shown, held, images, at_hand)
+            for images in (two.only_first, two.only_second, two.both)
         ],
-        "note": "" if shown.own_data else NO_IMAGES,
+        "note": "" if at_hand else NO_IMAGES,
     }
 
 
@@ -65,8 +70,13 @@ def _sentence(two: TwoFilters) -> str:
     size = points(abs(two.difference)).removeprefix("+")
     ends = (two.low, two.high) if two.difference > 0 else (-two.high, -two.low)
     span = f"95% interval {interval_words(*ends)}, {probability_words(two.p_value)}"
-    sure = "" if two.p_value <= SIGNIFICANT else ", which could be chance"
-    return f"The CAR of filter {more} is {size} higher than that of {less}{sure} ({span})."
+    said = f"The CAR of filter {more} is {size} higher than that of {less}"
+    if two.sure:
+        return f"{said} ({span})."
+    doubt = ", which could be chance"
+    if two.p_value <= SIGNIFICANT:  # of a pair that nobody had chosen it would be sure
+        doubt += f": it is one of {counted(two.pairs, 'pair')} that can be chosen"
+    return f"{said}{doubt} ({span})."
 
 
 def _rows(table: CarTable, filter: int, pinned: int) -> list[dict[str, Any]]:
@@ -95,8 +105,14 @@ def _cell(table: CarTable, filter: int, number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _images(shown: Snapshot, table: CarTable, images: NDArray[np.int64]) -> dict[str, Any]:
-    of = images[:MOST] if shown.own_data else images[:0]
+def _data(table: CarTable) -> Any:
+    return table.passport.get("data")
+
+
+def _images(
+    shown: Snapshot, table: CarTable, images: NDArray[np.int64], at_hand: bool
+) -> dict[str, Any]:
+    of = images[:MOST] if at_hand else images[:0]
     places = np.searchsorted(table.images, of).tolist()
     return {
         "images": len(images),

@@ -294,7 +294,7 @@ class State:
             self.layer, self.filter,
             deep=self.is_deep, order=tuple(self.order()),
             large=self.looks.large, gallery=self.looks.gallery, siblings=self.looks.siblings,
-            beside=self.reads_rgb,
+            beside=self.reads_rgb, pinned=self.picks.pinned,
         )  # fmt: skip
 
     def snapshot(self) -> Snapshot:

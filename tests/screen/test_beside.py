@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from carviz.results import two_filters
@@ -59,6 +60,25 @@ def test_what_is_not_measured_is_not_compared(measured):
     shown = pinning(measured, 4, filter=1, table=some, tables=(some,))
     assert beside(shown)["problem"] == "Filter 4 is not measured yet."
     assert "rows" not in beside(shown)
+
+
+def test_of_several_tables_that_of_most_images_is_read_and_no_image_of_other_data_shown(measured):
+    table = measured.table
+    few = dataclasses.replace(
+        table, images=table.images[:5], total=5, targets=table.targets[:5],
+        baseline=table.baseline[:5], predictions=table.predictions[:, :5],
+        image_log_prob_drop=table.image_log_prob_drop[:, :5],
+        log_prob_drop=np.where(
+            np.bincount(table.targets[:5], minlength=5)[None] > 0, table.log_prob_drop, np.nan
+        ),
+    )  # fmt: skip
+    both = pinning(measured, 3, filter=0, table=few, tables=(few, table))
+    assert sum(row["images"] for row in beside(both)["rows"]) > 5
+    other = dataclasses.replace(table, passport={**table.passport, "data": "another"})
+    shown = pinning(measured, 3, filter=0, table=few, tables=(few, other), own_data=True)
+    found = beside(shown)
+    assert found["note"]
+    assert not any(each["items"] for each in found["only"])
 
 
 @pytest.mark.parametrize("own", [True, False])

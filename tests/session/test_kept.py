@@ -66,3 +66,12 @@ def test_no_two_pictures_have_one_number_though_the_former_are_let_go():
             numbers.append(seen.version("synthesised", filter))
     assert len(set(numbers)) == len(numbers)
     assert numbers == sorted(numbers), "the highest of a sheet is another one after each"
+
+
+def test_the_pinned_filter_s_picture_is_looked_at_as_well():
+    demand = Demand("bank", 1, deep=False, order=(0, 1, 2), large="patches", pinned=2)
+    seen = Seen(exciting=object())
+    wanted = still_wanted(seen, demand)
+    assert wanted[:2] == [("sheet", 1), ("sheet", 2)]
+    assert is_looked_at(("sheet", 2), seen, demand)
+    assert ("sheet", 0) not in wanted

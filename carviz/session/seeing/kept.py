@@ -74,6 +74,8 @@ class Demand:
         Whether its siblings are looked at.
     beside
         Whether its other pictures stand small beside the large one.
+    pinned
+        The filter that stands beside it, whose picture is looked at as well; -1 for none.
     """
 
     layer: str
@@ -84,6 +86,7 @@ class Demand:
     gallery: Sight = "weights"
     siblings: bool = False
     beside: bool = True
+    pinned: int = -1
 
 
 @dataclasses.dataclass(eq=False)
@@ -200,6 +203,9 @@ def _picture(seen: Seen, demand: Demand, sight: Sight) -> list[Piece]:
 
 def _looked_at(seen: Seen, demand: Demand, told_apart: bool) -> list[Piece]:
     wanted = _picture(seen, demand, demand.large)
+    if demand.pinned >= 0:
+        other = dataclasses.replace(demand, filter=demand.pinned)
+        wanted += _picture(seen, other, demand.large)
     if demand.siblings and seen.siblings is None:
         wanted.append(("siblings", -1))
     if (demand.gallery != "weights" or demand.deep) and seen.missing(demand.gallery, demand.order):
