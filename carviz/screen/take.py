@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from carviz.pictures import ActivationMaps
+from carviz.results import CarTable
 from carviz.screen.page import save_page
-from carviz.session import OneImage, Session, Snapshot
+from carviz.session import OWN, OneImage, Session, Snapshot
+from carviz.wording import seen_words
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv", "html": "text/html"}
 """Kinds of file, by their names' ends, and their types."""
@@ -87,57 +89,100 @@ def _maps(one: OneImage) -> ActivationMaps:
 def lines(shown: Snapshot) -> str:
     """Return the lines of Python that make the figure that is shown.
 
-    A model, or data, that was given as an object has a line in its place that says so.
+    A model, or data, that was given as an object has a line in its place that says so. Pruning is
+    asked of a session, which holds the same images out and draws the same random orders.
+
+    Raises
+    ------
+    ValueError
+        If several filters are to be shown and none is picked.
     """
-    layer, filter = shown.layer, shown.filter
-    table = f"table = carviz.measure_car(model, data, {layer!r})"
-    kinds, picture = "", ""
+    layer, filter, view = shown.layer, shown.filter, shown.looks.view
+    if view == "several":
+        if not shown.picks.several:
+            raise ValueError("Filters are removed together once some are picked.")
+        sets = [list(shown.picks.ascending)]
+        made = [
+            f"table = carviz.measure_joint(model, data, {layer!r}, {sets})",
+            "carviz.plot_joint(table)",
+        ]
+    elif view == "image" and shown.image >= 0:
+        numbers = f"numbers=[{shown.image}]"
+        made = [
+            f"maps = carviz.activation_maps(model, data, {layer!r}, {filter}, {numbers})",
+            "carviz.plot_maps(maps)",
+        ]
+    elif view == "image" and shown.image == OWN:
+        made = [
+            "image = ...  # your picture, as the network reads it: (channel, height, width)",
+            f"maps = carviz.activation_maps(model, image[None], {layer!r}, {filter})",
+            "carviz.plot_maps(maps)",
+        ]
+    elif shown.draws_paths:
+        made = _pruned(shown)
+    else:
+        return "\n".join(["import carviz", "", *_opened(shown, shown.table), *_measured(shown), ""])
+    return "\n".join(["import carviz", "", *_opened(shown), *made, ""])
+
+
+def _measured(shown: Snapshot) -> list[str]:
+    """Return the lines that measure CAR, and show the bank or the filter."""
+    layer, filter, table = shown.layer, shown.filter, shown.table
+    some, said, one = "", [], False
+    if table is not None and len(table.filters) < shown.bank.filters:
+        some = f", filters={table.filters.tolist()}"
+        one = len(table.filters) == 1
+    if table is not None and not table.complete:
+        said = [f"# What is shown is of {seen_words(table)}; this is of all."]
+    measured = [*said, f"table = carviz.measure_car(model, data, {layer!r}{some})"]
+    kinds, picture, pictures = "", "", ""
     if shown.selectivity is not None:
         kinds = f", selectivity=carviz.measure_selectivity(model, {layer!r}, data=data)"
     if shown.pictures is not None:
         picture = f", picture=carviz.rgb_weights(model, {layer!r}, {filter}, data=data)"
-    match shown.looks.view:
-        case "several" if shown.picks.several:
-            sets = [list(shown.picks.ascending)]
-            made = [
-                f"table = carviz.measure_joint(model, data, {layer!r}, {sets})",
-                "carviz.plot_joint(table)",
-            ]
-        case "image" if shown.image >= 0:
-            numbers = f"numbers=[{shown.image}]"
-            made = [
-                f"maps = carviz.activation_maps(model, data, {layer!r}, {filter}, {numbers})",
-                "carviz.plot_maps(maps)",
-            ]
-        case "image" if shown.image < 0:
-            made = [
-                "image = …  # your picture, as the network reads it",
-                f"maps = carviz.activation_maps(model, image[None], {layer!r}, {filter})",
-                "carviz.plot_maps(maps)",
-            ]
-        case "pruning" if shown.path is not None:
-            steps = len(shown.path)
-            made = [
-                f"path = carviz.prune_filters(model, data, {layer!r}, count={steps})",
-                f"carviz.plot_paths([path], count={shown.count})",
-            ]
-        case "bank":
-            pictures = picture.replace("picture=", "pictures=").replace(f", {filter}, ", ", ")
-            made = [table, f"carviz.plot_bank(table{kinds}{pictures})"]
-        case _:
-            made = [table, f"carviz.plot_filter(table, {filter}{picture}{kinds})"]
-    return "\n".join(["import carviz", "", *_opened(shown), *made, ""])
+        pictures = f", pictures=carviz.rgb_weights(model, {layer!r}, data=data)"
+    if shown.looks.view == "bank" and not one:
+        return [*measured, f"carviz.plot_bank(table{kinds}{pictures})"]
+    return [*measured, f"carviz.plot_filter(table, {filter}{picture}{kinds})"]
 
 
-def _opened(shown: Snapshot) -> list[str]:
+def _pruned(shown: Snapshot) -> list[str]:
+    """Return the lines that prune as the session did, on the images that chose there."""
+    assert shown.path is not None
+    images = len(shown.images)
+    held_out = images - len(shown.path.targets)
+    share = f", held_out={held_out / images}" if held_out else ""
+    compared = ["session.compare()", "session.wait()"] if len(shown.paths) > 1 else []
+    return [
+        "session = carviz.open_session(model, data)",
+        f"session.layer = {shown.layer!r}",
+        f"session.prune({len(shown.path)}{share})",
+        "session.wait()",
+        *compared,
+        "found = session.snapshot()",
+        "session.close()",
+        "carviz.plot_paths("
+        f"found.paths, band=found.band, held_out=found.held_out, count={shown.count})",
+    ]
+
+
+def _opened(shown: Snapshot, table: CarTable | None = None) -> list[str]:
+    """Return the lines that load the model and the data; those of a table, if it has others."""
     weights = "" if shown.how.weights == "DEFAULT" else f", weights={shown.how.weights!r}"
     model = f"model = carviz.load_model({shown.model!r}{weights})"
     if not shown.model_named:
-        model = "model = …  # the network that the explorer was given"
-    more = "" if shown.limit is None else f", limit={shown.limit}"
+        model = "model = ...  # the network that the explorer was given"
+    name: str | None = shown.data_asked if shown.data_named else None
+    limit, given = shown.limit, "the images that the explorer was given"
+    if table is not None and not shown.own_data:
+        opened = table.passport.get("opened")
+        name, limit = None, None
+        if isinstance(opened, dict):
+            name, limit = opened.get("data"), opened.get("limit")
+        given = f"the {table.total:,} images that the table was measured on"
+    if name is None:
+        return [model, f"data = ...  # {given}"]
+    more = "" if limit is None else f", limit={limit}"
     if shown.how.fitting:
         more += ', classes={"*": None}, unreadable="skip"'
-    data = f"data = carviz.load_data({shown.data_asked!r}, model=model{more})"
-    if not shown.data_named:
-        data = "data = …  # the images that the explorer was given"
-    return [model, data]
+    return [model, f"data = carviz.load_data({name!r}, model=model{more})"]

@@ -214,6 +214,15 @@ class Snapshot:
         return self.path is not None and len(self.path) > 0
 
     @property
+    def draws_paths(self) -> bool:
+        """Whether its figure is that of pruning: it is looked at, or all that there is."""
+        return (
+            self.pruned
+            and not self._whole_bank
+            and (self.looks.view == "pruning" or not self.measured)
+        )
+
+    @property
     def missing(self) -> list[str]:
         """The criteria that are still to be compared with greedy CAR; none before it was run."""
         return missing_criteria(self.paths, self.band, len(self.path or ())) if self.pruned else []
@@ -234,7 +243,7 @@ class Snapshot:
 
         if self._whole_bank and self.table is not None:
             return plot_bank(self.table, selectivity=self.selectivity, pictures=self.pictures)
-        if self.pruned and (self.looks.view == "pruning" or not self.measured):
+        if self.draws_paths:
             return plot_paths(self.paths, count=self.count, band=self.band, held_out=self.held_out)
         table = self.require()
         picture = None if self.pictures is None else self.pictures[self.filter]

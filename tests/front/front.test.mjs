@@ -215,3 +215,36 @@ test("one goes back and forward, and what came after is forgotten by going elsew
   assert.equal(visits.can(1), false);
   assert.deepEqual(visits.go(-1), at(3));
 });
+
+test("what is shown until one is back forgets nothing of what came after", async () => {
+  const { Visits } = await front("find");
+  const at = (filter, layer = "a") => ({ layer, filter });
+  const visits = new Visits();
+  for (const filter of [0, 3, 5]) visits.note(at(filter));
+  visits.go(-1);
+  visits.note(at(5)); // a measurement repaints before the kernel answers
+  visits.go(-1);
+  for (const filter of [5, 3, 0]) visits.note(at(filter));
+  assert.deepEqual(visits.go(1), at(3));
+  visits.note(at(3));
+  assert.deepEqual(visits.go(1), at(5));
+  visits.note(at(5));
+  visits.note(at(7, "b"));
+  visits.go(-1);
+  visits.note(at(9)); // the bank, with the filter that was chosen there
+  visits.note(at(5));
+  assert.deepEqual(visits.go(1), at(7, "b"));
+  visits.note(at(8, "b")); // and somebody who goes elsewhere meanwhile is followed
+  visits.note(at(2, "b"));
+  assert.equal(visits.can(1), false);
+  visits.go(-1);
+  visits.note(at(4, "b"));
+  assert.equal(visits.can(1), false);
+});
+
+test("what a kernel that has ended is asked for is said not to come", async () => {
+  const model = { on() {}, off() {}, get() {}, send() { throw new Error("disposed"); } };
+  const { problem, url } = await new Live(model).take("png");
+  assert.match(problem, /the kernel has ended/);
+  assert.equal(url, undefined);
+});

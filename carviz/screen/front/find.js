@@ -11,10 +11,21 @@ const KINDS = [
 export class Visits {
   #places = [];
   #at = -1;
+  #passing = []; // what may still be shown until the place that one goes to is
 
   note(place) {
     const here = this.#places[this.#at];
-    if (here && here.layer === place.layer && here.filter === place.filter) return;
+    if (here && same(here, place)) {
+      this.#passing = [];
+      return;
+    }
+    if (this.#passing.some((other) => same(other, place))) return; // not answered yet
+    // Of another bank the filter that was chosen there comes first, then the one that is meant.
+    if (this.#passing.length && place.layer === here.layer && this.#passing.every(({ layer }) => layer !== place.layer)) {
+      this.#passing.push(place);
+      return;
+    }
+    this.#passing = [];
     this.#places = [...this.#places.slice(0, this.#at + 1), place];
     this.#at = this.#places.length - 1;
   }
@@ -25,10 +36,13 @@ export class Visits {
 
   go(step) {
     if (!this.can(step)) return null;
+    this.#passing.push(this.#places[this.#at]);
     this.#at += step;
     return this.#places[this.#at];
   }
 }
+
+const same = (a, b) => a.layer === b.layer && a.filter === b.filter;
 
 export function find(store, changed) {
   const el = make("div", "cv-find");

@@ -61,6 +61,7 @@ export class Live {
     } catch (error) {
       console.warn(`carviz: nobody hears ${JSON.stringify(message)}.`, error);
       for (const hear of this.#refused) hear();
+      if (message.take) this.#taken({ kind: message.take, problem: "nobody answers: the kernel has ended." }, []);
     }
   }
 
