@@ -114,7 +114,7 @@ def test_pruning(lab):
     eventually(lab, "explorer.filter == explorer.path.order[2]", "True")
 
     # The slider by keyboard: the kernel, the strip and the classes follow.
-    slider = page.locator(".carviz input[type=range]")
+    slider = page.locator(".carviz .cv-pruning input[type=range]")
     slider.focus()
     page.keyboard.press("Home")
     eventually(lab, "explorer.count", "0")

@@ -177,7 +177,8 @@ def test_paper_has_every_view_with_classes_open(reader, tmp_path):
     ).stdout
     words = " ".join(words.split())
     assert words.count(" lost of ") >= 3
-    for said in ("Filter 12 of 32", "Patches", "Nearest by answers", "now wrong",
+    # The heading stands beside the table of what images became, so that its words may be apart.
+    for said in ("Filter 12", "of 32 in features.0", "Patches", "Nearest by answers", "now wrong",
                  "CAR of 32 filters", "Pruned first:", "random orders"):  # fmt: skip
         assert said in words, said
 

@@ -37,7 +37,7 @@ export function strip(press) {
     const marks = order.map((n, place) => {
       const x = STEP * (place + 0.5);
       const group = svg("g", { class: `cv-strip-one${sure[n] ? " cv-sure" : ""}${n === chosen ? " cv-now" : ""}` },
-        svg("title", {}, `Filter ${n}: CAR ${said.points(car[n])}, 95% interval ${said.interval(low[n], high[n])}${sure[n] ? ", sure" : ""}`),
+        svg("title", {}, `${n}: CAR ${said.points(car[n])}, 95% interval ${said.interval(low[n], high[n])}${sure[n] ? ", sure" : ""}`),
         svg("path", { class: "cv-strip-hit", d: `M${x} 0V${HEIGHT}` }),
         svg("path", { class: "cv-strip-span", d: `M${x} ${y(low[n])}V${y(high[n])}` }),
         // A line of no length with round ends is a dot, however the drawing is stretched.
