@@ -85,6 +85,12 @@ def tick_words(value: float) -> str:
     return f"{value:+g}".replace("-", MINUS) if abs(value) > 1e-9 else "0"
 
 
+def answer_words(value: float) -> str:
+    """Write how strongly a filter answers: "2.13"; what is not zero does not read as zero."""
+    small = 0 < abs(value) < 0.0995
+    return (f"{value:.2g}" if small else f"{value:.2f}").replace("-", MINUS)
+
+
 def percent(fraction: float) -> str:
     """Write an accuracy: "98.4%"."""
     return f"{fraction:.1%}"

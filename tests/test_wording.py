@@ -331,3 +331,8 @@ def test_whether_one_stands_in_for_another():
     assert twin_words(8, 9, 0.04, SURE, why) == "Yes: 9 and 8 stand in for one another."
     assert "cannot tell" in twin_words(8, 9, 0.04, 0.2, why)
     assert "cannot tell" in twin_words(8, 9, 0.0, float("nan"), why)
+
+
+def test_an_answer_that_is_not_zero_does_not_read_as_zero():
+    written = [wording.answer_words(x) for x in (2.134, 0.0, -1.25, 0.0995, 0.0994, 0.00213, -4e-5)]
+    assert written == ["2.13", "0.00", "−1.25", "0.10", "0.099", "0.0021", "−4e−05"]

@@ -18,7 +18,7 @@ from carviz.banks.hooked_places import hooked_places
 from carviz.banks.listing import Bank, banks_of, list_banks
 from carviz.banks.network import Model, Network, copy_network, find_layer, open_network
 from carviz.banks.places import describe_places
-from carviz.banks.responses import Answer, answers
+from carviz.banks.responses import Answer, answers, maps_are_images
 from carviz.banks.sums import PLUS, Sum
 from carviz.banks.tracing import TRACING, patches_undone
 from carviz.banks.units import CHANNEL, DEFINITION, hands_on, zero_channels
@@ -55,6 +55,7 @@ __all__ = [
     "hooked_places",
     "insert_behind",
     "list_banks",
+    "maps_are_images",
     "open_network",
     "part_between",
     "part_up_to",

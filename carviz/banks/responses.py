@@ -41,6 +41,26 @@ def answers(network: Network, layer: str, sample: Tensor) -> Answer:
     return _exact(_by_image(_watched(network.model, layer, sample, network.norms)))
 
 
+def maps_are_images(network: Network, layer: str, image: Tensor) -> bool:
+    """Whether what a bank first answers to one image is one map, whose places are the image's.
+
+    It is not where the bank reads crops or frames, or rows without a batch axis: `answers` lays
+    those side by side.
+
+    Parameters
+    ----------
+    image
+        An image ``(1, channel, height, width)``.
+    """
+    if network.graph is not None:
+        answer = _computed(network, network.graph, layer)
+    else:
+        answer = _watched(network.model, layer, image, network.norms)
+    with no_grad():
+        first = _exact(answer)(image)[0]
+    return first.ndim == 4 and len(first) == 1
+
+
 def _computed(network: Network, graph: fx.GraphModule, layer: str) -> Answer:
     ends = network.unit_ends(layer)
     # A normalisation that torch.fx could not take apart may have an activation inside: the unit

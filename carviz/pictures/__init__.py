@@ -9,7 +9,14 @@ from carviz.pictures.effective import (
 )
 from carviz.pictures.exciting import A_FILTER, Exciting, find_exciting, iter_exciting
 from carviz.pictures.filters import RgbFilters, read_rgb_filters, reads_rgb, unit_weights
-from carviz.pictures.maps import ActivationMaps, activation_maps, maps_of, overlay, spread
+from carviz.pictures.maps import (
+    ActivationMaps,
+    activation_maps,
+    field_numbers,
+    maps_of,
+    overlay,
+    spread,
+)
 from carviz.pictures.patches import TopPatches, check_exciting, clip_boxes, cut_patches, top_patches
 from carviz.pictures.pulling import pull_back
 from carviz.pictures.synthesis import Excited, excite, iter_excite
@@ -29,6 +36,7 @@ __all__ = [
     "cut_patches",
     "effective_weights",
     "excite",
+    "field_numbers",
     "find_exciting",
     "iter_effective_weights",
     "iter_excite",

@@ -11,7 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carviz.banks import Field, Model, Network, answers, field_of, find_layer, open_network
+from carviz.banks import (
+    Field,
+    Model,
+    Network,
+    answers,
+    field_of,
+    find_layer,
+    maps_are_images,
+    open_network,
+)
 from carviz.checks import check_filter, found_words, is_whole
 from carviz.evaluate import (
     Data,
@@ -102,14 +111,27 @@ class ActivationMaps(Record):
         """Return how many images there are, N."""
         return len(self.images)
 
-    def on_images(self) -> NDArray[np.float32]:
+    @property
+    def highest(self) -> NDArray[np.float32]:
+        """(N,) the highest answer of each image, at whatever place; not above zero: none."""
+        return np.asarray(self.maps.max(axis=(1, 2)))
+
+    def on_images(self, *, above_zero: bool = False) -> NDArray[np.float32]:
         """Return the maps laid over their images: (N, height, width).
 
         A place stands at the middle of what it reads; between places it is interpolated, and
-        beyond the outermost ones the answer is theirs.
+        beyond the outermost ones the answer is theirs. So where the middle lies between pixels no
+        pixel has a place's own number: what that is say `maps` and `highest`.
+
+        Parameters
+        ----------
+        above_zero
+            Whether answers below zero count as none. They do before anything is interpolated, so
+            that a place that answers is seen beside others that are far below zero.
         """
+        maps = np.maximum(self.maps, 0) if above_zero else self.maps
         size = self.pictures.shape[1:3]
-        return np.asarray(spread(self.maps, _field(self.field), (size[0], size[1])))
+        return np.asarray(spread(maps, _field(self.field), (size[0], size[1])))
 
 
 def activation_maps(
@@ -151,8 +173,8 @@ def activation_maps(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, there is no such layer, filter or image, or images are
-        neither RGB nor grey.
+        If an argument is of the wrong kind, there is no such layer, filter or image, images are
+        neither RGB nor grey, or the bank reads crops or frames of them.
 
     Examples
     --------
@@ -186,14 +208,13 @@ def activation_maps(
         maps.append(maps_of(network, name, batch)[:, filter])
         pictures.append(to_rgb(batch, normalization))
     size = pictures[0].shape[1:3]
-    field = field_of(network, name, (size[0], size[1]))
     return ActivationMaps(
         name,
         filter,
         images=np.array(chosen),
         maps=np.concatenate(maps),
         pictures=np.concatenate(pictures),
-        field=np.array([*field.size, *field.jump, *field.start], dtype=np.float64),
+        field=field_numbers(network, name, (size[0], size[1])),
         passport={
             "model": fingerprint_model(network.model),
             "data": fingerprint_images(data),
@@ -203,9 +224,21 @@ def activation_maps(
 
 
 def maps_of(network: Network, layer: str, images: Tensor) -> NDArray[np.float32]:
-    """Return (image, filter, h, w), what all filters of a bank answer to images."""
+    """Return (image, filter, h, w), what all filters of a bank answer to images.
+
+    Raises
+    ------
+    ValueError
+        If the rows that the bank reads are no images.
+    """
     with inference_mode():
         batch = placed(images, network.model, torch.channels_last)
+        if not maps_are_images(network, layer, batch[:1]):
+            raise ValueError(
+                "An activation map lies on one image; found that the rows which "
+                f"{layer!r} reads are parts of images (crops, frames) or have no batch axis. "
+                "Choose a bank that reads whole images."
+            )
         found = answers(network, layer, batch[:1])(batch)[0]
         return np.asarray(found.float().cpu().numpy())
 
@@ -245,6 +278,12 @@ def _along(maps: NDArray[np.float32], axis: int, length: int, field: Field) -> N
     share = (at - low).astype(np.float32).reshape(-1, *[1] * (1 - axis))
     first, second = (np.take(maps, n, axis=axis - 2) for n in (low, high))
     return np.asarray(first * (1 - share) + second * share, dtype=np.float32)
+
+
+def field_numbers(network: Network, layer: str, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return what a place of a bank reads of images of this size, as `ActivationMaps.field`."""
+    field = field_of(network, layer, size)
+    return np.array([*field.size, *field.jump, *field.start], dtype=np.float64)
 
 
 def _field(numbers: NDArray[np.float64]) -> Field:

@@ -11,7 +11,7 @@ from carviz.screen.head import class_names
 from carviz.screen.keys import key
 from carviz.screen.sight import any_picture
 from carviz.session import OWN, Needed, OneImage, Snapshot, changed_images
-from carviz.wording import counted, percent
+from carviz.wording import answer_words, counted, percent
 
 FIRST = 5
 """Answers that are listed, and filters that are needed most."""
@@ -22,6 +22,7 @@ ROUNDING = 1e-4
 LOOKING = "Looking at it…"
 SCALE = "Bright: it answers, brightest at {}, its strongest answer known. Dark: it does not."
 SILENT = "Filter {} answers nowhere on this image."
+UNMAPPED = "{} reads crops or frames of an image, so that its maps lie on no image."
 
 
 def image(shown: Snapshot) -> dict[str, Any]:
@@ -33,9 +34,9 @@ def image(shown: Snapshot) -> dict[str, Any]:
         number; own (whether it is the reader's); title; true (in words, "" where nobody knows);
         refused (why a picture was not taken, or ""); going (before, after: numbers of images, and
         words: which of how many); problem (a sentence, or ""); picture and map: [key, words], None
-        before they are there; note (of the map); before and after: [class's number, share] each,
-        the most probable first; label; sentence; changed (whether the answer does); needed: title,
-        words, rows and against.
+        before they are there; note (of the map, or why there is none); before and after: [class's
+        number, share] each, the most probable first; label; sentence; changed (whether the answer
+        does); needed: title, words, rows and against.
     """
     if shown.looks.view != "image":
         return {}
@@ -79,7 +80,7 @@ def _going(shown: Snapshot, number: int) -> dict[str, Any]:
 
 def _looked_at(shown: Snapshot, one: OneImage) -> dict[str, Any]:
     names = class_names(shown)
-    silent = not (one.map > 0).any()
+    on_it = f"Where filter {shown.filter} answers on it"
     true = "" if one.label < 0 else f"in truth {name_of(names, one.label)}"
     place: list[str | int] = [*one.key, shown.filter, f"{one.strongest:.6g}"]
     what = "Your image" if shown.image == OWN else f"Image {shown.image}"
@@ -87,14 +88,22 @@ def _looked_at(shown: Snapshot, one: OneImage) -> dict[str, Any]:
         "true": true,
         "label": one.label,
         "picture": [key(shown, "view", *one.key), f"{what}, {true}" if true else what],
-        "map": [key(shown, "map", *place), f"Where filter {shown.filter} answers on it"],
-        "note": SILENT.format(shown.filter) if silent else SCALE.format(f"{one.strongest:.2f}"),
+        "map": None if one.maps is None else [key(shown, "map", *place), on_it],
+        "note": _note(one),
         "before": _first(one.before),
         "after": _first(one.after),
         "changed": bool(one.before.argmax() != one.after.argmax()),
         "sentence": _sentence(one, names),
         "needed": None if shown.needed is None else _needed(shown, one, shown.needed, names),
     }
+
+
+def _note(one: OneImage) -> str:
+    if one.maps is None:
+        return UNMAPPED.format(one.layer)
+    if one.maps.highest[0] <= 0:
+        return SILENT.format(one.filter)
+    return SCALE.format(answer_words(one.strongest))
 
 
 def name_of(names: list[str], number: int) -> str:

@@ -98,7 +98,10 @@ def _view(one: OneImage | None, number: int, version: int, *, on_map: bool) -> M
         return None
     picture = one.picture
     if on_map:
-        picture = as_bytes(overlay(picture / 255, one.map, one.strongest))
+        if one.maps is None:
+            return None
+        risen = one.maps.on_images(above_zero=True)[0]
+        picture = as_bytes(overlay(picture / 255, risen, one.strongest))
     return Made("image/png", png(reduced(picture, VIEW)))
 
 

@@ -8,12 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from carviz.pictures import ActivationMaps
 from carviz.results import CarTable
+from carviz.screen.image import UNMAPPED
 from carviz.screen.page import save_page
-from carviz.session import OWN, OneImage, Session, Snapshot
+from carviz.session import OWN, Session, Snapshot
 from carviz.wording import seen_words
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv", "html": "text/html"}
@@ -66,24 +64,14 @@ def figure_of(shown: Snapshot) -> Any:
         if shown.joint is None:
             raise ValueError("Filters are shown together once they were removed together.")
         figure = plot_joint(shown.joint)
-    elif view == "image" and shown.one_image is not None:
-        figure = plot_maps(_maps(shown.one_image))
+    elif view == "image" and (one := shown.one_image) is not None:
+        if one.maps is None:
+            raise ValueError(f"There is no map to take along. {UNMAPPED.format(one.layer)}")
+        figure = plot_maps(one.maps)
     else:
         return shown.figure()
     figure.sign(shown.about)
     return figure
-
-
-def _maps(one: OneImage) -> ActivationMaps:
-    """Return the map of one image as a record: a place for each pixel."""
-    return ActivationMaps(
-        one.layer,
-        one.filter,
-        images=np.array([max(one.key[0], 0)]),
-        maps=one.map[None],
-        pictures=(one.picture[None] / 255).astype(np.float32),
-        field=np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
-    )
 
 
 def lines(shown: Snapshot) -> str:

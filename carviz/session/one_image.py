@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from carviz.pictures import ActivationMaps
 from carviz.results import CarTable
 from carviz.session.own_image import OwnImage
 
@@ -29,10 +30,10 @@ class OneImage:
         (height, width, 3) uint8, what the network reads.
     label
         The true class; -1 where nobody knows it.
-    map
-        (height, width) what the filter answers, laid over the picture.
+    maps
+        Where on it the filter answers; None where the bank reads crops or frames.
     strongest
-        The highest of the filter's answers that is known, on any image.
+        The highest of the filter's answers that is known, on any image; 0 without maps.
     before, after
         (K,) probabilities of the classes, with all filters and without this one.
     """
@@ -42,7 +43,7 @@ class OneImage:
     filter: int
     picture: NDArray[np.uint8]
     label: int
-    map: NDArray[np.float32]
+    maps: ActivationMaps | None
     strongest: float
     before: Floats
     after: Floats

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from carviz import activation_maps, load_data, load_model
@@ -26,7 +27,7 @@ class Twice(nn.Module):
 
 def hooked(model, module, images):
     seen = []
-    handle = module.register_forward_hook(lambda _m, _a, output: seen.append(output.detach()))
+    handle = module.register_forward_hook(lambda _m, _a, output: seen.append(output.clone()))
     with torch.no_grad():
         model(images)
     handle.remove()
@@ -56,6 +57,71 @@ def test_of_several_calls_it_is_the_first_also_where_the_network_cannot_be_trace
     found = activation_maps(model, images, model.conv, 1)
     expected = hooked(model, model.conv, images)[:, 1].numpy()
     np.testing.assert_allclose(found.maps, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "end"),
+    [
+        ("resnet18", "layer2.0.conv2", "layer2.0.bn2"),
+        ("mobilenet_v2", "features.3.conv.0.0", "features.3.conv.0.1"),
+        ("squeezenet1_1", "features.3.expand3x3", "features.3.expand3x3"),
+        ("googlenet", "inception3a.branch2.1.conv", "inception3a.branch2.1.bn"),
+        # Its normalisation comes before a convolution: of two, one has none behind it.
+        *(("densenet121", f"features.denseblock1.denselayer1.{conv}",
+           f"features.denseblock1.denselayer1.{end}")
+          for conv, end in (("conv1", "norm2"), ("conv2", "conv2"))),
+    ],
+)  # fmt: skip
+def test_it_is_so_in_networks_that_others_wrote(name, layer, end):
+    torch.manual_seed(1)
+    kwargs = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    model = getattr(torchvision.models, name)(weights=None, num_classes=5, **kwargs).eval()
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        norm.running_mean.uniform_(-0.2, 0.2), norm.running_var.uniform_(0.5, 2)
+        norm.bias.data.uniform_(-0.5, 0.5)
+    images = torch.rand(2, 3, 64, 64)
+    found = activation_maps(model, images, layer, 3)
+    expected = hooked(model, model.get_submodule(end), images)[:, 3].numpy()
+    np.testing.assert_allclose(found.maps, expected, rtol=1e-4, atol=1e-5 * abs(expected).max())
+
+
+class Crops(nn.Module):
+    """A convolution that reads two quarters of each image as rows of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 2)
+
+    def forward(self, images):
+        crops = torch.cat([images[..., :8, :8], images[..., 8:, 8:]])
+        first, second = self.conv(crops).relu().mean((2, 3)).chunk(2)
+        return self.head(first + second)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_bank_that_reads_crops_has_no_map_of_an_image(count):
+    with pytest.raises(ValueError, match="rows which 'conv' reads are parts of images"):
+        activation_maps(Crops().eval(), torch.rand(count, 3, 16, 16), "conv", 1)
+
+
+def lonely():
+    """Return a network, and an image of which one place alone is above zero, between pixels."""
+    conv = nn.Conv2d(1, 1, 2, stride=2)
+    conv.weight.data.fill_(1.0), conv.bias.data.fill_(-3.5)
+    model = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+    image = torch.zeros(1, 1, 12, 12)
+    image[0, 0, 4:6, 6:8] = 1.0
+    return model.eval(), image
+
+
+def test_a_place_whose_middle_lies_between_pixels_is_told_and_seen():
+    found = activation_maps(*lonely(), "0", 0)
+    assert found.highest.tolist() == [0.5]
+    assert found.on_images().max() < 0, "the places around it weigh more"
+    risen = found.on_images(above_zero=True)[0]
+    rows, columns = np.nonzero(risen == risen.max())
+    assert (rows.tolist(), columns.tolist()) == ([4, 4, 5, 5], [6, 7, 6, 7])
+    assert risen.max() > 0.25
 
 
 def test_the_highest_place_lies_on_what_the_filter_looks_for():

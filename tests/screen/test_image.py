@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from support.gated import data, network
 from support.shown import picture
 from support.waiting import WAIT
+from torch import nn
 
 import carviz
 from carviz.screen.image import image
+from carviz.screen.take import figure_of
 from carviz.session import changed_images
 from carviz.wording import percent
 
@@ -83,3 +86,46 @@ def test_filters_that_it_needs_come_first_and_what_changes_is_said(session):
 def test_nobody_looks(session):
     assert image(shown_of(session, view="filter")) == {}
     session.look(view="image")
+
+
+def looked_at(model, images, layer):
+    session = carviz.open_session(model, (images, torch.zeros(len(images)).long()))
+    session.layer = layer
+    shown = shown_of(session, view="image", image=0)
+    session.close()
+    return shown, image(shown)
+
+
+def test_an_answer_between_pixels_is_no_silence():
+    conv = nn.Conv2d(1, 1, 2, stride=2)
+    conv.weight.data.fill_(1.0), conv.bias.data.fill_(-3.5)
+    model = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2))
+    images = torch.zeros(2, 1, 12, 12)
+    images[:, :, 4:6, 6:8] = 1.0
+    shown, found = looked_at(model.eval(), images, "0")
+    assert "brightest at 0.50" in found["note"]
+    drawn = picture(shown, found["map"][0])
+    middle = drawn.shape[0] * 5 // 12, drawn.shape[1] * 7 // 12
+    assert drawn[middle].max() > drawn[0, 0].max() + 0.2
+
+
+class Crops(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 2)
+
+    def forward(self, images):
+        crops = torch.cat([images[..., :8, :8], images[..., 8:, 8:]])
+        first, second = self.conv(crops).relu().mean((2, 3)).chunk(2)
+        return self.head(first + second)
+
+
+def test_a_bank_of_crops_has_answers_and_says_why_it_has_no_map():
+    torch.manual_seed(0)
+    shown, found = looked_at(Crops().eval(), torch.rand(3, 3, 16, 16), "conv")
+    assert found["map"] is None
+    assert "conv reads crops or frames" in found["note"]
+    assert found["problem"] == ""
+    assert len(found["before"]) == 2
+    with pytest.raises(ValueError, match=r"no map to take along\. conv reads crops"):
+        figure_of(shown)

@@ -158,6 +158,8 @@ def test_a_network_that_was_trained_meanwhile_is_not_looked_at():
 def test_a_map_is_that_of_activation_maps(session):
     shown = look(session, image=9)
     found = carviz.activation_maps(network(), data(), "first", 0, numbers=[9])
-    np.testing.assert_allclose(shown.one_image.map, found.on_images()[0], rtol=1e-4, atol=1e-5)
-    assert shown.one_image.strongest >= shown.one_image.map.max()
+    maps = shown.one_image.maps
+    np.testing.assert_allclose(maps.maps, found.maps, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(maps.field, found.field)
+    assert shown.one_image.strongest >= maps.highest[0]
     assert dataclasses.is_dataclass(shown.one_image)

@@ -103,7 +103,10 @@ export function image(store) {
     const there = Boolean(found.picture);
     for (const node of [views, answers, needed]) node.classList.toggle("cv-late", !there);
     if (!there) return; // what was seen before stays until it comes
-    for (const [node, [key, words]] of [[picture, found.picture], [map, found.map]]) {
+    map.hidden = !found.map; // a bank of crops or frames has none
+    for (const [node, name] of [[picture, found.picture], [map, found.map]]) {
+      if (!name) continue;
+      const [key, words] = name;
       node.alt = words;
       paint(node, store, key, () => node.classList.toggle("cv-smooth", node.naturalWidth > 64));
     }

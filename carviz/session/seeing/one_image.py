@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carviz.banks import field_of
+from carviz.banks import maps_are_images
 from carviz.car import iter_tables, prepare_car
 from carviz.evaluate import Images, LastSteps, find_logits, inference_mode, placed
 from carviz.interrupts import whole
-from carviz.pictures import maps_of, spread
+from carviz.pictures import ActivationMaps, field_numbers, maps_of
 from carviz.reference import Reference
 from carviz.results import CarTable
 from carviz.session.looks import OWN
@@ -38,7 +38,7 @@ class ImageLooks:
         self._place: tuple[Subject, str] | None = None
         self._reference: Reference | None = None
         self._read: tuple[Key, Tensor, int] | None = None
-        self._maps: tuple[Key, str, NDArray[np.float32]] | None = None
+        self._maps: tuple[Key, str, NDArray[np.float32] | None] | None = None
 
     def next_step(self) -> Step | None:
         """Return what is to be made of the image that is looked at; None if all is there."""
@@ -91,22 +91,41 @@ class ImageLooks:
         if network.watch is not None and network.watch.soon_changed():
             raise ValueError(CHANGED)
         image, label = self._tensor(key, own)
-        if self._maps is None or self._maps[:2] != (key, layer):
-            self._maps = key, layer, maps_of(network, layer, image)[0]
-        size = image.shape[2], image.shape[3]
-        on_image = spread(self._maps[2][filter][None], field_of(network, layer, size), size)[0]
         batch = placed(image, network.model)
         before, after = self._answers(batch, layer, filter)
         picture = as_bytes(rgb_picture(image[0], normalization))
+        maps = self._where(key, layer, filter, image, picture)
         with state.lock:
             seen = state.findings.seen_of(layer).exciting
             known = np.zeros(1) if seen is None else np.nan_to_num(seen.response[filter, :1])
-            highest = max(float(on_image.max()), float(known.max(initial=0.0)))
+            here = 0.0 if maps is None else float(maps.highest[0])
+            highest = max(here, float(known.max(initial=0.0)), 0.0)
             state.image.one = OneImage(
-                key, layer, filter, picture, label, on_image, highest, before, after
+                key, layer, filter, picture, label, maps, highest, before, after
             )
             state.image.problem = None
             state.tell("sight")
+
+    def _where(
+        self, key: Key, layer: str, filter: int, image: Tensor, picture: NDArray[np.uint8]
+    ) -> ActivationMaps | None:
+        """Return where the filter answers on the image; None where its maps are of no image."""
+        network = self._state.network
+        if self._maps is None or self._maps[:2] != (key, layer):
+            found = None
+            if maps_are_images(network, layer, placed(image, network.model)):
+                found = maps_of(network, layer, image)[0]
+            self._maps = key, layer, found
+        if self._maps[2] is None:
+            return None
+        return ActivationMaps(
+            layer,
+            filter,
+            images=np.array([max(key[0], 0)]),
+            maps=self._maps[2][filter][None],
+            pictures=(picture[None] / 255).astype(np.float32),
+            field=field_numbers(network, layer, (image.shape[2], image.shape[3])),
+        )
 
     def _answers(
         self, batch: Tensor, layer: str, filter: int
