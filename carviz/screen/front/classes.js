@@ -30,7 +30,7 @@ export function axis({ low, high, ticks }) {
   const box = make("div", "cv-axis");
   box.setAttribute("aria-hidden", "true");
   for (const { at, words } of ticks) {
-    const mark = make("span", "", words);
+    const mark = make("span", at === 0 ? "cv-axis-zero" : "", words);
     mark.style.left = `${(100 * (at - low)) / (high - low)}%`;
     box.append(mark);
   }
