@@ -230,8 +230,12 @@ WHY = {
 """Why filters cost more, and less, together than one by one: see `carviz.results.Beyond`."""
 
 
-def excess_words(excess: float, low: float, high: float, p_value: float, why: Beyond) -> str:
+def excess_words(
+    excess: float, low: float, high: float, p_value: float, why: Beyond, tried: int = 1
+) -> str:
     """Say what filters cost together beyond the sum of what each costs alone, and if that is sure.
+
+    It is where it would be whichever of the sets that were tried was looked at (Bonferroni).
 
     Examples
     --------
@@ -245,15 +249,18 @@ def excess_words(excess: float, low: float, high: float, p_value: float, why: Be
         return f"Together they cost what they cost one by one ({span})."
     more = "more" if excess > 0 else "less"
     said = f"Together they cost {size} {more} than one by one"
-    if not p_value <= SIGNIFICANT:  # NaN is not sure either
-        return f"{said}, which could be chance ({span})."
+    if not p_value * tried <= SIGNIFICANT:  # NaN is not sure either
+        many = f": it is one of {tried} sets tried" if p_value <= SIGNIFICANT else ""
+        return f"{said}, which could be chance{many} ({span})."
     reason = WHY[why.more if excess > 0 else why.less]
     return f"{said}: {reason} ({span}, {probability_words(p_value)})."
 
 
-def twin_words(one: int, other: int, excess: float, p_value: float, why: Beyond) -> str:
+def twin_words(
+    one: int, other: int, excess: float, p_value: float, why: Beyond, tried: int = 1
+) -> str:
     """Answer whether one filter stands in for another, by what the two cost beyond their sum."""
-    if not p_value <= SIGNIFICANT:
+    if not p_value * tried <= SIGNIFICANT:
         return f"No sign that {other} stands in for {one}: these images cannot tell."
     if excess > 0 and why.more == "stood_in":
         return f"Yes: {other} and {one} stand in for one another."

@@ -310,6 +310,9 @@ def test_what_filters_cost_together_is_said_with_its_doubt():
     assert "which could be chance" in excess_words(-0.01, -0.05, 0.02, float("nan"), why)
     less = excess_words(-0.2, -0.3, -0.1, SURE, why)
     assert "20.0 points less than one by one: what is lost without one is lost without an" in less
+    many = excess_words(0.039, 0.016, 0.061, 0.02, why, tried=3)
+    assert "which could be chance: it is one of 3 sets tried" in many
+    assert "another does its work" in excess_words(0.039, 0.016, 0.061, 0.02, why, tried=2)
     assert "what they cost one by one" in excess_words(0.0, -0.01, 0.01, 1.0, why)
 
 
@@ -330,6 +333,7 @@ def test_whether_one_stands_in_for_another():
     why = Beyond(stood_in=9, too_much=3, shared=0, made_up=0, won_together=0)
     assert twin_words(8, 9, 0.04, SURE, why) == "Yes: 9 and 8 stand in for one another."
     assert "cannot tell" in twin_words(8, 9, 0.04, 0.2, why)
+    assert "cannot tell" in twin_words(8, 9, 0.04, 0.02, why, tried=3)
     assert "cannot tell" in twin_words(8, 9, 0.0, float("nan"), why)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import anywidget
 import traitlets as t
@@ -17,12 +17,12 @@ from carviz.explorer.painting import Painter, as_traits
 from carviz.explorer.taking import send_along
 from carviz.results import CarTable, PruningPath
 from carviz.screen import SCRIPT, STYLE
-from carviz.session import Exported, News, Session, Snapshot
+from carviz.session import Exported, News, Session, Snapshot, View
 
 if TYPE_CHECKING:
     from carviz.plots import CarvizFigure
 
-VIEWS = ("filter", "several", "image", "bank", "pruning")
+VIEWS = get_args(View)
 
 
 class Explorer(anywidget.AnyWidget):

@@ -78,12 +78,13 @@ def _numbers(shown: Snapshot, table: JointTable) -> dict[str, Any]:
     if table.sizes[0] > 1:
         excess, p_value = float(table.excess[0]), float(table.p_value[0])
         one, other = (*shown.picks.several, -1)[:2]
-        why, size = beyond(table, 0), int(table.sizes[0])
-        answer = twin_words(one, other, excess, p_value, why) if size == 2 else ""
+        why, size, tried = beyond(table, 0), int(table.sizes[0]), shown.sets_tried
+        ends = float(table.low[0]), float(table.high[0])
+        answer = twin_words(one, other, excess, p_value, why, tried) if size == 2 else ""
         total = points(float(table.sum_of_cars[0]))
         facts += [
             ["One by one their CARs add up to ", total, "."],
-            [excess_words(excess, float(table.low[0]), float(table.high[0]), p_value, why), "", ""],
+            [excess_words(excess, *ends, p_value, why, tried), "", ""],
         ]
         if why.stood_in:
             lost = (

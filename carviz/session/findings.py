@@ -64,6 +64,10 @@ class Findings:
         """Return the sets of one bank, to be added to."""
         return self.sets.setdefault(layer, {})
 
+    def sets_tried(self, layer: str) -> int:
+        """Return how many sets of two filters or more were measured, 1 at the least."""
+        return max(1, sum(len(filters) > 1 for filters in self.sets_of(layer)))
+
     def seen_of(self, layer: str) -> Seen:
         """Return what is seen of one bank, to be added to."""
         return self.seen.setdefault(layer, Seen())

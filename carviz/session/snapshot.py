@@ -71,6 +71,8 @@ class Snapshot:
         The filters that are picked to be removed together, and the one that is pinned.
     joint
         What they cost together; None before that was measured.
+    sets_tried
+        How many sets of two filters or more were measured in the bank.
     image
         The number of the image that is looked at, -2 for the reader's own.
     one_image, needed
@@ -141,6 +143,7 @@ class Snapshot:
     looks: Looks = dataclasses.field(default_factory=Looks)
     picks: Picks = dataclasses.field(default_factory=Picks)
     joint: JointTable | None = None
+    sets_tried: int = 1
     image: int = 0
     one_image: OneImage | None = None
     needed: Needed | None = None

@@ -53,7 +53,7 @@ def as_json(shown: Any) -> dict[str, Any]:
         "filters": _filters(shown),
         "chosen": _chosen(shown),
         **_classes(shown),
-        "together": _together(shown.joint),
+        "together": _together(shown.joint, shown.sets_tried),
         "pruning": _pruning(shown),
         "pictures": {sight: sorted(shown.seen.pictures(sight)) for sight in SIGHTS},
     }
@@ -131,7 +131,7 @@ def _classes(shown: Any) -> dict[str, Any]:
     return {"classes": blocks, "class_notes": notes}
 
 
-def _together(table: JointTable | None) -> dict[str, Any] | None:
+def _together(table: JointTable | None, tried: int) -> dict[str, Any] | None:
     """Return what a set of filters costs, the only one of its table, and each of its members."""
     if table is None:
         return None
@@ -154,7 +154,9 @@ def _together(table: JointTable | None) -> dict[str, Any] | None:
         "excess_low": ends[0],
         "excess_high": ends[1],
         "p_value": p_value if several else None,
-        "excess_words": excess_words(excess, *ends, p_value, beyond(table, 0)) if several else "",
+        "excess_words": excess_words(excess, *ends, p_value, beyond(table, 0), tried)
+        if several
+        else "",
         "members": [
             {"filter": filter, "car": single, "car_words": points(single, unit=False)}
             for filter, single in zip(

@@ -322,6 +322,7 @@ class State:
             exported=self.exported,
             looks=self.looks,
             picks=self.picks,
+            sets_tried=self.findings.sets_tried(self.layer),
             image=key[0],
             one_image=self.image.one_of(key, self.layer, self.filter),
             needed=self.image.needed_of(key, self.layer),

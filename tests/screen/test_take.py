@@ -73,6 +73,7 @@ def test_the_lines_make_the_figure_that_is_shown(measured_shapes):
     assert_its_lines_make_it(session, within=1)  # a screen's picture is of bytes
 
 
+@pytest.mark.slow
 def test_the_lines_prune_as_the_session_did(measured_shapes):
     session = measured_shapes
     session.look(view="pruning")

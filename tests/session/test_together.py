@@ -155,3 +155,13 @@ def test_the_set_is_told_as_json(session):
     session.wait(WAIT)
     alone = json.loads(json.dumps(session.snapshot().to_json(), allow_nan=False))["together"]
     assert (alone["car"], alone["p_value"], alone["excess_words"]) == (cars[3], None, "")
+
+
+def test_how_many_sets_were_tried_is_told(session):
+    for filters in ([0, 1], [1, 0], [2], [3, 4]):
+        session.picked = filters
+        session.compute("together")
+        session.wait(WAIT)
+    assert session.snapshot().sets_tried == 2
+    session.layer = "second"
+    assert session.snapshot().sets_tried == 1

@@ -98,14 +98,3 @@ export function beside(store) {
   }
   return { el, show };
 }
-
-// The same store, of which the sections of the chosen filter are those of the pinned one.
-export function ofPinned(store) {
-  return {
-    get live() { return store.live; },
-    has: (sort) => store.has(sort),
-    get: (name) => (["chosen", "sight"].includes(name) ? store.get("beside")[name] ?? store.get(name) : store.get(name)),
-    send: (message) => store.send(message),
-    picture: (key) => store.picture(key),
-  };
-}

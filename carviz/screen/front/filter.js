@@ -1,7 +1,8 @@
 // The chosen filter: its pictures behind three tabs, its numbers, its nearest siblings.
 import { button, focused, line, make } from "./dom.js";
-import { ofPinned, paired } from "./beside.js";
+import { paired } from "./beside.js";
 import { has } from "./has.js";
+import { inside } from "./inside.js";
 import { paint } from "./pictures.js";
 
 export function filter(store) {
@@ -14,7 +15,7 @@ export function filter(store) {
 // The pinned filter, as the chosen one stands there; without siblings.
 export function pinnedFilter(store) {
   const el = make("div", "cv-about cv-pinned");
-  const own = ofPinned(store);
+  const own = inside(store, "beside", ["chosen", "sight"]);
   const parts = [sight(own), numbers(own)];
   el.append(...parts.map((part) => part.el));
   const show = (changed) => {

@@ -3,6 +3,7 @@
 import { classes } from "./classes.js";
 import { button, focused, line, make } from "./dom.js";
 import { has } from "./has.js";
+import { inside } from "./inside.js";
 import { paint } from "./pictures.js";
 
 export function several(store) {
@@ -16,7 +17,7 @@ export function several(store) {
   acts.append(press, clear);
   const told = make("section", "cv-filter");
   told.tabIndex = -1; // where the focus goes when what had it is taken away
-  const list = classes(within(store), {
+  const list = classes(inside(store, "several", ["classes", "changed"]), {
     scaled: false, without: () => store.get("several").without,
   });
   const set = make("div", "cv-set");
@@ -74,14 +75,4 @@ export function several(store) {
     if (found.classes) list.show(has(changed, "several", "choice") ? null : changed);
   }
   return { el, show };
-}
-
-// The same store, of which the sections of one filter are those of the set.
-function within(store) {
-  return {
-    get live() { return store.live; },
-    get: (name) => (name === "classes" || name === "changed" ? store.get("several")[name] ?? {} : store.get(name)),
-    send: (message) => store.send(message),
-    picture: (key) => store.picture(key),
-  };
 }
